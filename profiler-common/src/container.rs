@@ -1,0 +1,56 @@
+//! What the kernel side keeps per container.
+
+use crate::event::KINDS;
+
+/// Words in a syscall set.
+pub const SET_WORDS: usize = 8;
+/// The last bit of a set stands for every number beyond it.
+pub const SET_OTHER: u32 = (SET_WORDS as u32) * 64 - 1;
+
+/// The system calls of one sort that a container made, by number.
+///
+/// **Invariant:** `called` is set whether or not the event got through; `sent` only once it did, so a lost event is
+/// offered again at the next call and the set itself is never short.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct SyscallSet {
+    pub called: [u64; SET_WORDS],
+    pub sent: [u64; SET_WORDS],
+}
+
+/// The state of one container, keyed by the id of its outermost cgroup.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct ContainerState {
+    /// 0 until the first exec inside: what comes before it is the launcher's doing, not the container's.
+    pub started: u64,
+    pub native: SyscallSet,
+    /// Refused by a seccomp filter: EPERM, EACCES or ENOSYS under one, or killed by it.
+    pub denied: SyscallSet,
+    /// Through another ABI: i386 `int 0x80` or x32.
+    pub foreign: SyscallSet,
+    /// Events that found the ring buffer full, by [`crate::event::Kind`].
+    pub lost: [u64; KINDS],
+}
+
+const _: () = assert!(size_of::<ContainerState>() == 8 + 3 * 128 + KINDS * 8);
+
+impl SyscallSet {
+    pub const EMPTY: Self = Self { called: [0; SET_WORDS], sent: [0; SET_WORDS] };
+
+    /// The numbers in `called`.
+    pub fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..=SET_OTHER).filter(|nr| self.called[(nr / 64) as usize] & (1 << (nr % 64)) != 0)
+    }
+}
+
+impl ContainerState {
+    /// A container in which nothing has run yet.
+    pub const NEW: Self = Self {
+        started: 0,
+        native: SyscallSet::EMPTY,
+        denied: SyscallSet::EMPTY,
+        foreign: SyscallSet::EMPTY,
+        lost: [0; KINDS],
+    };
+}

@@ -1,0 +1,78 @@
+//! x86-64: system call numbers and the registers that carry them. Another architecture is another file like this.
+
+use aya_ebpf::helpers::bpf_get_current_task_btf;
+
+use crate::kernel::{load, offset};
+
+/// `TS_COMPAT` in `thread_info.status`: the call came through `int 0x80` or a 32-bit entry.
+const TS_COMPAT: u32 = 2;
+/// `__X32_SYSCALL_BIT`.
+const X32: u64 = 0x4000_0000;
+
+/// A system call as the registers hold it when it returns.
+pub(crate) struct Call {
+    regs: *const u8,
+    pub(crate) number: u64,
+    /// i386 or x32; `number` is that ABI's.
+    pub(crate) foreign: bool,
+    compat: bool,
+}
+
+/// How an opening call passes what it opens.
+pub(crate) struct Opening {
+    /// The directory's descriptor, where the call takes one.
+    pub(crate) directory: Option<u64>,
+    /// The user's path.
+    pub(crate) path: u64,
+    /// Open flags as passed; 0 where they are in a structure.
+    pub(crate) flags: u64,
+}
+
+impl Call {
+    /// None where no call returns (a signal frame restored other registers).
+    ///
+    /// # Safety
+    /// `regs` must be the `pt_regs` argument of `sys_exit`.
+    #[inline(always)]
+    pub(crate) unsafe fn new(regs: *const u8) -> Option<Self> {
+        // SAFETY: both are BTF-typed pointers, the first by the caller's promise.
+        let (number, status) = unsafe {
+            let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
+            (load::<u64>(regs, &offset::PT_REGS_ORIG_AX), load::<u32>(task, &offset::TASK_STATUS))
+        };
+        if (number as i64) < 0 {
+            return None;
+        }
+        let compat = status & TS_COMPAT != 0;
+        let x32 = number & X32 != 0;
+        Some(Self { regs, number: number & !X32, foreign: compat || x32, compat })
+    }
+
+    /// What this call opens, if it is one that opens a file by path.
+    #[inline(always)]
+    pub(crate) fn opening(&self) -> Option<Opening> {
+        // i386 passes arguments in bx, cx, dx: its opens are reported by the file itself, without the user's path.
+        if self.compat {
+            return match self.number {
+                5 | 8 | 295 | 437 => Some(Opening { directory: None, path: 0, flags: 0 }),
+                _ => None,
+            };
+        }
+        // SAFETY: `regs` is BTF-typed, see `new`.
+        let (di, si, dx) = unsafe {
+            (
+                load::<u64>(self.regs, &offset::PT_REGS_DI),
+                load::<u64>(self.regs, &offset::PT_REGS_SI),
+                load::<u64>(self.regs, &offset::PT_REGS_DX),
+            )
+        };
+        match self.number {
+            2 => Some(Opening { directory: None, path: di, flags: si }),
+            85 => Some(Opening { directory: None, path: di, flags: 0 }),
+            257 => Some(Opening { directory: Some(di), path: si, flags: dx }),
+            437 => Some(Opening { directory: Some(di), path: si, flags: 0 }),
+            304 => Some(Opening { directory: None, path: 0, flags: dx }),
+            _ => None,
+        }
+    }
+}

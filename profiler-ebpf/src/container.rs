@@ -1,0 +1,116 @@
+//! Which container the current task belongs to, and what is kept for it.
+
+use aya_ebpf::{
+    helpers::{
+        bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
+        bpf_ktime_get_boot_ns,
+    },
+    macros::map,
+    maps::HashMap,
+};
+use profiler_common::{
+    container::ContainerState,
+    event::{Header, Kind},
+};
+
+use crate::atomic;
+
+/// Cgroup id → container id (the id of its outermost cgroup). Ids are never reused while the machine is up.
+#[map]
+static CGROUPS: HashMap<u64, u64> = HashMap::with_max_entries(16_384, 0);
+
+/// Container id → state. The user side makes and removes entries.
+#[map]
+static CONTAINERS: HashMap<u64, ContainerState> = HashMap::with_max_entries(4_096, 0);
+
+/// A tracked container.
+#[derive(Clone, Copy)]
+pub(crate) struct Container {
+    pub(crate) id: u64,
+    pub(crate) state: *mut ContainerState,
+}
+
+impl Container {
+    /// The container that this cgroup belongs to.
+    #[inline(always)]
+    pub(crate) fn of_cgroup(cgroup: u64) -> Option<Self> {
+        // SAFETY: values are plain integers, written once.
+        let id = *unsafe { CGROUPS.get(cgroup) }?;
+        let state = CONTAINERS.get_ptr_mut(id)?;
+        Some(Self { id, state })
+    }
+
+    /// The current task's container, whether or not its entrypoint runs yet.
+    #[inline(always)]
+    pub(crate) fn current() -> Option<Self> {
+        // SAFETY: the helper has no preconditions.
+        Self::of_cgroup(unsafe { bpf_get_current_cgroup_id() })
+    }
+
+    /// The current task's container once its entrypoint runs: what its launcher does inside the cgroup is not its own.
+    #[inline(always)]
+    pub(crate) fn current_started() -> Option<Self> {
+        Self::current().filter(Self::started)
+    }
+
+    #[inline(always)]
+    pub(crate) fn started(&self) -> bool {
+        // SAFETY: `state` points into a map value that outlives the program's run.
+        unsafe { core::ptr::read_volatile(&raw const (*self.state).started) != 0 }
+    }
+
+    /// Marks the entrypoint's exec; true the first time.
+    #[inline(always)]
+    pub(crate) fn start(&self) -> bool {
+        if self.started() {
+            return false;
+        }
+        // SAFETY: as in `started`. Two first execs at once would both be marked first; a container has one entrypoint.
+        unsafe { core::ptr::write_volatile(&raw mut (*self.state).started, 1) };
+        true
+    }
+
+    /// A record's header for the current task.
+    #[inline(always)]
+    pub(crate) fn header(&self, kind: Kind, flags: u32) -> Header {
+        let pid_tgid = bpf_get_current_pid_tgid();
+        let uid_gid = bpf_get_current_uid_gid();
+        Header {
+            kind: kind as u32,
+            flags,
+            container: self.id,
+            // SAFETY: the helper has no preconditions.
+            time: unsafe { bpf_ktime_get_boot_ns() },
+            pid: (pid_tgid >> 32) as u32,
+            tid: pid_tgid as u32,
+            uid: uid_gid as u32,
+            gid: (uid_gid >> 32) as u32,
+        }
+    }
+
+    /// Counts an event that found the ring buffer full.
+    #[inline(always)]
+    pub(crate) fn count_lost(&self, kind: Kind) {
+        // SAFETY: a word of a live map value.
+        unsafe { atomic::add(&raw mut (*self.state).lost[kind as usize], 1) };
+    }
+}
+
+/// A child cgroup belongs to its parent's container.
+#[inline(always)]
+pub(crate) fn adopt(child: u64, parent: u64) {
+    // SAFETY: values are plain integers, written once.
+    if let Some(container) = unsafe { CGROUPS.get(parent) } {
+        let container = *container;
+        let _full = CGROUPS.insert(child, container, 0);
+    }
+}
+
+/// Forgets a removed child cgroup; a container's own goes when the user side has read its state.
+#[inline(always)]
+pub(crate) fn forget_child(cgroup: u64) {
+    // SAFETY: values are plain integers, written once.
+    if unsafe { CGROUPS.get(cgroup) }.is_some_and(|container| *container != cgroup) {
+        let _gone = CGROUPS.remove(cgroup);
+    }
+}

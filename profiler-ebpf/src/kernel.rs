@@ -1,0 +1,46 @@
+//! Reading the kernel's structures at offsets that the user side took from BTF.
+
+use aya_ebpf::{Global, helpers::bpf_probe_read_kernel};
+
+macro_rules! declare {
+    ($($name:ident = $structure:literal, $member:literal;)*) => {
+        /// Filled and frozen at load, so the verifier sees constants.
+        pub(crate) mod offset {
+            use super::Global;
+            $(
+                #[doc = concat!("`", $structure, ".", $member, "`")]
+                #[unsafe(no_mangle)]
+                pub(crate) static $name: Global<u32> = Global::new(profiler_common::offset::ABSENT);
+            )*
+        }
+    };
+}
+
+profiler_common::for_each_offset!(declare);
+
+/// 1 to log what each probe met through aya-log; frozen, so that 0 costs nothing.
+#[unsafe(no_mangle)]
+pub(crate) static DIAGNOSTICS: Global<u32> = Global::new(0);
+
+/// The address of a field; for direct loads through BTF-typed pointers and for embedded structures.
+#[inline(always)]
+pub(crate) fn at<T>(base: *const u8, offset: &Global<u32>) -> *const T {
+    base.wrapping_add(offset.load() as usize).cast()
+}
+
+/// Loads a field through a pointer whose type the verifier knows.
+///
+/// # Safety
+/// `base` must be a BTF-typed pointer (a hook's argument, or loaded from one); the kernel turns a bad address into 0.
+#[inline(always)]
+pub(crate) unsafe fn load<T: Copy>(base: *const u8, offset: &Global<u32>) -> T {
+    // SAFETY: the caller's promise; the verifier refuses the program otherwise.
+    unsafe { core::ptr::read_volatile(at::<T>(base, offset)) }
+}
+
+/// Reads a field through any kernel pointer.
+#[inline(always)]
+pub(crate) fn read<T: Copy>(base: *const u8, offset: &Global<u32>) -> Option<T> {
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_kernel(at::<T>(base, offset)) }.ok()
+}

@@ -1,0 +1,39 @@
+//! Driftline's kernel side: what a container does, per cgroup, into one ring buffer.
+//!
+//! One file per behaviour, each a leaf that gathers what its hook offers and submits one record of
+//! `profiler_common::event`. The user side tries the probes and attaches what this kernel takes; nothing here asks for a
+//! kernel version.
+#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(test), no_main)]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+
+mod accept;
+mod arch;
+mod atomic;
+mod cgroup;
+mod connect;
+mod container;
+mod exec;
+mod exit;
+mod fork;
+mod kernel;
+mod listen;
+mod open;
+mod path;
+mod record;
+mod sock_state;
+mod syscall;
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // SAFETY: the verifier rejects any program in which this could be reached.
+    unsafe { core::hint::unreachable_unchecked() }
+}
+
+#[cfg(test)]
+fn main() {}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,177 @@
+//! A file was opened, or refused.
+//!
+//! First choice `fentry/security_file_open`, which prints the path itself. Where the kernel takes no trampolines,
+//! the return of the opening system call: descriptor → file → names.
+
+use aya_ebpf::{
+    helpers::bpf_get_current_task_btf,
+    macros::{btf_tracepoint, fentry, map},
+    programs::{BtfTracePointContext, FEntryContext},
+};
+use profiler_common::event::{
+    Kind, OPEN_CREATED, OPEN_DENIED, OPEN_READ, OPEN_WRITE, Open, PathPart,
+};
+
+use crate::{
+    arch::{Call, Opening},
+    container::Container,
+    exec::device,
+    kernel::{at, load, offset, read},
+    path::{self, Place},
+    record::{Record, ScratchMap},
+};
+
+const FMODE_READ: u32 = 1;
+const FMODE_WRITE: u32 = 2;
+/// Opened for its path alone (`O_PATH`): nothing is read.
+const FMODE_PATH: u32 = 0x4000;
+const FMODE_CREATED: u32 = 0x10_0000;
+/// Overlay's own open of the layer below, which follows every open of a merged file.
+const FMODE_NOACCOUNT: u32 = 0x2000_0000;
+/// `__FMODE_EXEC` in `f_flags`: the kernel opens a program to run it, which is `exec`'s to tell.
+const FMODE_EXEC: u32 = 0x20;
+const O_ACCMODE: u32 = 3;
+const O_TRUNC: u32 = 0o1000;
+const AT_FDCWD: i32 = -100;
+
+#[map]
+static OPEN_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
+#[map]
+static DENIED_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
+
+/// `int security_file_open(struct file *file)`: permission was checked, the open is about to happen.
+#[fentry(function = "security_file_open")]
+pub fn open_file(ctx: FEntryContext) -> i32 {
+    if let Some(container) = Container::current_started() {
+        let _unreadable = opened(ctx.arg(0), &container);
+    }
+    0
+}
+
+#[inline(always)]
+fn opened(file: *const u8, container: &Container) -> Option<()> {
+    // SAFETY: the hook's argument is BTF-typed.
+    let (mode, flags, inode) = unsafe {
+        (
+            load::<u32>(file, &offset::FILE_MODE),
+            load::<u32>(file, &offset::FILE_FLAGS),
+            load::<*const u8>(file, &offset::FILE_INODE),
+        )
+    };
+    let access = access(mode, flags, flags)?;
+    let mut record = Record::<Open>::new(&OPEN_SCRATCH)?;
+    // SAFETY: `f_path` is embedded in a trusted `struct file`; this hook is on the kernel's list for `bpf_d_path`.
+    let path = unsafe { record.push_printed_path(at(file, &offset::FILE_PATH)) };
+    submit(record, container, access, inode, path, PathPart::NONE);
+    Some(())
+}
+
+/// `void sys_exit(struct pt_regs *regs, long ret)`
+#[btf_tracepoint(function = "sys_exit")]
+pub fn open_exit(ctx: BtfTracePointContext) -> i32 {
+    let descriptor: i64 = ctx.arg(1);
+    if descriptor < 0 {
+        return 0;
+    }
+    if let Some(container) = Container::current_started() {
+        let _unreadable = returned(ctx.arg(0), descriptor as u64, &container);
+    }
+    0
+}
+
+#[inline(always)]
+fn returned(regs: *const u8, descriptor: u64, container: &Container) -> Option<()> {
+    // SAFETY: the hook's argument.
+    let opening = unsafe { Call::new(regs) }?.opening()?;
+    let file = file_of(descriptor)?;
+    let mode = read::<u32>(file, &offset::FILE_MODE)?;
+    let flags = read::<u32>(file, &offset::FILE_FLAGS)?;
+    // The open itself clears O_TRUNC from the file's flags.
+    let access = access(mode, flags, opening.flags as u32)?;
+    let inode = read::<*const u8>(file, &offset::FILE_INODE)?;
+    let mut record = Record::<Open>::new(&OPEN_SCRATCH)?;
+    let path = path::push(&mut record, Place::at(file, &offset::FILE_PATH));
+    submit(record, container, access, inode, path, PathPart::NONE);
+    Some(())
+}
+
+/// An open that was refused: the file was never reached, so the path is what the caller claims.
+#[inline(always)]
+pub(crate) fn denied(opening: &Opening, container: &Container) -> Option<()> {
+    if opening.path == 0 {
+        return None;
+    }
+    let mut record = Record::<Open>::new(&DENIED_SCRATCH)?;
+    let path = record.push_user_path(opening.path);
+    let base = match opening.directory.map(|directory| directory as i32) {
+        None | Some(AT_FDCWD) => Place::cwd(),
+        Some(directory) => {
+            file_of(directory as u64).and_then(|file| Place::at(file, &offset::FILE_PATH))
+        }
+    };
+    let base = path::push(&mut record, base);
+    let mode = (opening.flags as u32 & O_ACCMODE).wrapping_add(1);
+    let access = access(mode, 0, opening.flags as u32)? | OPEN_DENIED;
+    submit(record, container, access, core::ptr::null(), path, base);
+    Some(())
+}
+
+/// The access class, or none for an open that is not the program's reading or writing.
+#[inline(always)]
+fn access(mode: u32, file_flags: u32, asked: u32) -> Option<u32> {
+    if mode & (FMODE_PATH | FMODE_NOACCOUNT) != 0 || file_flags & FMODE_EXEC != 0 {
+        return None;
+    }
+    let mut access = 0;
+    if mode & FMODE_READ != 0 {
+        access |= OPEN_READ;
+    }
+    if mode & FMODE_WRITE != 0 || asked & O_TRUNC != 0 {
+        access |= OPEN_WRITE;
+    }
+    if mode & FMODE_CREATED != 0 {
+        access |= OPEN_CREATED;
+    }
+    Some(access)
+}
+
+/// The current task's file behind a descriptor.
+#[inline(always)]
+fn file_of(descriptor: u64) -> Option<*const u8> {
+    // SAFETY: the helper returns a BTF-typed pointer.
+    let files = unsafe {
+        let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
+        load::<*const u8>(task, &offset::TASK_FILES)
+    };
+    let table = read::<*const u8>(files, &offset::FILES_FDT)?;
+    if descriptor >= u64::from(read::<u32>(table, &offset::FDT_MAX_FDS)?) {
+        return None;
+    }
+    let slots = read::<*const *const u8>(table, &offset::FDT_FD)?;
+    // SAFETY: the helper checks the address.
+    let file = unsafe {
+        aya_ebpf::helpers::bpf_probe_read_kernel(slots.wrapping_add(descriptor as usize))
+    }
+    .ok()?;
+    (!file.is_null()).then_some(file)
+}
+
+#[inline(always)]
+fn submit(
+    record: Record<Open>,
+    container: &Container,
+    access: u32,
+    inode: *const u8,
+    path: PathPart,
+    base: PathPart,
+) {
+    let fixed = Open {
+        header: container.header(Kind::Open, access),
+        inode: read(inode, &offset::INODE_INO).unwrap_or(0),
+        device: device(inode),
+        padding: 0,
+        path,
+        base,
+    };
+    record.submit(container, Kind::Open, fixed);
+}

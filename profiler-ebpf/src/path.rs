@@ -1,0 +1,90 @@
+//! A path without `d_path`: the names that a walk from the dentry up to the task's root meets, mounts crossed.
+//!
+//! What `prepend_path` in the kernel's `fs/d_path.c` does, but leaf first and without its locks: a rename during the
+//! walk can mix old and new names, as it can between any two system calls.
+
+use aya_ebpf::helpers::bpf_get_current_task_btf;
+use profiler_common::event::{COMPONENTS_MAX, PathForm, PathPart};
+
+use crate::{
+    kernel::{at, load, offset, read},
+    record::Record,
+};
+
+/// A `struct path`'s two pointers.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    mount: *const u8,
+    dentry: *const u8,
+}
+
+impl Place {
+    /// Reads a `struct path` at `base` + `offset`.
+    #[inline(always)]
+    pub(crate) fn at(base: *const u8, offset: &aya_ebpf::Global<u32>) -> Option<Self> {
+        let path = at::<u8>(base, offset);
+        Some(Self {
+            mount: read(path, &offset::PATH_MNT)?,
+            dentry: read(path, &offset::PATH_DENTRY)?,
+        })
+    }
+
+    /// The current task's root directory.
+    #[inline(always)]
+    pub(crate) fn root() -> Option<Self> {
+        Self::at(Self::fs(), &offset::FS_ROOT)
+    }
+
+    /// The current task's working directory.
+    #[inline(always)]
+    pub(crate) fn cwd() -> Option<Self> {
+        Self::at(Self::fs(), &offset::FS_PWD)
+    }
+
+    #[inline(always)]
+    fn fs() -> *const u8 {
+        // SAFETY: the helper returns a BTF-typed pointer.
+        unsafe {
+            let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
+            load::<*const u8>(task, &offset::TASK_FS)
+        }
+    }
+}
+
+/// Appends the names from `place` up to the task's root.
+#[inline(always)]
+pub(crate) fn push<T>(record: &mut Record<T>, place: Option<Place>) -> PathPart {
+    let before = record.len();
+    let form = place.and_then(|place| walk(record, place)).unwrap_or(PathForm::NamesCut);
+    PathPart { len: (record.len() - before) as u32, form: form as u32 }
+}
+
+#[inline(always)]
+fn walk<T>(record: &mut Record<T>, place: Place) -> Option<PathForm> {
+    let root = Place::root()?;
+    let Place { mount: mut vfsmount, mut dentry } = place;
+    for _ in 0..COMPONENTS_MAX {
+        if dentry == root.dentry && vfsmount == root.mount {
+            return Some(PathForm::Names);
+        }
+        if dentry == read::<*const u8>(vfsmount, &offset::VFSMOUNT_ROOT)? {
+            // `struct mount` embeds the vfsmount that paths point to.
+            let mount = vfsmount.wrapping_sub(offset::MOUNT_MNT.load() as usize);
+            let parent = read::<*const u8>(mount, &offset::MOUNT_PARENT)?;
+            if parent == mount {
+                return Some(PathForm::Names);
+            }
+            dentry = read(mount, &offset::MOUNT_MOUNTPOINT)?;
+            vfsmount = at(parent, &offset::MOUNT_MNT);
+            continue;
+        }
+        let name = read::<*const u8>(dentry, &offset::DENTRY_NAME)?;
+        record.push_name(name)?;
+        let parent = read::<*const u8>(dentry, &offset::DENTRY_PARENT)?;
+        if parent == dentry {
+            return Some(PathForm::Unrooted);
+        }
+        dentry = parent;
+    }
+    Some(PathForm::NamesCut)
+}

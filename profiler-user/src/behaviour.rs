@@ -1,0 +1,148 @@
+//! What a container did, as the user side speaks of it: decoded, with secrets removed, not yet generalised.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// One behaviour of one process.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    pub time: Timestamp,
+    /// Who did it. For [`Behaviour::Exec`] the process as it is after the exec; for [`Behaviour::Accept`] the process that
+    /// listens.
+    pub process: Arc<Process>,
+    pub behaviour: Behaviour,
+}
+
+/// A process at a point in time: it changes at exec only, so events share it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Process {
+    /// In the initial pid namespace.
+    pub pid: u32,
+    /// In its own pid namespace, where known.
+    pub vpid: Option<u32>,
+    pub parent_pid: u32,
+    pub uid: u32,
+    /// Absolute, as the container sees it; a non-UTF-8 byte is written `\xNN`.
+    pub executable: String,
+    /// argv, redacted.
+    pub args: Vec<String>,
+    /// argv was longer than what is kept.
+    pub args_cut: bool,
+    /// Parent first, at most [`ANCESTRY_MAX`], ending where the container ends.
+    pub ancestry: Vec<Ancestor>,
+}
+
+/// Ancestors that an event names.
+pub const ANCESTRY_MAX: usize = 16;
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ancestor {
+    pub pid: u32,
+    pub executable: String,
+    pub args: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Behaviour {
+    Exec(Exec),
+    File(File),
+    Connect(Connect),
+    Listen(Listen),
+    Accept(Accept),
+    Syscall(Syscall),
+}
+
+/// The process's own `executable` and `args` say what was run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exec {
+    /// As the caller wrote it: a symbolic link, a relative path, or for a script the script.
+    pub given: String,
+    /// The parent's executable; none for a container's entrypoint.
+    pub parent: Option<String>,
+    /// The file has no name any more: a memfd, or deleted.
+    pub fileless: bool,
+    pub cwd: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct File {
+    /// Absolute and resolved. `/proc/PID` of the process itself is already `/proc/self`.
+    pub path: String,
+    pub read: bool,
+    /// Written, created or truncated.
+    pub write: bool,
+    /// Refused for want of permission.
+    pub denied: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    Tcp,
+    Udp,
+    /// Any other `IPPROTO_*`.
+    Other(u32),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connect {
+    pub protocol: Protocol,
+    /// An IPv4-mapped address is already IPv4.
+    pub peer: SocketAddr,
+    /// A datagram on a socket that was never connected.
+    pub datagram: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listen {
+    pub protocol: Protocol,
+    pub local: SocketAddr,
+    /// False where the kernel picked a free port.
+    pub port_chosen: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accept {
+    pub protocol: Protocol,
+    pub local: SocketAddr,
+    /// Whether the local port was chosen by the program, see [`Listen::port_chosen`].
+    pub port_chosen: bool,
+    pub peer: SocketAddr,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Syscall {
+    /// The kernel's name, `syscall_NNN` for a number without one.
+    pub name: String,
+    /// Refused by a seccomp filter.
+    pub denied: bool,
+    /// Through the i386 or x32 ABI; `name` is then that ABI's number, as `foreign_NNN`.
+    pub foreign: bool,
+}
+
+impl Protocol {
+    pub fn from_number(number: u32) -> Self {
+        match number {
+            6 => Self::Tcp,
+            17 => Self::Udp,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp => f.write_str("tcp"),
+            Self::Udp => f.write_str("udp"),
+            Self::Other(number) => write!(f, "ip-{number}"),
+        }
+    }
+}
+
+/// The address a person would write: an IPv4-mapped IPv6 address is IPv4.
+pub fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}

@@ -1,0 +1,235 @@
+//! Control groups: the cgroup2 hierarchy, wherever it is mounted, and a fresh cgroup for a command.
+
+use std::{
+    fmt, fs, io,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::MetadataExt,
+    },
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+use tokio::time::{Instant, sleep};
+
+use crate::error::Error;
+
+/// The kernel's id of a cgroup: the inode number of its directory. Never reused while the machine is up.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct CgroupId(pub u64);
+
+/// A mounted cgroup2 hierarchy.
+#[derive(Clone, Debug)]
+pub struct Hierarchy {
+    /// Where it is mounted.
+    mount: PathBuf,
+    /// The cgroup that the mount shows as its root.
+    root: String,
+}
+
+impl Hierarchy {
+    /// Finds the cgroup2 mount; on a hybrid host it is not `/sys/fs/cgroup` itself.
+    pub fn find() -> Result<Self, Error> {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|error| {
+            Error::Machine(format!("cannot read /proc/self/mountinfo: {error}; mount /proc"))
+        })?;
+        Self::in_mountinfo(&mounts).ok_or_else(|| {
+            Error::Machine(
+                "no cgroup2 hierarchy is mounted here: this host has version 1 cgroups only, which Driftline cannot \
+                 follow; mount one (mount -t cgroup2 none /sys/fs/cgroup/unified) or boot with \
+                 systemd.unified_cgroup_hierarchy=1"
+                    .to_owned(),
+            )
+        })
+    }
+
+    /// Fields: id, parent, device, root, mount point, options, optional fields, `-`, type, … (proc(5)).
+    fn in_mountinfo(mountinfo: &str) -> Option<Self> {
+        mountinfo.lines().find_map(|line| {
+            let (left, right) = line.split_once(" - ")?;
+            if right.split(' ').next() != Some("cgroup2") {
+                return None;
+            }
+            let mut fields = left.split(' ').skip(3);
+            let root = unescape(fields.next()?);
+            let mount = PathBuf::from(unescape(fields.next()?));
+            Some(Self { mount, root })
+        })
+    }
+
+    /// The directory of the cgroup that this process is in.
+    fn own(&self) -> anyhow::Result<PathBuf> {
+        let cgroups = fs::read_to_string("/proc/self/cgroup").context("/proc/self/cgroup")?;
+        let path = cgroups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
+        let below = path.strip_prefix(self.root.trim_end_matches('/')).unwrap_or("");
+        // Outside the mount's root the kernel writes `/..`.
+        let below = if below.starts_with("/..") { "" } else { below };
+        Ok(self.mount.join(below.trim_start_matches('/')))
+    }
+}
+
+impl fmt::Display for Hierarchy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.mount.display().fmt(f)
+    }
+}
+
+/// mountinfo writes blanks as octal.
+fn unescape(field: &str) -> String {
+    field.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+}
+
+/// A cgroup that this process made; removed, with all below it, when dropped.
+#[derive(Debug)]
+pub struct Cgroup {
+    path: PathBuf,
+    directory: fs::File,
+    id: CgroupId,
+}
+
+impl Cgroup {
+    /// Makes a fresh cgroup below the caller's own, so that the caller's limits hold for it too.
+    pub fn create(hierarchy: &Hierarchy) -> Result<Self, Error> {
+        let parent = hierarchy.own()?;
+        let path = parent.join(format!("driftline-{}", ulid::Ulid::new()));
+        let made = fs::create_dir(&path).and_then(|()| fs::File::open(&path));
+        let directory = made.map_err(|error| {
+            Error::Machine(format!(
+                "cannot make a cgroup at {}: {error}; run driftline as root, with cgroup2 mounted writable",
+                path.display()
+            ))
+        })?;
+        let id = directory.metadata().context("asking for a cgroup's id")?.ino();
+        Ok(Self { path, directory, id: CgroupId(id) })
+    }
+
+    pub fn id(&self) -> CgroupId {
+        self.id
+    }
+
+    /// Opens `cgroup.procs`: a process that writes `0` there moves in.
+    pub fn procs(&self) -> io::Result<fs::File> {
+        fs::OpenOptions::new().write(true).open(self.path.join("cgroup.procs"))
+    }
+
+    /// Whether any process lives in it or below.
+    pub fn populated(&self) -> io::Result<bool> {
+        let events = fs::read_to_string(self.path.join("cgroup.events"))?;
+        Ok(!events.lines().any(|line| line == "populated 0"))
+    }
+
+    /// Waits until it is empty; false if that takes longer.
+    pub async fn empties_within(&self, limit: Duration) -> io::Result<bool> {
+        let end = Instant::now() + limit;
+        let mut pause = Duration::from_millis(1);
+        while self.populated()? {
+            if Instant::now() >= end {
+                return Ok(false);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+        Ok(true)
+    }
+
+    /// The process ids in it and below.
+    pub fn processes(&self) -> io::Result<Vec<i32>> {
+        let mut pids = Vec::new();
+        walk(&self.path, &mut |cgroup| {
+            let procs = fs::read_to_string(cgroup.join("cgroup.procs"))?;
+            pids.extend(procs.lines().filter_map(|line| line.parse::<i32>().ok()));
+            Ok(())
+        })?;
+        Ok(pids)
+    }
+
+    /// Kills every process in it and below (kernel 5.14 and newer).
+    pub fn kill(&self) -> io::Result<()> {
+        fs::write(self.path.join("cgroup.kill"), "1")
+    }
+
+    /// Removes it and what the command made below it. Retries a little: a task that is just ending still counts.
+    pub async fn remove(self) -> anyhow::Result<()> {
+        let end = Instant::now() + Duration::from_secs(2);
+        loop {
+            match self.remove_now() {
+                Ok(()) => return Ok(()),
+                Err(error) if Instant::now() >= end => {
+                    return Err(error)
+                        .with_context(|| format!("removing the cgroup {}", self.path.display()));
+                }
+                Err(_) => sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+
+    fn remove_now(&self) -> io::Result<()> {
+        match walk(&self.path, &mut |cgroup| fs::remove_dir(cgroup)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+}
+
+/// Visits a cgroup and all below it, children first.
+fn walk(cgroup: &Path, visit: &mut impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+    for entry in fs::read_dir(cgroup)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            walk(&entry.path(), visit)?;
+        }
+    }
+    visit(cgroup)
+}
+
+impl AsFd for Cgroup {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // After `remove` it is gone; on any other way out nothing may be left behind.
+        if self.path.exists() {
+            let _may_be_empty = self.kill();
+            for _ in 0..100 {
+                if self.remove_now().is_ok() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            eprintln!("driftline: could not remove the cgroup {}", self.path.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Hierarchy;
+
+    const HYBRID: &str = "\
+23 29 0:22 / /sys/fs/cgroup ro,nosuid shared:9 - tmpfs tmpfs ro,mode=755
+24 23 0:23 / /sys/fs/cgroup/memory rw,relatime shared:10 - cgroup cgroup rw,memory
+25 23 0:24 / /sys/fs/cgroup/unified rw,relatime shared:11 - cgroup2 cgroup2 rw
+";
+
+    #[test]
+    fn a_hybrid_hosts_cgroup2_is_found() {
+        let hierarchy = Hierarchy::in_mountinfo(HYBRID).unwrap();
+        assert_eq!(hierarchy.to_string(), "/sys/fs/cgroup/unified");
+    }
+
+    #[test]
+    fn version_1_alone_is_none() {
+        let version_1: String = HYBRID.lines().take(2).map(|line| format!("{line}\n")).collect();
+        assert!(Hierarchy::in_mountinfo(&version_1).is_none());
+    }
+
+    #[test]
+    fn blanks_in_mount_points_are_read() {
+        let line = "25 23 0:24 / /mnt/a\\040b rw - cgroup2 cgroup2 rw";
+        assert_eq!(Hierarchy::in_mountinfo(line).unwrap().to_string(), "/mnt/a b");
+    }
+}

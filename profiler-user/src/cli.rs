@@ -1,0 +1,155 @@
+//! The command line.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Records what a container or a command does, and says when it does anything else.
+#[derive(Debug, Parser)]
+#[command(name = "driftline", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  CMD's own, or 128 + N where signal N ended it
+    2  wrong command line
+    3  drift was seen (watch --fail-on-drift)
+  120  this machine does not allow it: not root, no BTF, no cgroup2, no probe
+  121  a baseline is missing or cannot be used
+  122  a file could not be written
+  125  driftline failed in another way
+  126  CMD was found but cannot be run
+  127  CMD was not found";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say what this kernel and node allow, and what will be blind
+    Check(Check),
+    /// Run CMD and take what it does into a baseline
+    Record(Record),
+    /// Run CMD and report what its baseline does not hold
+    Watch(Watch),
+    /// Record a real server, break into it, and show what Driftline saw
+    Demo,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Print the report as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub sensor: Sensor,
+}
+
+#[derive(Debug, Args)]
+pub struct Record {
+    #[command(flatten)]
+    pub target: Target,
+    /// End CMD after this long (seconds, or with a unit: 90s, 10m, 2h)
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub duration: Option<std::time::Duration>,
+    #[command(flatten)]
+    pub sensor: Sensor,
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    #[command(flatten)]
+    pub target: Target,
+    /// Append drift events to this file, one JSON object per line
+    #[arg(long, value_name = "FILE", env = "DRIFTLINE_EVENTS")]
+    pub events: Option<PathBuf>,
+    /// Exit with status 3 when anything drifted
+    #[arg(long)]
+    pub fail_on_drift: bool,
+    #[command(flatten)]
+    pub sensor: Sensor,
+}
+
+/// What is run, and where its baseline is.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// Directory of the baselines, one JSON file per image
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_BASELINES", default_value = "baselines")]
+    pub baselines: PathBuf,
+    /// Name of the image; by default CMD's file name
+    #[arg(long, value_name = "NAME", env = "DRIFTLINE_IMAGE", value_parser = image)]
+    pub image: Option<String>,
+    /// The command to run, after `--`
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Sensor {
+    /// Ring buffer between kernel and driftline, in KiB (rounded up to a power of two)
+    #[arg(long, value_name = "KIB", env = "DRIFTLINE_BUFFER", default_value_t = 8192,
+          value_parser = clap::value_parser!(u32).range(4..=1_048_576))]
+    pub buffer: u32,
+    /// Print what each probe meets (aya-log); slow
+    #[arg(long, env = "DRIFTLINE_DIAGNOSTICS")]
+    pub diagnostics: bool,
+}
+
+impl Target {
+    /// The image's name.
+    pub fn image(&self) -> String {
+        self.image.clone().unwrap_or_else(|| {
+            let program = self.command.first().map(PathBuf::from).unwrap_or_default();
+            let name = program.file_name().unwrap_or(program.as_os_str());
+            name.to_string_lossy().into_owned()
+        })
+    }
+}
+
+impl From<Sensor> for crate::sensor::Options {
+    fn from(sensor: Sensor) -> Self {
+        let buffer = (sensor.buffer * 1024).next_power_of_two();
+        Self { buffer, diagnostics: sensor.diagnostics }
+    }
+}
+
+fn image(name: &str) -> Result<String, String> {
+    if name.is_empty() { Err("an image needs a name".to_owned()) } else { Ok(name.to_owned()) }
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let number: u64 =
+        number.parse().map_err(|_| format!("{text:?} is no duration; write 90s, 10m or 2h"))?;
+    let seconds = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(format!("the unit {unit:?} is unknown; write s, m or h")),
+    };
+    number
+        .checked_mul(seconds)
+        .filter(|seconds| *seconds > 0)
+        .map(std::time::Duration::from_secs)
+        .ok_or_else(|| format!("{text:?} is out of range"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::{Cli, duration};
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("90").unwrap().as_secs(), 90);
+        assert_eq!(duration("2h").unwrap().as_secs(), 7200);
+        assert!(duration("0").is_err() && duration("3d").is_err() && duration("-1").is_err());
+    }
+}

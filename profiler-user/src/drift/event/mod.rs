@@ -1,0 +1,189 @@
+//! The native event: one flat JSON object, `driftline.drift/v1`.
+//!
+//! Keys are OpenTelemetry's where it has one, else ours. What is unknown is absent, never empty.
+//! DESIGN.md, "Drift", lists them all; those that need a container runtime or a store come later.
+//!
+//! For the network, `destination.*` is always the end that was connected to and `source.*` the one
+//! that connected. So a listener, and the own end of an accepted connection, is `destination.*`,
+//! and one machine's `net.connect` and the other's `net.accept` join on the same keys.
+
+mod parts;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use ulid::Ulid;
+
+use self::parts::{EventProcess, Subject};
+use super::fingerprint::Fingerprint;
+use super::kind::{DriftKind, Finding, Novelty};
+use super::sentence::sentence;
+use super::severity::{Severity, Table};
+use crate::behaviour::Observation;
+
+pub const SCHEMA_VERSION: &str = "driftline.drift/v1";
+
+/// What is the same for all drift of one container.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub host_name: String,
+    pub container_id: Option<String>,
+    pub image_name: String,
+    pub baseline_id: Option<String>,
+    pub baseline_status: BaselineStatus,
+    /// Runs that the baseline was recorded in; 0 where unknown.
+    pub recorded_runs: u64,
+    pub sensor_tier: String,
+    /// Events of this container that the sensor could not deliver, so far.
+    pub lost_events: u64,
+}
+
+/// How well the baseline fits the image.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BaselineStatus {
+    Exact,
+    Provisional,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// The first occurrence.
+    Created,
+    /// It happened again: the same `event.id`, a new count.
+    Updated,
+    /// The last word about it.
+    Closed,
+}
+
+/// A drift with what is counted of it.
+#[derive(Clone, Debug)]
+pub struct Drift {
+    pub id: Ulid,
+    pub fingerprint: Fingerprint,
+    /// The first occurrence.
+    pub observation: Observation,
+    pub finding: Finding,
+    pub last: Timestamp,
+    pub count: u64,
+}
+
+/// One line of the record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Event {
+    pub schema_version: &'static str,
+    /// Its time is that of the first occurrence.
+    #[serde(rename = "event.id", serialize_with = "as_text")]
+    pub id: Ulid,
+    /// Counts the events meant for one sink, from 1: a gap is an event that could not be written.
+    /// Set by [`Chain`](super::chain::Chain).
+    #[serde(rename = "event.seq", skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// `sha256:…` of the line before, without its newline; none for the first.
+    #[serde(rename = "event.prev_hash", skip_serializing_if = "Option::is_none")]
+    pub prev_hash: Option<String>,
+    #[serde(rename = "event.action")]
+    pub action: Action,
+    /// Of the first occurrence.
+    #[serde(serialize_with = "nanoseconds")]
+    pub time: Timestamp,
+    /// Of the newest occurrence.
+    #[serde(rename = "time.last", serialize_with = "nanoseconds")]
+    pub last: Timestamp,
+    #[serde(rename = "drift.count")]
+    pub count: u64,
+    #[serde(rename = "observer.version")]
+    pub observer_version: &'static str,
+
+    #[serde(rename = "drift.kind")]
+    pub kind: DriftKind,
+    #[serde(rename = "drift.object")]
+    pub object: String,
+    #[serde(rename = "drift.severity")]
+    pub severity: Severity,
+    #[serde(rename = "drift.novelty")]
+    pub novelty: Novelty,
+    #[serde(rename = "drift.sentence")]
+    pub sentence: String,
+    #[serde(rename = "drift.nearest", skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
+    #[serde(rename = "drift.fingerprint")]
+    pub fingerprint: String,
+    #[serde(rename = "threat.technique.id", skip_serializing_if = "Vec::is_empty")]
+    pub techniques: Vec<String>,
+    /// The version of ATT&CK; where there is a technique.
+    #[serde(rename = "threat.framework_version", skip_serializing_if = "Option::is_none")]
+    pub framework_version: Option<String>,
+
+    #[serde(rename = "host.name")]
+    pub host_name: String,
+    #[serde(rename = "container.id", skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
+    #[serde(rename = "container.image.name")]
+    pub image_name: String,
+
+    #[serde(flatten)]
+    pub process: EventProcess,
+    #[serde(flatten)]
+    pub subject: Subject,
+
+    #[serde(rename = "baseline.id", skip_serializing_if = "Option::is_none")]
+    pub baseline_id: Option<String>,
+    #[serde(rename = "baseline.status")]
+    pub baseline_status: BaselineStatus,
+    #[serde(rename = "sensor.tier")]
+    pub sensor_tier: String,
+    #[serde(rename = "sensor.lost_events")]
+    pub lost_events: u64,
+}
+
+impl Event {
+    pub fn new(context: &Context, drift: &Drift, action: Action) -> Self {
+        let Drift { observation, finding, .. } = drift;
+        let table = Table::builtin();
+        let verdict = table.verdict(observation, finding);
+        let framework = (!verdict.techniques.is_empty()).then(|| table.framework_version());
+        Self {
+            schema_version: SCHEMA_VERSION,
+            id: drift.id,
+            seq: None,
+            prev_hash: None,
+            action,
+            time: observation.time,
+            last: drift.last,
+            count: drift.count,
+            observer_version: env!("CARGO_PKG_VERSION"),
+            kind: finding.kind,
+            object: finding.object.clone(),
+            severity: verdict.severity,
+            novelty: finding.novelty,
+            sentence: sentence(context, observation, finding, verdict.why.as_deref()),
+            nearest: finding.nearest.clone(),
+            fingerprint: drift.fingerprint.to_string(),
+            techniques: verdict.techniques.clone(),
+            framework_version: framework.map(str::to_owned),
+            host_name: context.host_name.clone(),
+            container_id: context.container_id.clone(),
+            image_name: context.image_name.clone(),
+            process: EventProcess::of(observation),
+            subject: Subject::of(&observation.behaviour),
+            baseline_id: context.baseline_id.clone(),
+            baseline_status: context.baseline_status,
+            sensor_tier: context.sensor_tier.clone(),
+            lost_events: context.lost_events,
+        }
+    }
+}
+
+fn as_text<S: serde::Serializer>(id: &Ulid, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(id)
+}
+
+/// Always nine digits, so that times sort as text.
+fn nanoseconds<S: serde::Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&format_args!("{time:.9}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! The closed list of drift kinds.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What sort of behaviour is new. The serialised name is the value of `drift.kind`.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum DriftKind {
+    /// An executable that the baseline does not hold.
+    #[serde(rename = "exec")]
+    Exec,
+    /// A known executable, started by one that never started it.
+    #[serde(rename = "exec.parent")]
+    ExecParent,
+    /// A known executable with new arguments.
+    #[serde(rename = "exec.args")]
+    ExecArgs,
+    /// A memfd or a deleted file was run.
+    #[serde(rename = "exec.fileless")]
+    ExecFileless,
+    #[serde(rename = "file.read")]
+    FileRead,
+    /// Written, created or truncated.
+    #[serde(rename = "file.write")]
+    FileWrite,
+    #[serde(rename = "net.connect")]
+    NetConnect,
+    #[serde(rename = "net.listen")]
+    NetListen,
+    #[serde(rename = "net.accept")]
+    NetAccept,
+    #[serde(rename = "syscall")]
+    Syscall,
+    /// A system call through another ABI (i386, x32).
+    #[serde(rename = "syscall.abi")]
+    SyscallAbi,
+}
+
+impl DriftKind {
+    pub const ALL: [Self; 11] = [
+        Self::Exec,
+        Self::ExecParent,
+        Self::ExecArgs,
+        Self::ExecFileless,
+        Self::FileRead,
+        Self::FileWrite,
+        Self::NetConnect,
+        Self::NetListen,
+        Self::NetAccept,
+        Self::Syscall,
+        Self::SyscallAbi,
+    ];
+
+    /// The value of `drift.kind`; the same as the serialised name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exec => "exec",
+            Self::ExecParent => "exec.parent",
+            Self::ExecArgs => "exec.args",
+            Self::ExecFileless => "exec.fileless",
+            Self::FileRead => "file.read",
+            Self::FileWrite => "file.write",
+            Self::NetConnect => "net.connect",
+            Self::NetListen => "net.listen",
+            Self::NetAccept => "net.accept",
+            Self::Syscall => "syscall",
+            Self::SyscallAbi => "syscall.abi",
+        }
+    }
+}
+
+impl fmt::Display for DriftKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// How new: to the whole container, or only to the executable that did it.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Novelty {
+    Executable,
+    Container,
+}
+
+/// One thing that a baseline does not hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    pub kind: DriftKind,
+    /// What it was done to, as seen: a path, `tcp 10.0.0.7:5432`, a system call.
+    pub object: String,
+    /// The same, generalised by the baseline's generaliser: what repeats have in common.
+    pub pattern: String,
+    pub novelty: Novelty,
+    /// The nearest entry that the baseline does hold, as a phrase: `nginx ran only /usr/sbin/nginx`.
+    pub nearest: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_serialised_by_its_name() {
+        for kind in DriftKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+    }
+}

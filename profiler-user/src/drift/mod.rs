@@ -1,0 +1,22 @@
+//! What a container does that its baseline does not hold: how grave, told in a sentence, counted,
+//! and written down as events.
+//!
+//! [`kind`] names what there is, [`severity`] grades it, [`sentence`] tells it, [`aggregate`]
+//! counts repeats, [`event`] is the record, [`chain`] ties records together.
+
+pub mod aggregate;
+pub mod chain;
+pub mod event;
+pub mod fingerprint;
+pub mod kind;
+pub mod sentence;
+pub mod severity;
+mod show;
+
+#[cfg(test)]
+pub(crate) mod sample;
+
+pub use aggregate::Aggregator;
+pub use event::{Action, BaselineStatus, Context, Event};
+pub use kind::{DriftKind, Finding, Novelty};
+pub use severity::Severity;

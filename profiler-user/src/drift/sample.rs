@@ -1,0 +1,127 @@
+//! Behaviours for the tests of this module and of the sinks.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::event::{Action, BaselineStatus, Context, Event};
+use super::kind::{DriftKind, Finding, Novelty};
+use super::{Aggregator, aggregate};
+use crate::behaviour::{
+    Accept, Ancestor, Behaviour, Connect, Exec, File, Listen, Observation, Process, Protocol,
+    Syscall,
+};
+
+pub(crate) fn start() -> Timestamp {
+    "2026-11-21T20:59:01.123456789Z".parse().unwrap()
+}
+
+pub(crate) fn later(seconds: i64) -> Timestamp {
+    start() + SignedDuration::from_secs(seconds)
+}
+
+pub(crate) fn context() -> Context {
+    Context {
+        host_name: "node-1".to_owned(),
+        container_id: None,
+        image_name: "demo".to_owned(),
+        baseline_id: Some("sha256:0123".to_owned()),
+        baseline_status: BaselineStatus::Exact,
+        recorded_runs: 5,
+        sensor_tier: "full".to_owned(),
+        lost_events: 0,
+    }
+}
+
+fn by(executable: &str, args: &[&str], behaviour: Behaviour) -> Observation {
+    let process = Process {
+        pid: 4711,
+        vpid: Some(23),
+        parent_pid: 4700,
+        uid: 33,
+        executable: executable.to_owned(),
+        args: args.iter().map(ToString::to_string).collect(),
+        args_cut: false,
+        ancestry: vec![Ancestor {
+            pid: 4700,
+            executable: "/usr/sbin/nginx".to_owned(),
+            args: vec!["nginx: worker process".to_owned()],
+        }],
+    };
+    Observation { time: start(), process: Arc::new(process), behaviour }
+}
+
+pub(crate) fn exec(executable: &str, args: &[&str], parent: Option<&str>) -> Observation {
+    let behaviour = Behaviour::Exec(Exec {
+        given: executable.to_owned(),
+        parent: parent.map(str::to_owned),
+        fileless: executable.starts_with("memfd:"),
+        cwd: "/".to_owned(),
+    });
+    let mut observation = by(executable, args, behaviour);
+    let process = Arc::make_mut(&mut observation.process);
+    match parent {
+        Some(parent) => parent.clone_into(&mut process.ancestry[0].executable),
+        None => process.ancestry.clear(),
+    }
+    observation
+}
+
+pub(crate) fn file(path: &str, write: bool, denied: bool) -> Observation {
+    let behaviour =
+        Behaviour::File(File { path: path.to_owned(), read: !write, write, denied });
+    by("/usr/bin/cat", &["cat", path], behaviour)
+}
+
+pub(crate) fn read(path: &str) -> Observation {
+    file(path, false, false)
+}
+
+pub(crate) fn write(path: &str) -> Observation {
+    file(path, true, false)
+}
+
+pub(crate) fn connect(executable: &str, peer: &str) -> Observation {
+    let peer = peer.parse().unwrap();
+    let connect = Connect { protocol: Protocol::Tcp, peer, datagram: false };
+    by(executable, &[executable], Behaviour::Connect(connect))
+}
+
+pub(crate) fn listen(local: &str) -> Observation {
+    let local = local.parse().unwrap();
+    let listen = Listen { protocol: Protocol::Tcp, local, port_chosen: true };
+    by("/usr/bin/perl", &["perl"], Behaviour::Listen(listen))
+}
+
+pub(crate) fn accept(local: &str, peer: &str) -> Observation {
+    let (local, peer) = (local.parse().unwrap(), peer.parse().unwrap());
+    let accept = Accept { protocol: Protocol::Tcp, local, port_chosen: true, peer };
+    by("/usr/bin/perl", &["perl"], Behaviour::Accept(accept))
+}
+
+pub(crate) fn syscall(name: &str) -> Observation {
+    let foreign = name.starts_with("foreign_");
+    let syscall = Syscall { name: name.to_owned(), denied: false, foreign };
+    by("/usr/bin/unshare", &["unshare"], Behaviour::Syscall(syscall))
+}
+
+pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observation) -> Finding {
+    let object = match &observation.behaviour {
+        Behaviour::Exec(_) => observation.process.executable.clone(),
+        Behaviour::File(file) => file.path.clone(),
+        Behaviour::Connect(connect) => format!("{} {}", connect.protocol, connect.peer),
+        Behaviour::Listen(listen) => format!("{} {}", listen.protocol, listen.local),
+        Behaviour::Accept(accept) => format!("{} {}", accept.protocol, accept.peer.ip()),
+        Behaviour::Syscall(syscall) => syscall.name.clone(),
+    };
+    Finding { kind, pattern: object.clone(), object, novelty, nearest: None }
+}
+
+/// As it would be written at its first occurrence.
+pub(crate) fn event(kind: DriftKind, observation: &Observation) -> Event {
+    let finding = finding(kind, Novelty::Container, observation);
+    let mut aggregator = Aggregator::new(aggregate::CAPACITY);
+    let event = aggregator.observe(&context(), observation, finding).remove(0);
+    assert_eq!(event.action, Action::Created);
+    event
+}

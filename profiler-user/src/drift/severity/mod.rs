@@ -1,0 +1,53 @@
+//! How grave a drift is, and which ATT&CK techniques it speaks for.
+//!
+//! Both come from one table, `table.json`, which is data: whoever disagrees with a grade changes a
+//! line there, not code.
+
+mod pattern;
+mod rule;
+mod table;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use table::Table;
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+/// What the table says about a drift.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    pub severity: Severity,
+    /// ATT&CK technique ids of the version [`Table::framework_version`]; may be none.
+    pub techniques: Vec<String>,
+    /// Why it matters, for somebody who has never heard of it; continues a sentence.
+    pub why: Option<String>,
+}
+
+impl Severity {
+    /// The value of `drift.severity`; the same as the serialised name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

@@ -1,0 +1,163 @@
+//! The table as it is written, read once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+
+use super::pattern::{Glob, Network};
+use super::rule::{Rule, Subject};
+use super::{Severity, Verdict};
+use crate::behaviour::Observation;
+use crate::drift::kind::{DriftKind, Finding, Novelty};
+
+static BUILTIN: LazyLock<Table> = LazyLock::new(|| {
+    Table::parse(include_str!("table.json")).expect("a test reads the table that is built in")
+});
+
+/// Rules in order, the first that fits wins; then the kind's default.
+#[derive(Debug)]
+pub struct Table {
+    framework_version: String,
+    rules: Vec<Rule>,
+    defaults: BTreeMap<DriftKind, Verdict>,
+}
+
+impl Table {
+    pub fn builtin() -> &'static Self {
+        &BUILTIN
+    }
+
+    /// Fails where the text is not the table's format, names an unknown set or technique shape, or
+    /// leaves a kind without a default.
+    pub fn parse(text: &str) -> Result<Self> {
+        let file: File = serde_json::from_str(text)?;
+        let rules = file
+            .rules
+            .into_iter()
+            .enumerate()
+            .map(|(at, rule)| rule.build(&file.sets).with_context(|| format!("rule {at}")))
+            .collect::<Result<_>>()?;
+        let mut defaults = BTreeMap::new();
+        for (kind, grade) in file.defaults {
+            defaults.insert(kind, grade.build().with_context(|| format!("default of {kind}"))?);
+        }
+        for kind in DriftKind::ALL {
+            ensure!(defaults.contains_key(&kind), "{kind} has no default");
+        }
+        Ok(Self { framework_version: file.framework_version, rules, defaults })
+    }
+
+    /// The version of ATT&CK that the technique ids are of.
+    pub fn framework_version(&self) -> &str {
+        &self.framework_version
+    }
+
+    pub fn verdict(&self, observation: &Observation, finding: &Finding) -> &Verdict {
+        let subject = Subject::of(observation);
+        self.rules
+            .iter()
+            .find(|rule| rule.fits(finding, &subject))
+            .map_or_else(|| &self.defaults[&finding.kind], |rule| &rule.verdict)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(rename = "about")]
+    _about: String,
+    framework_version: String,
+    sets: HashMap<String, Vec<String>>,
+    rules: Vec<RuleLine>,
+    defaults: BTreeMap<DriftKind, Grade>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleLine {
+    kinds: Vec<DriftKind>,
+    novelty: Option<Novelty>,
+    #[serde(default)]
+    paths: Vec<String>,
+    #[serde(default)]
+    names: Vec<String>,
+    #[serde(default)]
+    by: Vec<String>,
+    #[serde(default)]
+    syscalls: Vec<String>,
+    #[serde(default)]
+    networks: Vec<String>,
+    #[serde(default)]
+    ports: Vec<u16>,
+    severity: Severity,
+    #[serde(default)]
+    techniques: Vec<String>,
+    why: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Grade {
+    severity: Severity,
+    #[serde(default)]
+    techniques: Vec<String>,
+    why: Option<String>,
+}
+
+impl RuleLine {
+    fn build(self, sets: &HashMap<String, Vec<String>>) -> Result<Rule> {
+        let globs = |names| Ok::<_, anyhow::Error>(expand(names, sets)?.map(Glob::new).collect());
+        Ok(Rule {
+            novelty: self.novelty,
+            paths: globs(&self.paths)?,
+            names: globs(&self.names)?,
+            by: globs(&self.by)?,
+            syscalls: expand(&self.syscalls, sets)?.map(str::to_owned).collect(),
+            networks: self.networks.iter().map(|n| Network::parse(n)).collect::<Result<_>>()?,
+            ports: self.ports,
+            kinds: self.kinds,
+            verdict: Grade { severity: self.severity, techniques: self.techniques, why: self.why }
+                .build()?,
+        })
+    }
+}
+
+impl Grade {
+    fn build(self) -> Result<Verdict> {
+        for id in &self.techniques {
+            ensure!(is_technique(id), "{id} is not the id of an ATT&CK technique");
+        }
+        Ok(Verdict { severity: self.severity, techniques: self.techniques, why: self.why })
+    }
+}
+
+/// Replaces `@set` by the names in it.
+fn expand<'a>(
+    names: &'a [String],
+    sets: &'a HashMap<String, Vec<String>>,
+) -> Result<impl Iterator<Item = &'a str>> {
+    let mut all = Vec::new();
+    for name in names {
+        match name.strip_prefix('@') {
+            Some(set) => all.extend(sets.get(set).with_context(|| format!("no set {set}"))?),
+            None => all.push(name),
+        }
+    }
+    Ok(all.into_iter().map(String::as_str))
+}
+
+/// `T1059` or `T1059.004`.
+fn is_technique(id: &str) -> bool {
+    let digits = |text: &str, count| {
+        text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    id.strip_prefix('T').is_some_and(|id| match id.split_once('.') {
+        Some((technique, sub)) => digits(technique, 4) && digits(sub, 3),
+        None => digits(id, 4),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! The rows of CONVENTIONS.md section 5 that today's kinds can express, each as a drift.
+
+use super::*;
+use crate::behaviour::{Behaviour, Observation};
+use crate::drift::sample;
+
+fn grade(kind: DriftKind, novelty: Novelty, observation: &Observation) -> (Severity, Vec<&str>) {
+    let finding = sample::finding(kind, novelty, observation);
+    let verdict = Table::builtin().verdict(observation, &finding);
+    (verdict.severity, verdict.techniques.iter().map(String::as_str).collect())
+}
+
+#[track_caller]
+fn new(kind: DriftKind, observation: &Observation, severity: Severity, techniques: &[&str]) {
+    assert_eq!(grade(kind, Novelty::Container, observation), (severity, techniques.to_vec()));
+}
+
+use DriftKind::{
+    Exec, ExecArgs, ExecFileless, FileRead, FileWrite, NetAccept, NetConnect, NetListen, SyscallAbi,
+};
+use Severity::{Critical, High, Info, Low, Medium};
+
+#[test]
+fn programs_are_graded_as_the_conventions_say() {
+    let run = |program, parent| sample::exec(program, &[program], Some(parent));
+    new(Exec, &run("/usr/bin/sort", "/bin/app"), Low, &["T1059"]);
+    new(Exec, &run("/usr/bin/id", "/bin/app"), Medium, &["T1059"]);
+    new(Exec, &run("/usr/bin/curl", "/bin/app"), Medium, &["T1105"]);
+    new(Exec, &run("/usr/bin/dash", "/bin/app"), Medium, &["T1059.004"]);
+    new(Exec, &run("/usr/bin/dash", "/usr/sbin/nginx"), Critical, &["T1059.004", "T1505.003"]);
+    new(Exec, &run("/bin/bash", "/usr/bin/python3.11"), Critical, &["T1059.004", "T1505.003"]);
+    new(Exec, &run("/dev/shm/x", "/bin/app"), High, &["T1059.004"]);
+    new(Exec, &run("/tmp/a/b", "/bin/app"), High, &["T1059.004"]);
+    new(ExecFileless, &run("memfd:x", "/bin/app"), Critical, &["T1620"]);
+    new(ExecArgs, &run("/usr/bin/sort", "/bin/app"), Low, &["T1059"]);
+}
+
+#[test]
+fn a_script_in_tmp_counts_as_a_program_there() {
+    let mut observation = sample::exec("/usr/bin/dash", &["sh", "./x"], Some("/bin/app"));
+    if let Behaviour::Exec(exec) = &mut observation.behaviour {
+        exec.cwd = "/var/lib".to_owned();
+        exec.given = "../../tmp/./x".to_owned();
+    }
+    new(Exec, &observation, High, &["T1059.004"]);
+}
+
+#[test]
+fn busybox_is_known_by_its_applets() {
+    let observation = sample::exec("/bin/busybox", &["sh", "-c", "id"], Some("/usr/sbin/nginx"));
+    new(Exec, &observation, Critical, &["T1059.004", "T1505.003"]);
+}
+
+#[test]
+fn files_are_graded_as_the_conventions_say() {
+    for (path, severity, techniques) in [
+        ("/etc/shadow", High, &["T1003.008"][..]),
+        ("/run/secrets/kubernetes.io/serviceaccount/token", High, &["T1528", "T1552.007"]),
+        ("/root/.ssh/id_ed25519", High, &["T1552.004"]),
+        ("/root/.aws/credentials", High, &["T1552.001"]),
+        ("/proc/12/environ", Medium, &["T1552.001"]),
+        ("/proc/12/mem", High, &["T1055.009", "T1003.007"]),
+        ("/srv/data", Low, &["T1005"]),
+        ("/usr/lib/x86_64-linux-gnu/libselinux.so.1", Info, &[]),
+    ] {
+        new(FileRead, &sample::read(path), severity, techniques);
+    }
+    for (path, severity, techniques) in [
+        ("/etc/motd", Medium, &["T1098"][..]),
+        ("/home/app/.bashrc", Medium, &["T1546.004"]),
+        ("/etc/passwd", High, &["T1136.001"]),
+        ("/etc/sudoers", High, &["T1548.003"]),
+        ("/root/.ssh/authorized_keys", High, &["T1098.004"]),
+        ("/etc/cron.d/x", High, &["T1053.003"]),
+        ("/etc/ld.so.preload", Critical, &["T1574.006"]),
+        ("/usr/bin/ls", Critical, &["T1554"]),
+        ("/docker-entrypoint.sh", Critical, &["T1554"]),
+        ("/var/log/auth.log", Medium, &["T1070", "T1685.006"]),
+        ("/sys/fs/cgroup/rdma/release_agent", Critical, &["T1611"]),
+        ("/proc/sys/kernel/core_pattern", Critical, &["T1611"]),
+        ("/tmp/x", Low, &[]),
+    ] {
+        new(FileWrite, &sample::write(path), severity, techniques);
+    }
+}
+
+#[test]
+fn peers_are_graded_as_the_conventions_say() {
+    for (peer, severity, techniques) in [
+        ("169.254.169.254:80", Critical, &["T1552.005"][..]),
+        ("203.0.113.7:443", Medium, &["T1071"]),
+        ("[2001:db8::1]:443", Medium, &["T1071"]),
+        ("127.0.0.1:9000", Medium, &["T1071"]),
+        ("10.1.2.3:5432", High, &["T1021"]),
+        ("10.96.0.1:443", High, &["T1613"]),
+        ("192.0.2.1:6443", High, &["T1613"]),
+        ("203.0.113.7:22", High, &["T1021.004"]),
+        ("203.0.113.7:14444", Critical, &["T1496"]),
+    ] {
+        new(NetConnect, &sample::connect("/bin/app", peer), severity, techniques);
+    }
+    let by_shell = sample::connect("/usr/bin/bash", "127.0.0.1:9000");
+    new(NetConnect, &by_shell, Critical, &["T1059.004"]);
+    new(NetListen, &sample::listen("0.0.0.0:31337"), High, &["T1571"]);
+    new(NetAccept, &sample::accept("0.0.0.0:80", "10.0.0.9:5555"), Medium, &["T1021"]);
+}
+
+#[test]
+fn system_calls_are_graded_as_the_conventions_say() {
+    for (name, severity, techniques) in [
+        ("ptrace", High, &["T1055.008"][..]),
+        ("process_vm_readv", High, &["T1055"]),
+        ("finit_module", Critical, &["T1547.006", "T1014"]),
+        ("bpf", High, &["T1014"]),
+        ("perf_event_open", High, &["T1014"]),
+        ("unshare", High, &["T1611"]),
+        ("setns", High, &["T1611"]),
+        ("mknodat", High, &["T1611"]),
+        ("memfd_create", Low, &["T1620"]),
+        ("keyctl", Medium, &["T1555"]),
+        ("io_uring_setup", Medium, &["T1106"]),
+        ("userfaultfd", High, &["T1068"]),
+        ("sethostname", Low, &["T1106"]),
+        ("getuid", Info, &[]),
+    ] {
+        new(DriftKind::Syscall, &sample::syscall(name), severity, techniques);
+    }
+    new(SyscallAbi, &sample::syscall("foreign_4"), High, &["T1106"]);
+}
+
+#[test]
+fn what_another_program_of_the_container_did_before_is_info_unless_it_is_sensitive() {
+    let seen = |kind, observation: &Observation| grade(kind, Novelty::Executable, observation).0;
+    assert_eq!(seen(FileRead, &sample::read("/srv/data")), Info);
+    assert_eq!(seen(FileRead, &sample::read("/etc/passwd")), Info);
+    assert_eq!(seen(FileRead, &sample::read("/etc/shadow")), High);
+    assert_eq!(seen(FileWrite, &sample::write("/etc/motd")), Medium);
+    assert_eq!(seen(FileWrite, &sample::write("/var/log/app.log")), Medium);
+    assert_eq!(seen(NetConnect, &sample::connect("/bin/app", "10.1.2.3:5432")), Info);
+    assert_eq!(seen(NetConnect, &sample::connect("/bin/app", "169.254.169.254:80")), Critical);
+    assert_eq!(seen(NetConnect, &sample::connect("/bin/bash", "10.1.2.3:5432")), Critical);
+}
+
+#[test]
+fn every_kind_has_a_default_and_every_id_is_well_formed() {
+    Table::parse(include_str!("../table.json")).unwrap();
+    assert_eq!(Table::builtin().framework_version(), "19");
+    for id in ["T1059", "T1059.004"] {
+        assert!(is_technique(id), "{id}");
+    }
+    for id in ["", "T", "1059", "T105", "T1059.4", "T1059.0044", "T1059.", "t1059", "T10x9"] {
+        assert!(!is_technique(id), "{id}");
+    }
+}
+
+#[test]
+fn a_table_with_a_mistake_is_refused() {
+    let table: serde_json::Value = serde_json::from_str(include_str!("../table.json")).unwrap();
+    let broken = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut table = table.clone();
+        change(&mut table);
+        format!("{:#}", Table::parse(&table.to_string()).unwrap_err())
+    };
+    let rule = |table: &mut serde_json::Value, key: &str, value: serde_json::Value| {
+        table["rules"][0][key] = value;
+    };
+    assert!(broken(&|t| { t["defaults"].as_object_mut().unwrap().remove("exec"); })
+        .contains("exec has no default"));
+    assert!(broken(&|t| rule(t, "names", ["@nosuch"].into())).contains("no set nosuch"));
+    assert!(broken(&|t| rule(t, "techniques", ["T1"].into())).contains("T1 is not the id"));
+    assert!(broken(&|t| rule(t, "networks", ["10.0.0.0"].into())).contains("rule 0"));
+    assert!(broken(&|t| rule(t, "sverity", "low".into())).contains("unknown field"));
+}

@@ -1,0 +1,59 @@
+//! Errors that end a run, and the exit codes they end it with.
+
+use std::process::ExitCode;
+
+use thiserror::Error;
+
+/// Exit codes of `driftline` itself. Any other is CMD's own; 128 + N where signal N ended CMD.
+///
+/// 2 is clap's, for a wrong command line.
+pub mod code {
+    /// `watch --fail-on-drift` saw drift.
+    pub const DRIFT: u8 = 3;
+    /// This machine does not allow what was asked for: not root, no BTF, no cgroup2, no probe.
+    pub const MACHINE: u8 = 120;
+    /// A baseline is missing or cannot be used.
+    pub const BASELINE: u8 = 121;
+    /// A file could not be written.
+    pub const OUTPUT: u8 = 122;
+    /// Driftline failed in another way.
+    pub const INTERNAL: u8 = 125;
+    /// CMD was found but cannot be run.
+    pub const NOT_EXECUTABLE: u8 = 126;
+    /// CMD was not found.
+    pub const NOT_FOUND: u8 = 127;
+    /// Added to the number of the signal that ended CMD.
+    pub const SIGNAL: u8 = 128;
+}
+
+/// What ends a run, sorted by what its user can do about it. Every message is one sentence that says what failed, on
+/// what, why, and what to do.
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error("{0}")]
+    Machine(String),
+    #[error("{0}")]
+    Baseline(String),
+    #[error("{0}")]
+    Output(String),
+    #[error("cannot run {command}: {source}; {advice}")]
+    Command { command: String, source: std::io::Error, advice: &'static str },
+    #[error("{0:#}")]
+    Internal(#[from] anyhow::Error),
+}
+
+impl Error {
+    /// See [`code`].
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Machine(_) => code::MACHINE,
+            Self::Baseline(_) => code::BASELINE,
+            Self::Output(_) => code::OUTPUT,
+            Self::Command { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                code::NOT_FOUND
+            }
+            Self::Command { .. } => code::NOT_EXECUTABLE,
+            Self::Internal(_) => code::INTERNAL,
+        })
+    }
+}

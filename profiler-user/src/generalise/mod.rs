@@ -1,0 +1,37 @@
+//! What repeats of one behaviour have in common, as a pattern a person can read.
+//!
+//! Names that are new each time (pids, temporary files, time stamps, identifiers) become typed placeholders; everything
+//! else stays as it is. **Invariant:** a value always matches its own pattern, and a pattern matches only values of the
+//! same shape. Judging is done by matching, not by equality, because a random name can by chance look like a word:
+//! `sh-thd.secret` still is a `sh-thd.{rand:6}`.
+//!
+//! | placeholder | stands for |
+//! |---|---|
+//! | `{pid}` | the number of a process or thread under `/proc` |
+//! | `{num}` | a number |
+//! | `{uuid}` | a UUID with its hyphens |
+//! | `{hex:N}` | N hexadecimal digits, of one case |
+//! | `{date}` | a date or a time stamp, see [`date`] |
+//! | `{rand:N}` | N random letters, digits or underscores |
+//! | `{secret:H}` | a secret, see [`crate::redact`] |
+//! | `{ephemeral}` | a port that the kernel picked |
+//!
+//! A literal `{` is written `{{`; nothing else is special, `*` least of all.
+
+mod args;
+mod date;
+mod name;
+mod path;
+mod pattern;
+mod peer;
+mod place;
+mod template;
+mod token;
+
+pub use args::{generalise_args, join_args, split_args};
+pub use path::generalise_path;
+pub use pattern::{Pattern, Secrets, escape, matches};
+pub use peer::{Peer, accept, connect, listen};
+
+/// The version of these rules. A baseline names the version it was recorded with: a pattern means nothing without its rules.
+pub const GENERALISER: u32 = 1;

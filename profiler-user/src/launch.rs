@@ -1,0 +1,125 @@
+//! CMD as a child: in its cgroup from its first instruction, with our stdio, our signals and its own status.
+
+use std::{ffi::OsString, io::Write, os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
+
+use anyhow::Context;
+use nix::{
+    sys::{
+        signal::{SigSet, Signal, kill},
+        signalfd::{SfdFlags, SignalFd},
+    },
+    unistd::Pid,
+};
+use tokio::process::{Child, Command};
+
+use crate::{cgroup::Cgroup, error::Error, poll};
+
+/// Signals that end or steer a command; the rest keep their usual meaning for us.
+const FORWARDED: [Signal; 7] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGWINCH,
+];
+
+/// `si_code` of a signal that the kernel sent: the terminal did, to the whole foreground group, CMD included.
+const SI_KERNEL: i32 = 0x80;
+
+/// Signals blocked for the whole process, to be read instead. Make it before any thread starts.
+pub struct Signals {
+    fd: SignalFd,
+    /// The mask to give CMD back.
+    original: SigSet,
+}
+
+impl Signals {
+    pub fn block() -> anyhow::Result<Self> {
+        let mut set = SigSet::empty();
+        for signal in FORWARDED {
+            set.add(signal);
+        }
+        let original = SigSet::thread_get_mask().context("reading the signal mask")?;
+        set.thread_block().context("blocking signals")?;
+        let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+            .context("opening a signal descriptor")?;
+        Ok(Self { fd, original })
+    }
+}
+
+/// Starts CMD inside the cgroup.
+pub fn spawn(command: &[OsString], cgroup: &Cgroup, signals: &Signals) -> Result<Child, Error> {
+    let (program, args) = command.split_first().context("an empty command")?;
+    let mut procs = cgroup.procs().context("opening the command's cgroup")?;
+    let original = signals.original;
+    let mut child = Command::new(program);
+    child.args(args);
+    // SAFETY: between fork and exec only system calls are made, on memory prepared before the fork.
+    unsafe {
+        child.pre_exec(move || {
+            original.thread_set_mask()?;
+            procs.write_all(b"0")
+        });
+    }
+    child.spawn().map_err(|source| Error::Command {
+        command: program.to_string_lossy().into_owned(),
+        advice: match source.kind() {
+            std::io::ErrorKind::NotFound => "check the name and PATH",
+            std::io::ErrorKind::PermissionDenied => "is it an executable file?",
+            _ => "is it a program for this machine, or a script with a #! line?",
+        },
+        source,
+    })
+}
+
+/// Waits for CMD and meanwhile passes signals on to it; asks it to end (SIGTERM) when `limit` is over.
+pub async fn wait(
+    child: &mut Child,
+    signals: Signals,
+    limit: Option<Duration>,
+) -> anyhow::Result<ExitStatus> {
+    let limit = tokio::time::sleep(limit.unwrap_or(Duration::MAX));
+    tokio::pin!(limit);
+    let mut ended = false;
+    let pid = Pid::from_raw(child.id().context("the command has no pid")?.cast_signed());
+    let mut signals = poll::register(signals.fd).context("waiting for signals")?;
+    loop {
+        tokio::select! {
+            status = child.wait() => return status.context("waiting for the command"),
+            () = &mut limit, if !ended => {
+                ended = true;
+                send(pid, Signal::SIGTERM)?;
+            }
+            ready = signals.readable_mut() => {
+                let mut ready = ready.context("waiting for signals")?;
+                match ready.get_inner_mut().read_signal().context("reading a signal")? {
+                    Some(info) => forward(pid, info.ssi_signo, info.ssi_code)?,
+                    None => ready.clear_ready(),
+                }
+            }
+        }
+    }
+}
+
+fn forward(pid: Pid, signal: u32, code: i32) -> anyhow::Result<()> {
+    if code == SI_KERNEL {
+        return Ok(());
+    }
+    send(pid, Signal::try_from(signal.cast_signed()).context("an unknown signal")?)
+}
+
+fn send(pid: Pid, signal: Signal) -> anyhow::Result<()> {
+    match kill(pid, signal) {
+        // It has just ended; its status is on the way.
+        Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("passing {signal} on to the command")),
+    }
+}
+
+/// CMD's status as a shell would report it.
+pub fn exit_code(status: ExitStatus) -> u8 {
+    let signal = || status.signal().map_or(0, |signal| signal + i32::from(crate::error::code::SIGNAL));
+    u8::try_from(status.code().unwrap_or_else(signal)).unwrap_or(u8::MAX)
+}

@@ -1,0 +1,56 @@
+//! Driftline: records what a container does, and says when it does anything else.
+//!
+//! [`run`] dispatches; the way of the data is [`pipeline`].
+
+pub mod baseline;
+pub mod behaviour;
+pub mod cgroup;
+pub mod cli;
+mod command;
+pub mod drift;
+pub mod error;
+pub mod generalise;
+mod launch;
+pub mod observe;
+mod pipeline;
+mod poll;
+pub mod redact;
+pub mod requirements;
+pub mod sensor;
+mod session;
+pub mod sink;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::{
+    cli::{Cli, Command},
+    error::Error,
+    launch::Signals,
+};
+
+/// Runs one command of the command line.
+pub fn run(cli: Cli) -> Result<ExitCode, Error> {
+    match cli.command {
+        Command::Check(args) => runtime()?.block_on(async { command::check::run(&args) }),
+        Command::Record(args) => {
+            // Before any thread starts, so that every thread has them blocked.
+            let signals = Signals::block()?;
+            runtime()?.block_on(command::record::run(args, signals))
+        }
+        Command::Watch(args) => {
+            let signals = Signals::block()?;
+            runtime()?.block_on(command::watch::run(args, signals))
+        }
+        Command::Demo => command::demo::run().map(|()| ExitCode::SUCCESS).map_err(Error::from),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("starting the runtime")
+}

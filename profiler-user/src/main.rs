@@ -1,0 +1,16 @@
+//! The `driftline` binary: parse, run, exit with the documented code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use profiler_user::cli::Cli;
+
+fn main() -> ExitCode {
+    match profiler_user::run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("driftline: {error}");
+            error.exit_code()
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Names that announce a secret: of a variable, a flag, a header, a key in JSON.
+
+/// A segment that holds one of these is a secret's name.
+const STEMS: &[&str] = &[
+    "pass", "pwd", "secret", "token", "credential", "creds", "auth", "session", "sessid", "cookie",
+    "signature", "bearer", "jwt",
+];
+
+/// The same, across the segments of a name: `api_key`, `apiKey`, `API-KEY`.
+const JOINED: &[&str] = &[
+    "apikey", "accesskey", "privatekey", "secretkey", "signingkey", "encryptionkey", "masterkey",
+    "accountkey", "sharedkey", "authkey", "servicekey", "sshkey", "licensekey", "deploykey",
+    "clientkey", "hmackey",
+];
+
+/// Words that hold a stem by accident.
+const HARMLESS: &[&str] = &[
+    "author", "authors", "authority", "authoritative", "bypass", "compass", "encompass", "passed", "passenger",
+    "passes", "passive", "passthrough", "passthru", "sessionless", "tokenize", "tokenizer", "tokenizers",
+];
+
+/// A name that ends so says something about the secret, or where it is.
+const ABOUT: &[&str] = &[
+    "age", "count", "dir", "enabled", "endpoint", "expiry", "file", "length", "limit", "method", "mode", "path",
+    "plugin", "policy", "prompt", "provider", "required", "size", "stdin", "timeout", "ttl", "type", "uri", "url",
+];
+
+/// A flag that begins so takes no secret.
+const NEGATIONS: &[&str] = &["ask", "disable", "no", "skip", "without"];
+
+/// Names of secrets only where nothing else is meant by them: among the parameters of a URL.
+const PARAMETERS: &[&str] = &["key", "sig", "code", "otp", "pin", "hmac"];
+
+/// Words after which a secret follows without any sign between.
+const KEYWORDS: &[&str] = &["password", "passphrase", "requirepass", "masterauth"];
+
+const KEYWORD_ENDINGS: &[&str] = &["password", "passphrase", "secret", "token", "apikey", "key"];
+
+pub(super) fn names_secret(name: &str) -> bool {
+    // The working directory, not a password.
+    if matches!(name, "PWD" | "OLDPWD") {
+        return false;
+    }
+    let lower = name.to_ascii_lowercase();
+    let segments: Vec<_> = segments(&lower).collect();
+    let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return false };
+    if ABOUT.contains(last) || (segments.len() > 1 && NEGATIONS.contains(first)) {
+        return false;
+    }
+    let joined = segments.concat();
+    JOINED.iter().any(|stem| joined.contains(stem))
+        || segments.iter().any(|segment| {
+            *segment == "pw"
+                || (!HARMLESS.contains(segment) && STEMS.iter().any(|stem| segment.contains(stem)))
+        })
+}
+
+pub(super) fn names_secret_parameter(name: &str) -> bool {
+    names_secret(name) || PARAMETERS.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// `password`, `aws_secret_access_key`, `http.proxy.password`, but no file that is about them.
+pub(super) fn is_keyword(word: &str) -> bool {
+    let lower = word.to_ascii_lowercase();
+    let spelled = lower.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte));
+    let segments: Vec<_> = segments(&lower).collect();
+    KEYWORDS.contains(&lower.as_str())
+        || (spelled
+            && segments.len() > 1
+            && segments.last().is_some_and(|last| KEYWORD_ENDINGS.contains(last))
+            && names_secret(word))
+}
+
+fn segments(lower: &str) -> impl Iterator<Item = &str> {
+    lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|segment| !segment.is_empty())
+}
+
+/// What names are made of.
+pub(super) fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets_are_known() {
+        for name in [
+            "PASSWORD", "PGPASSWORD", "db_pwd", "--api-key", "apiKey", "X-Api-Key", "AWS_SECRET_ACCESS_KEY", "dbPassword",
+            "Authorization", "Cookie", "session_id", "client-secret", "AccountKey", "X-Amz-Signature", "sshpass", "-storepass",
+        ] {
+            assert!(names_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_about_secrets_are_not() {
+        for name in [
+            "PWD", "author", "--password-stdin", "token_file", "--no-password", "bypass", "user", "key", "path", "",
+            "--", "session-timeout", "compass",
+        ] {
+            assert!(!names_secret(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Records to events: checked, with secrets removed where arguments are decoded.
+//!
+//! Arbitrary bytes give an error, never a panic and never a half-true event.
+
+mod net;
+mod path;
+mod process;
+
+use bytes::{Buf, Bytes};
+use profiler_common::event::{self, Header, Kind};
+use thiserror::Error;
+use zerocopy::FromBytes;
+
+use crate::{behaviour, redact::Redactor};
+
+/// One decoded record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The id of the container's outermost cgroup.
+    pub container: u64,
+    /// Nanoseconds since boot.
+    pub time: u64,
+    /// 0 where the event belongs to no process.
+    pub pid: u32,
+    pub uid: u32,
+    pub body: EventBody,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventBody {
+    Exec {
+        first: bool,
+        fileless: bool,
+        parent_pid: u32,
+        vpid: u32,
+        executable: String,
+        given: String,
+        cwd: String,
+        args: Vec<String>,
+        args_cut: bool,
+    },
+    Fork {
+        child_pid: u32,
+        child_vpid: u32,
+    },
+    Exit {
+        status: u32,
+    },
+    File(behaviour::File),
+    Connect(behaviour::Connect),
+    Listen(behaviour::Listen),
+    /// `port_chosen` is not known here: the listener's event said it.
+    Accept(behaviour::Accept),
+    Syscall {
+        number: u64,
+        denied: bool,
+        foreign: bool,
+    },
+}
+
+#[derive(Debug, Error, PartialEq)]
+pub enum DecodeError {
+    #[error("a record of {len} bytes is shorter than a {what} needs")]
+    Short { what: &'static str, len: usize },
+    #[error("a record has the unknown kind {0}")]
+    Kind(u32),
+    #[error("a record has the unknown path form {0}")]
+    PathForm(u32),
+    #[error("a record has the unknown address family {0}")]
+    Family(u32),
+    #[error("a record has the port {0}")]
+    Port(u32),
+    #[error("{0} bytes follow a record's end")]
+    Trailing(usize),
+}
+
+/// Decodes one record.
+pub fn decode(record: Bytes, redactor: &Redactor) -> Result<Event, DecodeError> {
+    let header = Header::read_from_prefix(&record)
+        .map_err(|_| DecodeError::Short { what: "header", len: record.len() })?
+        .0;
+    let kind = Kind::from_value(header.kind).ok_or(DecodeError::Kind(header.kind))?;
+    let mut rest = record;
+    let body = match kind {
+        Kind::Exec => process::exec(&mut rest, redactor)?,
+        Kind::Fork => process::fork(&mut rest)?,
+        Kind::Exit => process::exit(&mut rest)?,
+        Kind::Open => path::open(&mut rest)?,
+        Kind::Connect => net::connect(&mut rest)?,
+        Kind::Listen => net::listen(&mut rest)?,
+        Kind::Accept => net::accept(&mut rest)?,
+        Kind::Syscall => syscall(&mut rest)?,
+    };
+    // The ring buffer rounds nothing up: what is left over is not ours.
+    if rest.has_remaining() {
+        return Err(DecodeError::Trailing(rest.remaining()));
+    }
+    let Header { container, time, pid, uid, .. } = header;
+    Ok(Event { container, time, pid, uid, body })
+}
+
+fn syscall(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+    let event::Syscall { header, number, .. } = fixed(rest, "syscall")?;
+    Ok(EventBody::Syscall {
+        number,
+        denied: header.flags & event::SYSCALL_DENIED != 0,
+        foreign: header.flags & event::SYSCALL_FOREIGN != 0,
+    })
+}
+
+/// Takes a record's fixed part off its front.
+fn fixed<T: FromBytes>(rest: &mut Bytes, what: &'static str) -> Result<T, DecodeError> {
+    let short = DecodeError::Short { what, len: rest.len() };
+    let (fixed, _) = T::read_from_prefix(rest).map_err(|_| short)?;
+    rest.advance(size_of::<T>());
+    Ok(fixed)
+}
+
+/// Takes `len` bytes off the front.
+fn take(rest: &mut Bytes, len: u32, what: &'static str) -> Result<Bytes, DecodeError> {
+    let len = len as usize;
+    if len > rest.len() {
+        return Err(DecodeError::Short { what, len: rest.len() });
+    }
+    Ok(rest.split_to(len))
+}
+
+/// Text as people read it: UTF-8 where it is, `\xNN` for every byte that is not.
+fn text(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _infallible = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

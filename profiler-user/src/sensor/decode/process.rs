@@ -1,0 +1,57 @@
+//! Execs, forks and exits.
+
+use bytes::Bytes;
+use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, Exec, Exit, Fork};
+
+use super::{DecodeError, EventBody, fixed, path::part, take, text};
+use crate::redact::Redactor;
+
+pub(super) fn exec(rest: &mut Bytes, redactor: &Redactor) -> Result<EventBody, DecodeError> {
+    let exec: Exec = fixed(rest, "exec")?;
+    let executable = part(rest, exec.executable, exec.inode)?;
+    let given = part(rest, exec.given, exec.inode)?;
+    let cwd = part(rest, exec.cwd, exec.inode)?;
+    let args = take(rest, exec.args, "argv")?;
+    Ok(EventBody::Exec {
+        first: exec.header.flags & EXEC_FIRST != 0,
+        fileless: exec.header.flags & EXEC_FILELESS != 0,
+        parent_pid: exec.parent_pid,
+        vpid: exec.vpid,
+        executable,
+        given,
+        cwd,
+        args: redactor.redact_args(split(&args)),
+        args_cut: exec.args_total > exec.args,
+    })
+}
+
+pub(super) fn fork(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+    let Fork { child_pid, child_vpid, .. } = fixed(rest, "fork")?;
+    Ok(EventBody::Fork { child_pid, child_vpid })
+}
+
+pub(super) fn exit(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+    let Exit { status, .. } = fixed(rest, "exit")?;
+    Ok(EventBody::Exit { status })
+}
+
+/// argv from its memory: each argument ends with a NUL, but for one that was cut.
+pub(crate) fn split(bytes: &[u8]) -> Vec<String> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    bytes.split(|byte| *byte == 0).map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn empty_arguments_are_kept() {
+        assert_eq!(split(b"printf\0\0x\0"), ["printf", "", "x"]);
+        assert_eq!(split(b"printf\0cut-of"), ["printf", "cut-of"]);
+        assert!(split(b"").is_empty());
+    }
+}

@@ -1,0 +1,120 @@
+//! The kernel side, seen from user space: load what this kernel takes, track containers, hand out records.
+
+mod decode;
+mod diagnostics;
+mod missed;
+mod offsets;
+mod probes;
+mod records;
+
+use std::os::fd::AsFd;
+
+use anyhow::Context;
+use aya::{Btf, Ebpf, EbpfLoader, maps::HashMap};
+use profiler_common::container::ContainerState;
+
+pub use decode::{DecodeError, Event, EventBody, decode};
+pub use probes::{Behaviour, Status, Tier};
+pub use records::Records;
+
+use crate::cgroup::CgroupId;
+
+/// The kernel side, built by this crate's build script.
+static OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/profiler-ebpf"));
+
+/// Loaded and attached probes; dropping it detaches them.
+pub struct Sensor {
+    ebpf: Ebpf,
+    status: Vec<Status>,
+}
+
+/// How to load.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Bytes of the ring buffer: a power of two, at least a page.
+    pub buffer: u32,
+    /// Let the probes log what they meet.
+    pub diagnostics: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { buffer: 8 << 20, diagnostics: false }
+    }
+}
+
+/// The state as the kernel's map holds it.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct State(ContainerState);
+
+// SAFETY: plain integers without padding, asserted where the type is defined.
+unsafe impl aya::Pod for State {}
+
+impl Sensor {
+    /// Loads the object and attaches, behaviour by behaviour, the first probe that this kernel takes.
+    ///
+    /// # Errors
+    /// Where nothing can be loaded at all. A behaviour without a probe is no error: its [`Status`] says why it is blind.
+    pub fn load(cgroup: impl AsFd, options: Options) -> anyhow::Result<Self> {
+        let offsets = offsets::read().context("reading field offsets from the kernel's BTF")?;
+        let btf = Btf::from_sys_fs().context("reading the kernel's BTF")?;
+        let diagnostics = u32::from(options.diagnostics);
+        let mut loader = EbpfLoader::new();
+        loader
+            .btf(Some(&btf))
+            .map_max_entries("EVENTS", options.buffer)
+            .override_global("DIAGNOSTICS", &diagnostics, true);
+        for (name, offset) in &offsets {
+            loader.override_global(name, offset, true);
+        }
+        let mut ebpf = loader.load(OBJECT).context("loading the eBPF object into the kernel")?;
+        if options.diagnostics {
+            diagnostics::start(&mut ebpf)?;
+        }
+        let status = probes::attach(&mut ebpf, &btf, cgroup.as_fd());
+        Ok(Self { ebpf, status })
+    }
+
+    /// Behaviour by behaviour, what sees it, or why nothing does.
+    pub fn status(&self) -> &[Status] {
+        &self.status
+    }
+
+    /// Full only if every behaviour has its first choice.
+    pub fn tier(&self) -> Tier {
+        self.status.iter().map(|status| status.tier).max().unwrap_or(Tier::Blind)
+    }
+
+    /// Starts to capture a container from its outermost cgroup; nothing is reported before the first exec in it.
+    pub fn track(&mut self, cgroup: CgroupId) -> anyhow::Result<()> {
+        let id = cgroup.0;
+        let mut containers = HashMap::<_, u64, State>::try_from(self.map("CONTAINERS")?)?;
+        containers.insert(id, State(ContainerState::NEW), 0).context("tracking a container")?;
+        let mut cgroups = HashMap::<_, u64, u64>::try_from(self.map("CGROUPS")?)?;
+        cgroups.insert(id, id, 0).context("tracking a container's cgroup")?;
+        Ok(())
+    }
+
+    /// What the kernel has counted for a container.
+    pub fn state(&mut self, cgroup: CgroupId) -> anyhow::Result<ContainerState> {
+        let containers = HashMap::<_, u64, State>::try_from(self.map("CONTAINERS")?)?;
+        Ok(containers.get(&cgroup.0, 0).context("reading a container's final state")?.0)
+    }
+
+    /// The stream of records; once only.
+    pub fn records(&mut self) -> anyhow::Result<Records> {
+        let map = self.ebpf.take_map("EVENTS").context("the record stream was already taken")?;
+        Records::new(map)
+    }
+
+    /// Runs of probes that the kernel skipped because the same probe was already running on that CPU.
+    pub fn missed(&self) -> u64 {
+        missed::count(&self.ebpf)
+    }
+
+    fn map(&mut self, name: &str) -> anyhow::Result<&mut aya::maps::Map> {
+        self.ebpf.map_mut(name).with_context(|| format!("the eBPF object has no map {name}"))
+    }
+}

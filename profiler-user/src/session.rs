@@ -1,0 +1,116 @@
+//! One command, observed from its first instruction to the last process it leaves behind.
+
+use std::{collections::BTreeMap, ffi::OsString, process::ExitStatus, time::Duration};
+
+use anyhow::Context;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{
+    cgroup::{Cgroup, Hierarchy},
+    error::Error,
+    launch::{self, Signals},
+    observe::losses,
+    pipeline::{Consumer, Pipeline},
+    redact::Redactor,
+    sensor::{Behaviour, Options, Sensor, Status, Tier},
+};
+
+/// How long what CMD left behind may go on before it is asked, and then made, to end.
+const GRACE: Duration = Duration::from_millis(500);
+const AFTER_TERM: Duration = Duration::from_secs(2);
+const AFTER_KILL: Duration = Duration::from_secs(10);
+
+/// A sensor that watches a fresh, still empty cgroup.
+pub(crate) struct Session {
+    cgroup: Cgroup,
+    sensor: Sensor,
+}
+
+/// How a command's run went.
+pub(crate) struct End {
+    pub(crate) status: ExitStatus,
+    /// Lost events by kind.
+    pub(crate) lost: BTreeMap<String, u64>,
+}
+
+impl Session {
+    /// Loads the probes. Without any of those that a verdict rests on there is no session.
+    pub(crate) fn open(options: Options) -> Result<Self, Error> {
+        let cgroup = Cgroup::create(&Hierarchy::find()?)?;
+        let mut sensor = Sensor::load(&cgroup, options)
+            .map_err(|error| Error::Machine(format!("cannot load the eBPF probes: {error:#}")))?;
+        if let Some(blind) = sensor.status().iter().find(|status| is_vital(status)) {
+            return Err(Error::Machine(format!(
+                "this kernel takes no probe for {:?}: {}; `driftline check` shows all of them",
+                blind.behaviour,
+                blind.refused.join("; ")
+            )));
+        }
+        sensor.track(cgroup.id())?;
+        Ok(Self { cgroup, sensor })
+    }
+
+    pub(crate) fn tier(&self) -> Tier {
+        self.sensor.tier()
+    }
+
+    /// Behaviours that nothing sees.
+    pub(crate) fn blind(&self) -> Vec<&Status> {
+        self.sensor.status().iter().filter(|status| status.tier == Tier::Blind).collect()
+    }
+
+    /// Runs CMD to its end, or for at most `limit`, and everything it did through the consumer.
+    pub(crate) async fn run<C: Consumer>(
+        mut self,
+        command: &[OsString],
+        signals: Signals,
+        limit: Option<Duration>,
+        redactor: Redactor,
+        consumer: C,
+    ) -> Result<(End, C), Error> {
+        let pipeline = Pipeline::start(self.sensor.records()?, redactor, consumer)?;
+        let mut child = launch::spawn(command, &self.cgroup, &signals)?;
+        let status = launch::wait(&mut child, signals, limit).await?;
+        self.end_leftovers().await?;
+        let state = self.sensor.state(self.cgroup.id())?;
+        let consumer = pipeline.finish(state).await?;
+        let mut lost = losses(&state.lost);
+        let missed = self.sensor.missed();
+        if missed > 0 {
+            lost.insert("probe".to_owned(), missed);
+        }
+        self.cgroup.remove().await?;
+        Ok((End { status, lost }, consumer))
+    }
+
+    /// A container ends with its first process: what is left gets a moment, SIGTERM, then SIGKILL.
+    async fn end_leftovers(&self) -> anyhow::Result<()> {
+        let cgroup = &self.cgroup;
+        if cgroup.empties_within(GRACE).await? {
+            return Ok(());
+        }
+        let left = cgroup.processes()?;
+        eprintln!("driftline: the command ended and left {} process(es) behind; ending them", left.len());
+        for pid in left {
+            let _may_be_gone = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        if cgroup.empties_within(AFTER_TERM).await? {
+            return Ok(());
+        }
+        cgroup.kill().context("killing what the command left behind")?;
+        anyhow::ensure!(
+            cgroup.empties_within(AFTER_KILL).await?,
+            "processes in the command's cgroup do not end, not even by SIGKILL"
+        );
+        Ok(())
+    }
+}
+
+/// Blind for something without which no behaviour can be told apart from another's.
+fn is_vital(status: &Status) -> bool {
+    status.tier == Tier::Blind
+        && matches!(status.behaviour, Behaviour::Exec | Behaviour::Process | Behaviour::Syscall)
+}

@@ -1,0 +1,7 @@
+//! Where drift goes: to the person at the terminal, and line by line into a file.
+
+pub mod file;
+pub mod terminal;
+
+pub use file::{EventsFile, Stored};
+pub use terminal::Terminal;

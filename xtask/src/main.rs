@@ -1,0 +1,47 @@
+//! `cargo xtask`: what a developer of Driftline runs. Each task is one module.
+
+mod cargo;
+mod demo;
+mod pinned;
+mod setup;
+mod sh;
+mod test;
+mod toolchain;
+mod vm;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Set-up, tests and demo of Driftline")]
+enum Task {
+    /// Find or install what building, testing and the demo need
+    Setup,
+    /// Build Driftline and show it at work in under a minute
+    Demo,
+    /// Run every check and test, those in a virtual machine included
+    Test,
+    /// Run the tests that need a kernel on another kernel, in a virtual machine
+    VmTest(vm::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Task::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            sh::say(format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
+        Task::Setup => setup::setup(),
+        Task::Demo => demo::demo(),
+        Task::Test => test::test(),
+        Task::VmTest(options) => setup::setup().and_then(|()| vm::vm_test(&options)),
+    }
+}

@@ -1,0 +1,47 @@
+//! Every version and package name that the set-up depends on, in one place.
+//!
+//! The build script of `profiler-user` includes this file too, so what it looks for is what the set-up installs.
+//! Versions of Rust libraries stand in the workspace's `Cargo.toml`.
+
+/// The linker that turns LLVM bitcode into an eBPF object. An older one may lack what our flags ask for.
+pub(crate) const BPF_LINKER: [u32; 3] = [0, 13, 0];
+
+/// The target that the kernel side is built for.
+pub(crate) const BPF_TARGET: &str = "bpfel-unknown-none";
+
+/// The crate and binary of the kernel side.
+pub(crate) const EBPF_CRATE: &str = "profiler-ebpf";
+
+/// Forces one toolchain for the kernel side: `nightly` or `debian`.
+pub(crate) const TOOLCHAIN_VARIABLE: &str = "DRIFTLINE_EBPF_TOOLCHAIN";
+
+/// Debian's compiler; its package `libstd-rust-web-dev-bpf` brings a compiled `core` for eBPF.
+pub(crate) const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+
+/// The LLVM that Debian's compiler uses; `bpf-linker` must read its bitcode.
+pub(crate) const DEBIAN_LLVM: u32 = 22;
+
+/// The LLVM versions that `bpf-linker` has a feature for.
+pub(crate) const BPF_LINKER_LLVM: std::ops::RangeInclusive<u32> = 21..=23;
+
+/// What Debian's way of building the kernel side needs.
+pub(crate) const DEBIAN_COMPILER: &[&str] = &["rustc-web", "libstd-rust-web-dev-bpf"];
+
+/// What building `bpf-linker` needs, besides LLVM's development package.
+pub(crate) const DEBIAN_LINKER: &[&str] = &["zlib1g-dev", "libzstd-dev"];
+
+/// What the demo runs under watch.
+pub(crate) const DEMO: &[&str] = &["nginx", "libnginx-mod-http-perl"];
+
+/// What the tests need besides that.
+pub(crate) const TESTS: &[&str] = &["python3", "busybox-static", "cpio", "xz-utils"];
+
+/// Services that come with those packages and must not start at the next boot because of us.
+pub(crate) const SERVICES: &[(&str, &str)] = &[("nginx", "nginx.service")];
+
+/// Kernels for virtual machines, by the name they have in tests, and the packages that bring them.
+pub(crate) const KERNELS: &[(&str, &str)] =
+    &[("6.12", "linux-image-6.12-cloud-amd64"), ("6.1", "linux-image-cloud-amd64")];
+
+/// The emulator of virtual machines: its program, and the package that brings it.
+pub(crate) const EMULATOR: (&str, &str) = ("qemu-system-x86_64", "qemu-system-x86");

@@ -1,0 +1,25 @@
+//! `cargo xtask setup`: finds what Driftline needs, installs what is missing. A second run does nothing.
+
+mod apt;
+mod ebpf;
+mod services;
+
+use anyhow::Result;
+
+use crate::{pinned, sh, vm};
+
+pub(crate) use apt::{fetch, fetch_with_dependencies};
+
+/// What `cargo xtask test` needs, which is everything.
+pub(crate) fn setup() -> Result<()> {
+    for_demo()?;
+    apt::install("what the tests run", pinned::TESTS)?;
+    vm::set_up()
+}
+
+/// What `cargo xtask demo` needs.
+pub(crate) fn for_demo() -> Result<()> {
+    let toolchain = ebpf::set_up()?;
+    sh::say(format!("set-up: {toolchain} builds the kernel side"));
+    apt::install("what the demo runs", pinned::DEMO)
+}

@@ -1,0 +1,222 @@
+//! The guest's root directory, as an initramfs.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::kernel::Kernel;
+use super::{Options, Programs, libraries};
+use crate::sh;
+
+/// Debian packages whose files the guest gets from this machine, as patterns; those not installed are left out.
+const PACKAGES: &[&str] = &[
+    "base-files", "bash", "busybox-static", "coreutils", "dash", "findutils", "grep", "hostname", "iproute2",
+    "libc-bin", "libnginx-mod-http-perl", "libpython3*-minimal", "libpython3*-stdlib", "mawk", "media-types", "mount",
+    "nginx", "nginx-common", "perl-base", "procps", "python3", "python3*-minimal", "sed", "util-linux",
+];
+
+/// Their files that nobody reads in a guest.
+const SKIPPED: &[&str] = &["/usr/share/doc", "/usr/share/info", "/usr/share/locale", "/usr/share/man"];
+
+/// Files and directories that no package lists.
+const EXTRA: &[&str] = &["/etc/alternatives/awk", "/etc/ld.so.cache", "/etc/nginx", "/usr/bin/awk"];
+
+/// Links that the guest has besides: where an embedded Perl finds the modules of `perl-base`.
+const LINKS: &[(&str, &str)] = &[("usr/local/lib/site_perl", "/usr/lib/x86_64-linux-gnu/perl-base")];
+
+/// Where Debian's merged `/usr` has the old directories.
+const MERGED: &[&str] = &["bin", "lib", "lib32", "lib64", "libx32", "sbin"];
+
+/// Directories that the guest mounts over or that programs expect.
+const EMPTY: &[&str] =
+    &["dev", "proc", "root", "run", "sys", "tmp", "var/lib/nginx", "var/log/nginx", "var/tmp"];
+
+/// Accounts of the guest: nobody can log in, and the secrets are nobody's.
+const ACCOUNTS: &[(&str, &str)] = &[
+    (
+        "etc/passwd",
+        "root:x:0:0:root:/root:/bin/bash\n\
+         daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n\
+         www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n\
+         nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    ),
+    ("etc/group", "root:x:0:\ndaemon:x:1:\nadm:x:4:\nshadow:x:42:\nwww-data:x:33:\nnogroup:x:65534:\n"),
+    ("etc/shadow", "root:!:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\nwww-data:*:20000:0:99999:7:::\n"),
+    ("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
+    ("etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\n"),
+];
+
+/// Builds the initramfs for one run.
+pub(super) fn build(root: &Path, kernel: &Kernel, programs: &Programs, options: &Options) -> Result<PathBuf> {
+    let mut guest = Guest::new(root)?;
+    for path in packaged()? {
+        guest.add(&path)?;
+    }
+    for path in EXTRA {
+        guest.add_tree(Path::new(path))?;
+    }
+    guest.add_tree(&super::tests_directory())?;
+    guest.add_ours(&programs.driftline)?;
+    for test in &programs.tests {
+        guest.add_ours(&test.path)?;
+    }
+    for library in libraries::of(&guest.elf)? {
+        guest.add(&library)?;
+    }
+    for (link, target) in LINKS {
+        let link = root.join(link);
+        fs::create_dir_all(link.parent().context("a link lies in a directory")?)?;
+        symlink(target, link)?;
+    }
+    for (path, text) in ACCOUNTS {
+        guest.write(path, text, 0o644)?;
+    }
+    fs::set_permissions(root.join("etc/shadow"), fs::Permissions::from_mode(0o640))?;
+    guest.write("init", include_str!("init.sh"), 0o755)?;
+    guest.write("driftline/run.sh", &run_script(programs, options), 0o755)?;
+    for module in &kernel.modules {
+        let name = module.file_name().context("a module has a name")?;
+        fs::copy(module, root.join("driftline").join(name))
+            .with_context(|| format!("{} cannot be copied", module.display()))?;
+    }
+    pack(root)
+}
+
+/// What the guest runs: each test program, telling the runner how it ended.
+fn run_script(programs: &Programs, options: &Options) -> String {
+    let quote = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let quoted = |path: &Path| quote(&path.to_string_lossy());
+    let tests = super::tests_directory();
+    let arguments: Vec<_> = options.arguments.iter().map(|argument| quote(argument)).collect();
+    let head = format!(
+        "export DRIFTLINE_IN_VM=1 DRIFTLINE_REPEAT={} DRIFTLINE_BIN={} CARGO_MANIFEST_DIR={}\ncd {}\n",
+        options.repeat,
+        quoted(&programs.driftline),
+        quoted(&tests),
+        quoted(&tests),
+    );
+    let runs = programs.tests.iter().filter(|test| test.is_test).map(|test| {
+        let (name, path) = (quote(&test.name), quoted(&test.path));
+        format!("run_test {name} {path} {}\n", arguments.join(" "))
+    });
+    [head].into_iter().chain(runs).collect()
+}
+
+/// The files of the packages that the guest has.
+fn packaged() -> Result<Vec<PathBuf>> {
+    let mut query = sh::command("dpkg-query");
+    query.args(["--show", "--showformat", "${db:Status-Status} ${binary:Package}\n"]).args(PACKAGES);
+    // It fails when one pattern fits nothing, yet prints what fits the others.
+    let query = query.stderr(Stdio::null()).output().context("`dpkg-query` did not start")?;
+    let listed = String::from_utf8(query.stdout)?;
+    let packages = listed.lines().filter_map(|line| line.strip_prefix("installed "));
+    let files = sh::output(sh::command("dpkg-query").arg("--listfiles").args(packages))?;
+    let wanted = |path: &&str| path.starts_with('/') && !SKIPPED.iter().any(|skipped| path.starts_with(skipped));
+    Ok(files.lines().filter(wanted).map(PathBuf::from).collect())
+}
+
+/// Writes the archive that the kernel unpacks.
+fn pack(root: &Path) -> Result<PathBuf> {
+    let archive = root.with_extension("cpio");
+    let output = fs::File::create(&archive)?;
+    let mut find = sh::command("find");
+    let mut find = find.current_dir(root).args([".", "-print0"]).stdout(Stdio::piped()).spawn()?;
+    let names = find.stdout.take().context("the output was asked for")?;
+    let mut cpio = sh::command("cpio");
+    cpio.current_dir(root).args(["--null", "--create", "--format=newc", "--quiet", "--owner=+0:+0"]);
+    sh::run(cpio.args(["--block-size=2048"]).stdin(names).stdout(output))?;
+    ensure!(find.wait()?.success(), "`find` failed in {}", root.display());
+    Ok(archive)
+}
+
+/// A root directory in the making.
+struct Guest<'a> {
+    root: &'a Path,
+    /// Files here whose libraries the guest needs too.
+    elf: Vec<PathBuf>,
+}
+
+impl<'a> Guest<'a> {
+    fn new(root: &'a Path) -> Result<Self> {
+        if root.exists() {
+            fs::remove_dir_all(root).with_context(|| format!("{} cannot be removed", root.display()))?;
+        }
+        for directory in EMPTY.iter().chain(&["etc", "driftline"]) {
+            fs::create_dir_all(root.join(directory))?;
+        }
+        for name in MERGED {
+            fs::create_dir_all(root.join("usr").join(name))?;
+            symlink(Path::new("usr").join(name), root.join(name))?;
+        }
+        Ok(Self { root, elf: Vec::new() })
+    }
+
+    /// Adds a file, a link with what it leads to, or an empty directory, at the path it has here.
+    fn add(&mut self, path: &Path) -> Result<()> {
+        let Ok(metadata) = fs::symlink_metadata(path) else {
+            return Ok(());
+        };
+        let inside = self.inside(path)?;
+        if metadata.is_dir() {
+            fs::create_dir_all(inside)?;
+        } else if inside.symlink_metadata().is_err() {
+            if metadata.is_symlink() {
+                let target = fs::read_link(path)?;
+                symlink(&target, &inside)?;
+                self.add(&path.with_file_name(&target))?;
+            } else if metadata.is_file() {
+                fs::copy(path, &inside).with_context(|| format!("{} cannot be copied", path.display()))?;
+                self.note(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a directory with everything in it.
+    fn add_tree(&mut self, path: &Path) -> Result<()> {
+        self.add(path)?;
+        if path.is_dir() && !path.is_symlink() {
+            for entry in fs::read_dir(path)? {
+                self.add_tree(&entry?.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an executable that cargo built, without the debug information that would fill the guest's memory.
+    fn add_ours(&mut self, path: &Path) -> Result<()> {
+        let inside = self.inside(path)?;
+        sh::run(sh::command("strip").arg("--strip-debug").arg("-o").arg(inside).arg(path))?;
+        self.note(path);
+        Ok(())
+    }
+
+    fn note(&mut self, path: &Path) {
+        if libraries::is_elf(path) {
+            self.elf.push(path.to_owned());
+        }
+    }
+
+    /// Where something goes, its directory made. Links on the way are resolved, so that it lands where it is here.
+    fn inside(&self, path: &Path) -> Result<PathBuf> {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(self.root.to_owned());
+        };
+        let directory = directory
+            .canonicalize()
+            .with_context(|| format!("{} cannot be found", directory.display()))?;
+        let directory = self.root.join(directory.strip_prefix("/")?);
+        fs::create_dir_all(&directory)?;
+        Ok(directory.join(name))
+    }
+
+    fn write(&self, path: &str, text: &str, mode: u32) -> Result<()> {
+        let path = self.root.join(path);
+        fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+        Ok(())
+    }
+}

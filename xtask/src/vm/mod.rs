@@ -1,0 +1,137 @@
+//! `cargo xtask vm-test`: the tests that need a kernel, on another kernel than this machine's.
+//!
+//! The guest is an initramfs with the programs the tests use. Whatever this workspace built lies at the same path
+//! there as here, so paths that cargo compiled into the tests hold.
+
+mod boot;
+mod emulator;
+mod guest;
+mod kernel;
+mod libraries;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
+use emulator::Emulator;
+
+use crate::cargo::{self, Executable};
+use crate::sh::{self, say};
+
+/// The machines that `cargo xtask test` boots: a kernel, and what its command line says besides the usual.
+const MACHINES: &[(&str, &str)] = &[("6.12", "")];
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Boot only this kernel
+    #[arg(long, value_parser = kernel::names())]
+    kernel: Option<String>,
+    /// More for the kernel's command line, such as `lockdown=confidentiality`
+    #[arg(long, default_value = "")]
+    append: String,
+    /// How often a test repeats what it does
+    #[arg(long, default_value_t = 3)]
+    repeat: u32,
+    /// How many seconds one machine may take
+    #[arg(long, default_value_t = 900)]
+    timeout: u64,
+    /// Arguments for each test program, such as a filter
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { kernel: None, append: String::new(), repeat: 3, timeout: 900, arguments: Vec::new() }
+    }
+}
+
+/// What runs in a guest.
+struct Programs {
+    driftline: PathBuf,
+    tests: Vec<Executable>,
+}
+
+/// Downloads what the machines of `MACHINES` need, once.
+pub(crate) fn set_up() -> Result<()> {
+    let directory = directory()?;
+    Emulator::fetch(&directory)?;
+    MACHINES.iter().try_for_each(|(kernel, _)| kernel::fetch(kernel, &directory).map(drop))
+}
+
+pub(crate) fn vm_test(options: &Options) -> Result<()> {
+    let programs = build()?;
+    let machines: Vec<_> = match &options.kernel {
+        Some(kernel) => vec![(kernel.as_str(), options.append.as_str())],
+        None if options.append.is_empty() => MACHINES.to_vec(),
+        None => MACHINES.iter().map(|(kernel, _)| (*kernel, options.append.as_str())).collect(),
+    };
+    let mut failed = Vec::new();
+    for (kernel, append) in machines {
+        let name = [kernel, append].join(" ").trim().to_owned();
+        say(format!("virtual machine {name}"));
+        let start = Instant::now();
+        match one_machine(kernel, append, &programs, options) {
+            Ok(()) => say(format!("virtual machine {name}: passed, {:.1} s", start.elapsed().as_secs_f32())),
+            Err(error) => {
+                say(format!("virtual machine {name}: {error:#}"));
+                failed.push(name);
+            }
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("failed in virtual machines: {}", failed.join(", ")) }
+}
+
+fn build() -> Result<Programs> {
+    let driftline = cargo::driftline(false)?;
+    let tests = cargo::executables(&["test", "--package", "driftline-tests", "--no-run"])?;
+    let ours = |executable: &Executable| executable.path != driftline;
+    let mut tests: Vec<_> = tests.into_iter().filter(ours).collect();
+    tests.sort_by(|one, other| one.name.cmp(&other.name));
+    ensure!(tests.iter().any(|executable| executable.is_test), "package driftline-tests has no test");
+    Ok(Programs { driftline, tests })
+}
+
+fn one_machine(kernel: &str, append: &str, programs: &Programs, options: &Options) -> Result<()> {
+    let directory = directory()?;
+    let kernel = kernel::fetch(kernel, &directory)?;
+    let initramfs = guest::build(&directory.join("guest"), &kernel, programs, options)?;
+    let machine = boot::Machine {
+        emulator: &Emulator::fetch(&directory)?,
+        kernel: &kernel.image,
+        initramfs: &initramfs,
+        append,
+        log: &directory.join(format!("console-{}.log", slug(&[kernel.name, append].join(" ")))),
+        timeout: Duration::from_secs(options.timeout),
+    };
+    let names = programs.tests.iter().filter(|test| test.is_test).map(|test| test.name.as_str());
+    boot::run(&machine)?.judge(names)
+}
+
+/// Where everything of virtual machines lies, below the target directory that this program was built into.
+fn directory() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let target = program.ancestors().nth(2);
+    Ok(target.with_context(|| format!("no target directory above {}", program.display()))?.join("vm"))
+}
+
+/// An empty directory to fill something in before it gets its name, so that what has the name is whole.
+fn partial(directory: &Path) -> Result<PathBuf> {
+    let partial = directory.with_added_extension("partial");
+    if partial.exists() {
+        fs::remove_dir_all(&partial)?;
+    }
+    fs::create_dir_all(&partial)?;
+    Ok(partial)
+}
+
+/// The directory of the package whose tests run.
+fn tests_directory() -> PathBuf {
+    sh::workspace().join("tests")
+}
+
+fn slug(text: &str) -> String {
+    text.trim().replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-")
+}
