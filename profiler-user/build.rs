@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     match build() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error:#}");
+            println!("cargo::error={}", format!("{error:#}").replace('\n', " "));
             ExitCode::FAILURE
         }
     }
@@ -41,7 +41,8 @@ fn main() -> ExitCode {
 
 fn build() -> Result<()> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR for build scripts")?);
+    let out =
+        PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR for build scripts")?);
     for input in ["Cargo.toml", "Cargo.lock", "profiler-common", "profiler-ebpf"] {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
@@ -84,12 +85,20 @@ fn with_debian(linker: &Path, out: &Path) -> Result<()> {
     flags.push(linker);
     flags.push("\x1f-Clink-arg=--btf\x1f-Cdebuginfo=2");
 
-    let mut cargo = Command::new(env::var_os("CARGO").context("cargo sets CARGO for build scripts")?);
+    let mut cargo =
+        Command::new(env::var_os("CARGO").context("cargo sets CARGO for build scripts")?);
     for name in OUTER {
         cargo.env_remove(name);
     }
     let status = cargo
-        .args(["build", "--release", "--package", pinned::EBPF_CRATE, "--target", pinned::BPF_TARGET])
+        .args([
+            "build",
+            "--release",
+            "--package",
+            pinned::EBPF_CRATE,
+            "--target",
+            pinned::BPF_TARGET,
+        ])
         .arg("--target-dir")
         .arg(&target_dir)
         .env("RUSTC", pinned::DEBIAN_RUSTC)
@@ -97,7 +106,11 @@ fn with_debian(linker: &Path, out: &Path) -> Result<()> {
         .env("CARGO_ENCODED_RUSTFLAGS", flags)
         .status()
         .context("cargo did not start for the kernel side")?;
-    ensure!(status.success(), "building the kernel side ({}) failed, see above", pinned::EBPF_CRATE);
+    ensure!(
+        status.success(),
+        "building the kernel side ({}) failed, see above",
+        pinned::EBPF_CRATE
+    );
 
     let object = target_dir.join(pinned::BPF_TARGET).join("release").join(pinned::EBPF_CRATE);
     std::fs::copy(&object, out.join(pinned::EBPF_CRATE))

@@ -29,14 +29,14 @@ const FORWARDED: [Signal; 7] = [
 const SI_KERNEL: i32 = 0x80;
 
 /// Signals blocked for the whole process, to be read instead. Make it before any thread starts.
-pub struct Signals {
+pub(crate) struct Signals {
     fd: SignalFd,
     /// The mask to give CMD back.
     original: SigSet,
 }
 
 impl Signals {
-    pub fn block() -> anyhow::Result<Self> {
+    pub(crate) fn block() -> anyhow::Result<Self> {
         let mut set = SigSet::empty();
         for signal in FORWARDED {
             set.add(signal);
@@ -50,7 +50,7 @@ impl Signals {
 }
 
 /// Starts CMD inside the cgroup.
-pub fn spawn(command: &[OsString], cgroup: &Cgroup, signals: &Signals) -> Result<Child, Error> {
+pub(crate) fn spawn(command: &[OsString], cgroup: &Cgroup, signals: &Signals) -> Result<Child, Error> {
     let (program, args) = command.split_first().context("an empty command")?;
     let mut procs = cgroup.procs().context("opening the command's cgroup")?;
     let original = signals.original;
@@ -75,7 +75,7 @@ pub fn spawn(command: &[OsString], cgroup: &Cgroup, signals: &Signals) -> Result
 }
 
 /// Waits for CMD and meanwhile passes signals on to it; asks it to end (SIGTERM) when `limit` is over.
-pub async fn wait(
+pub(crate) async fn wait(
     child: &mut Child,
     signals: Signals,
     limit: Option<Duration>,
@@ -119,7 +119,7 @@ fn send(pid: Pid, signal: Signal) -> anyhow::Result<()> {
 }
 
 /// CMD's status as a shell would report it.
-pub fn exit_code(status: ExitStatus) -> u8 {
+pub(crate) fn exit_code(status: ExitStatus) -> u8 {
     let signal = || status.signal().map_or(0, |signal| signal + i32::from(crate::error::code::SIGNAL));
     u8::try_from(status.code().unwrap_or_else(signal)).unwrap_or(u8::MAX)
 }

@@ -1,5 +1,10 @@
 //! The way of the data for one container: records → observations → whoever wants them.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use anyhow::Context;
 use bytes::Bytes;
 use profiler_common::container::{ContainerState, SyscallSet};
@@ -22,14 +27,15 @@ const IN_FLIGHT: usize = 64;
 pub(crate) trait Consumer: Send + 'static {
     fn consume(&mut self, observation: Observation);
 
-    /// Called about every second, also when nothing happens.
-    fn tick(&mut self, _now: jiff::Timestamp) {}
+    /// Called about every second, also when nothing happens. `lost`: events of the container lost so far.
+    fn tick(&mut self, _now: jiff::Timestamp, _lost: u64) {}
 }
 
 /// A running pipeline; [`Pipeline::finish`] ends it.
 pub(crate) struct Pipeline<C> {
     stages: JoinSet<anyhow::Result<Option<C>>>,
     stop: oneshot::Sender<ContainerState>,
+    lost: Arc<AtomicU64>,
 }
 
 enum Input {
@@ -43,6 +49,7 @@ impl<C: Consumer> Pipeline<C> {
     pub(crate) fn start(records: Records, redactor: Redactor, consumer: C) -> anyhow::Result<Self> {
         let observer = Observer::new(Clock::now().context("reading the clocks")?);
         let (stop, stopped) = oneshot::channel();
+        let lost = Arc::new(AtomicU64::new(0));
         let (records_out, records_in) = mpsc::channel(IN_FLIGHT);
         let (observations_out, observations_in) = mpsc::channel(IN_FLIGHT);
 
@@ -53,8 +60,14 @@ impl<C: Consumer> Pipeline<C> {
         stages.spawn(async move {
             observe(records_in, observations_out, observer, redactor).await.map(|()| None)
         });
-        stages.spawn(async move { Ok(Some(consume(observations_in, consumer).await)) });
-        Ok(Self { stages, stop })
+        let shared = Arc::clone(&lost);
+        stages.spawn(async move { Ok(Some(consume(observations_in, consumer, &shared).await)) });
+        Ok(Self { stages, stop, lost })
+    }
+
+    /// Where the number of lost events is left for the consumer's next tick.
+    pub(crate) fn lost(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.lost)
     }
 
     /// Reads what is left, lets it through, and gives the consumer back. `state` is the container's last.
@@ -137,7 +150,11 @@ fn unsent(state: &ContainerState) -> impl Iterator<Item = (u32, bool, bool)> {
     })
 }
 
-async fn consume<C: Consumer>(mut input: mpsc::Receiver<Vec<Observation>>, mut consumer: C) -> C {
+async fn consume<C: Consumer>(
+    mut input: mpsc::Receiver<Vec<Observation>>,
+    mut consumer: C,
+    lost: &AtomicU64,
+) -> C {
     let mut ticks = tokio::time::interval(std::time::Duration::from_secs(1));
     loop {
         tokio::select! {
@@ -145,7 +162,7 @@ async fn consume<C: Consumer>(mut input: mpsc::Receiver<Vec<Observation>>, mut c
                 Some(batch) => batch.into_iter().for_each(|observation| consumer.consume(observation)),
                 None => return consumer,
             },
-            _ = ticks.tick() => consumer.tick(jiff::Timestamp::now()),
+            _ = ticks.tick() => consumer.tick(jiff::Timestamp::now(), lost.load(Ordering::Relaxed)),
         }
     }
 }

@@ -1,6 +1,12 @@
 //! One command, observed from its first instruction to the last process it leaves behind.
 
-use std::{collections::BTreeMap, ffi::OsString, process::ExitStatus, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    process::ExitStatus,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use anyhow::Context;
 use nix::{
@@ -73,7 +79,11 @@ impl Session {
     ) -> Result<(End, C), Error> {
         let pipeline = Pipeline::start(self.sensor.records()?, redactor, consumer)?;
         let mut child = launch::spawn(command, &self.cgroup, &signals)?;
-        let status = launch::wait(&mut child, signals, limit).await?;
+        let lost = pipeline.lost();
+        let status = tokio::select! {
+            status = launch::wait(&mut child, signals, limit) => status?,
+            error = self.count_lost(&lost) => return Err(error.into()),
+        };
         self.end_leftovers().await?;
         let state = self.sensor.state(self.cgroup.id())?;
         let consumer = pipeline.finish(state).await?;
@@ -84,6 +94,17 @@ impl Session {
         }
         self.cgroup.remove().await?;
         Ok((End { status, lost }, consumer))
+    }
+
+    /// Reads the kernel's counters every second; only an error ends it.
+    async fn count_lost(&mut self, lost: &AtomicU64) -> anyhow::Error {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            match self.sensor.state(self.cgroup.id()) {
+                Ok(state) => lost.store(state.lost.iter().sum(), Ordering::Relaxed),
+                Err(error) => return error,
+            }
+        }
     }
 
     /// A container ends with its first process: what is left gets a moment, SIGTERM, then SIGKILL.

@@ -28,7 +28,7 @@ pub(crate) const BPF_LINKER_LLVM: std::ops::RangeInclusive<u32> = 21..=23;
 pub(crate) const DEBIAN_COMPILER: &[&str] = &["rustc-web", "libstd-rust-web-dev-bpf"];
 
 /// What building `bpf-linker` needs, besides LLVM's development package.
-pub(crate) const DEBIAN_LINKER: &[&str] = &["zlib1g-dev", "libzstd-dev"];
+pub(crate) const DEBIAN_LINKER: &[&str] = &["g++", "zlib1g-dev", "libzstd-dev"];
 
 /// What the demo runs under watch.
 pub(crate) const DEMO: &[&str] = &["nginx", "libnginx-mod-http-perl"];

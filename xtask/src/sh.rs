@@ -34,7 +34,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Runs a command for what it prints; the person sees its output only when it fails.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let Output { status, stdout, stderr } = command.output().with_context(|| not_started(command))?;
+    let Output { status, stdout, stderr } =
+        command.output().with_context(|| not_started(command))?;
     if status.success() {
         return String::from_utf8(stdout)
             .with_context(|| format!("`{}` printed something other than UTF-8", line(command)));

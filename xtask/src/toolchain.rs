@@ -72,7 +72,8 @@ pub(crate) fn nightly_llvm() -> Option<u32> {
 /// LLVM's major version in Debian's compiler; none without that compiler or its `core` for eBPF.
 pub(crate) fn debian_llvm() -> Option<u32> {
     let rustc = || Command::new(pinned::DEBIAN_RUSTC);
-    let libraries = output(rustc().args(["--print", "target-libdir", "--target", pinned::BPF_TARGET]))?;
+    let libraries =
+        output(rustc().args(["--print", "target-libdir", "--target", pinned::BPF_TARGET]))?;
     let has_core = std::fs::read_dir(libraries.trim())
         .ok()?
         .flatten()
@@ -94,7 +95,9 @@ fn version(linker: &Path) -> Option<[u32; 3]> {
 /// The LLVM that a linker loads; none for a statically linked one, which came built for some toolchain.
 fn linker_llvm(linker: &Path) -> Option<u32> {
     let libraries = output(Command::new("ldd").arg(linker))?;
-    leading_number(libraries.split_once("libLLVM.so.").or_else(|| libraries.split_once("libLLVM-"))?.1)
+    leading_number(
+        libraries.split_once("libLLVM.so.").or_else(|| libraries.split_once("libLLVM-"))?.1,
+    )
 }
 
 fn llvm_in(rustc_version: &str) -> Option<u32> {

@@ -4,3 +4,52 @@ pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod record;
 pub(crate) mod watch;
+
+use crate::{
+    baseline::{LoadError, SaveError},
+    error::Error,
+    sensor::Tier,
+    session::{End, Session},
+};
+
+impl From<LoadError> for Error {
+    fn from(error: LoadError) -> Self {
+        Self::Baseline(error.to_string())
+    }
+}
+
+impl From<SaveError> for Error {
+    fn from(error: SaveError) -> Self {
+        Self::Output(error.to_string())
+    }
+}
+
+/// As baselines and events name it.
+fn tier_name(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Full => "full",
+        Tier::Restricted => "restricted",
+        Tier::Blind => "blind",
+    }
+}
+
+fn warn_of_blindness(session: &Session) {
+    for status in session.blind() {
+        eprintln!(
+            "driftline: {:?} is not seen on this kernel ({})",
+            status.behaviour,
+            status.refused.join("; ")
+        );
+    }
+}
+
+fn warn_of_loss(end: &End) {
+    if end.lost.is_empty() {
+        return;
+    }
+    let lost: Vec<_> = end.lost.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    eprintln!(
+        "driftline: events were lost between kernel and driftline ({}); a larger --buffer helps",
+        lost.join(", ")
+    );
+}

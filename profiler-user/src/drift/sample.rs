@@ -68,8 +68,7 @@ pub(crate) fn exec(executable: &str, args: &[&str], parent: Option<&str>) -> Obs
 }
 
 pub(crate) fn file(path: &str, write: bool, denied: bool) -> Observation {
-    let behaviour =
-        Behaviour::File(File { path: path.to_owned(), read: !write, write, denied });
+    let behaviour = Behaviour::File(File { path: path.to_owned(), read: !write, write, denied });
     by("/usr/bin/cat", &["cat", path], behaviour)
 }
 

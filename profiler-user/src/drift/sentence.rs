@@ -48,10 +48,10 @@ pub fn sentence(
             (called(process, syscall), never_did(process, finding, "made that call"))
         }
     };
-    let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     let mut sentence = format!("{did}{why}; {never} in {runs}");
     if let Some(nearest) = &finding.nearest {
-        let _ = write!(sentence, "; nearest: {}", cut(clean(nearest), NEAREST_MAX));
+        let _ = write!(sentence, "; {}", cut(clean(nearest), NEAREST_MAX));
     }
     sentence
 }
@@ -251,8 +251,8 @@ mod tests {
         finding.nearest = Some("cat read only /etc/motd".to_owned());
         assert_eq!(
             sentence(&sample::context(), &observation, &finding, Some("it holds hashes")),
-            "/usr/bin/cat (pid 4711) read /etc/shadow (it holds hashes); nothing in this \
-             container read it in 5 recorded runs; nearest: cat read only /etc/motd"
+            "/usr/bin/cat (pid 4711) read /etc/shadow: it holds hashes; nothing in this \
+             container read it in 5 recorded runs; cat read only /etc/motd"
         );
     }
 }

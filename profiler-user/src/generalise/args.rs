@@ -52,11 +52,11 @@ fn generalise_arg(arg: &str, keep_numbers: bool) -> String {
             let length = span(rest, |c| c == '/' || !is_break(c));
             pattern.push_str(&generalise_path(&rest[..length]));
             length
-        } else if rest.starts_with("://") {
-            let authority =
-                span(&rest[3..], |c| !is_break(c) && !"?#".contains(c) || ":[]".contains(c));
-            push_escaped(&mut pattern, &rest[..3 + authority]);
-            3 + authority
+        } else if let Some(authority) = rest.strip_prefix("://") {
+            let belongs = |c| ":[]".contains(c) || !(is_break(c) || "?#".contains(c));
+            let length = "://".len() + span(authority, belongs);
+            push_escaped(&mut pattern, &rest[..length]);
+            length
         } else {
             let length = words_length(rest, arg[..at].chars().next_back());
             name::push(&mut pattern, &rest[..length], false, keeps);

@@ -27,6 +27,7 @@ mod peer;
 mod place;
 mod template;
 mod token;
+mod word;
 
 pub use args::{generalise_args, join_args, split_args};
 pub use path::generalise_path;

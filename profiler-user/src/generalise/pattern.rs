@@ -1,7 +1,7 @@
 //! A pattern, read back from its text, and whether a value has its shape.
 
 use super::template::{self, Alphabet};
-use super::{date, token};
+use super::{date, token, word};
 
 /// How a redacted secret is compared.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -29,7 +29,7 @@ enum Part {
     Random {
         length: usize,
         alphabet: Alphabet,
-        /// Nothing literal in the name holds it: any word of that length would do, so it must look random itself.
+        /// Nothing literal in the name holds it, and any word of that length would do: words are then excluded.
         bare: bool,
     },
     /// With its braces.
@@ -160,8 +160,10 @@ fn rest_matches(parts: &[Part], text: &str, secrets: Secrets) -> bool {
         Part::Date => date::lengths(text).any(next),
         Part::Hex(length) => text.get(..*length).is_some_and(token::is_hex) && next(*length),
         Part::Random { length, alphabet, bare } => {
-            let fits =
-                |random: &str| alphabet.holds(random) && (!*bare || token::is_random(random));
+            let fits = |random: &str| {
+                alphabet.holds(random)
+                    && (!*bare || token::is_random(random) || !word::is_word(random))
+            };
             text.get(..*length).is_some_and(fits) && next(*length)
         }
         Part::Secret(secret) => match secrets {
@@ -191,6 +193,8 @@ mod tests {
             ("/tmp/sh-thd.{rand:6}", "/tmp/sh-thd.secrets", false),
             ("/tmp/{rand:8}", "/tmp/backdoor", false),
             ("/tmp/{rand:8}", "/tmp/k3j9x1zq", true),
+            ("/tmp/{rand:8}", "/tmp/kqzvbwxj", true),
+            ("/tmp/{rand:8}", "/tmp/ab_defgh", true),
             ("/proc/{pid}/stat", "/proc/1/stat", true),
             ("/proc/{pid}/stat", "/proc/self/stat", false),
             ("/a/{hex:8}", "/a/deadbeef", true),

@@ -33,15 +33,19 @@ const TEMPLATES: &[Template] = &[
     plain("sh-thd.", 6),
     // Python's multiprocessing.
     plain("pymp-", 8),
+    // Git.
+    plain("tmp_obj_", 6),
+    plain("tmp_pack_", 6),
     // PHP sessions.
     plain("sess_", 26),
     plain("sess_", 32),
     // OpenSSH's agent.
     glued("ssh-", 10),
     glued("ssh-", 12),
-    // GCC, sed -i, PHP uploads, glibc's tmpnam.
+    // GCC, sed -i, sort, PHP uploads, glibc's tmpnam.
     glued("cc", 6),
     glued("sed", 6),
+    glued("sort", 6),
     glued("php", 6),
     glued("file", 6),
 ];

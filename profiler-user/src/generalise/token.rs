@@ -7,7 +7,7 @@ pub(super) enum Token<'a> {
     Number,
     Hex,
     Random,
-    /// Letters with a long number at the end, as Go and Java name temporary files.
+    /// Letters with a number at the end, as Go, Java and PostgreSQL name temporary files.
     Numbered(&'a str),
 }
 
@@ -29,15 +29,13 @@ pub(super) fn classify(token: &str, temporary: bool) -> Token<'_> {
     if is_ulid(token) || (token.len() == 6 && has_all_classes(token)) {
         return Token::Random;
     }
-    if temporary {
-        if let Some(word) = numbered(token) {
-            return Token::Numbered(word);
+    match numbered(token) {
+        Some((word, digits)) if word.ends_with("tmp") || (temporary && digits >= SHORTEST_TAIL) => {
+            Token::Numbered(word)
         }
-        if looks_random(token) {
-            return Token::Random;
-        }
+        _ if temporary && looks_random(token) => Token::Random,
+        _ => Token::Literal,
     }
-    Token::Literal
 }
 
 /// Whether somebody who sees this text alone would call it random. Everything that [`classify`] or [`is_underscored`]
@@ -98,10 +96,12 @@ fn has_all_classes(token: &str) -> bool {
         && token.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
-fn numbered(token: &str) -> Option<&str> {
+/// The word in front of a number, and how many digits that has.
+fn numbered(token: &str) -> Option<(&str, usize)> {
     let word = token.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = token.len() - word.len();
     let lettered = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
-    (lettered && token.len() - word.len() >= SHORTEST_TAIL).then_some(word)
+    (lettered && digits > 0).then_some((word, digits))
 }
 
 /// A token that no one would choose as a name: it begins with digits, or one of the words that its capitals and digits
@@ -206,6 +206,7 @@ mod tests {
         assert_eq!(classify("deadbeef", false), Token::Literal);
         assert_eq!(classify("01ARZ3NDEKTSV4RRFFQ69G5FAV", false), Token::Random);
         assert_eq!(classify("build123456789", true), Token::Numbered("build"));
+        assert_eq!(classify("tmp4711", false), Token::Numbered("tmp"));
     }
 
     #[test]

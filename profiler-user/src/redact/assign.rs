@@ -5,10 +5,12 @@ use std::ops::Range;
 use super::names::{is_name, names_secret, names_secret_parameter};
 
 /// Authorization schemes, which stay readable.
-const SCHEMES: &[&str] = &["apikey", "aws4-hmac-sha256", "basic", "bearer", "digest", "negotiate", "token"];
+const SCHEMES: &[&str] =
+    &["apikey", "aws4-hmac-sha256", "basic", "bearer", "digest", "negotiate", "token"];
 
 /// Words before a quoted secret.
-const QUOTED_AFTER: &[&str] = &["pass", "password", "passwd", "passphrase", "requirepass", "masterauth"];
+const QUOTED_AFTER: &[&str] =
+    &["pass", "password", "passwd", "passphrase", "requirepass", "masterauth"];
 
 /// How far back a name is looked for.
 const NAME_MAX: usize = 128;
@@ -25,7 +27,8 @@ pub(super) fn find(text: &str, spans: &mut Vec<Range<usize>>) {
 }
 
 fn assigned(text: &str, at: usize, operator: char) -> Option<Range<usize>> {
-    let before = text[..at].trim_end_matches(|c: char| c.is_whitespace() || "\"'\\]+:?!~=".contains(c));
+    let before =
+        text[..at].trim_end_matches(|c: char| c.is_whitespace() || "\"'\\]+:?!~=".contains(c));
     let gap = &text[before.len()..at];
     let spaced = gap.contains(char::is_whitespace);
     let quoted = gap.contains(['"', '\'']);
@@ -69,7 +72,9 @@ fn assigned(text: &str, at: usize, operator: char) -> Option<Range<usize>> {
 fn scheme_length(name: &str, value: &str) -> usize {
     let is_authorization = name.to_ascii_lowercase().ends_with("authorization");
     match value.split_once(' ') {
-        Some((scheme, _)) if is_authorization && SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) => {
+        Some((scheme, _))
+            if is_authorization && SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) =>
+        {
             scheme.len() + 1
         }
         _ => 0,
@@ -95,7 +100,9 @@ fn quoted_after_word(text: &str, at: usize, quote: char) -> Option<Range<usize>>
         let tail = before.char_indices().rev().nth(63).map_or(0, |(at, _)| at);
         before[tail..].to_ascii_lowercase().contains("identified")
     };
-    if !(QUOTED_AFTER.contains(&word.as_str()) || (matches!(word.as_str(), "by" | "as") && identified())) {
+    if !(QUOTED_AFTER.contains(&word.as_str())
+        || (matches!(word.as_str(), "by" | "as") && identified()))
+    {
         return None;
     }
     let start = at + quote.len_utf8();
@@ -113,10 +120,10 @@ fn quoted_at(value: &str) -> Option<Range<usize>> {
         // Inside another quotation: it ends as it begins.
         return Some(start..start + inner.find(&value[..start]).unwrap_or(inner.len()));
     }
-    let mut escaped = false;
+    let mut is_escaped = false;
     let end = inner.find(|c| {
-        let ends = c == quote && !escaped;
-        escaped = c == '\\' && !escaped;
+        let ends = c == quote && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
         ends
     });
     Some(start..start + end.unwrap_or(inner.len()))

@@ -15,7 +15,9 @@ pub(super) fn find(words: &[&str]) -> Vec<(usize, Range<usize>)> {
             tool = Some(known);
         } else if let Some(value) = assigned(word) {
             found.push((at, value));
-        } else if let Some(secret) = word.find("pass:").filter(|at| *at == 0 || word[..*at].ends_with('=')) {
+        } else if let Some(secret) =
+            word.find("pass:").filter(|at| *at == 0 || word[..*at].ends_with('='))
+        {
             // openssl -passin pass:X
             found.push((at, secret + "pass:".len()..word.len()));
         } else if let Some(next) = next
@@ -23,7 +25,9 @@ pub(super) fn find(words: &[&str]) -> Vec<(usize, Range<usize>)> {
         {
             found.push((at + 1, 0..next.len()));
         }
-        if let Some(tool) = tool.filter(|tool| tool.needs.is_none_or(|needed| words[..at].contains(&needed))) {
+        if let Some(tool) =
+            tool.filter(|tool| tool.needs.is_none_or(|needed| words[..at].contains(&needed)))
+        {
             found.extend(known_flag(tool, words, at));
         }
     }
@@ -33,7 +37,9 @@ pub(super) fn find(words: &[&str]) -> Vec<(usize, Range<usize>)> {
 /// Whether the argument after this one is a script: `sh -c`, `bash -lc`.
 pub(super) fn takes_script(arg: &str) -> bool {
     arg.strip_prefix('-').is_some_and(|flags| {
-        flags.ends_with('c') && flags.len() <= 4 && flags.bytes().all(|byte| byte.is_ascii_lowercase())
+        flags.ends_with('c')
+            && flags.len() <= 4
+            && flags.bytes().all(|byte| byte.is_ascii_lowercase())
     })
 }
 

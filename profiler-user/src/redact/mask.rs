@@ -12,10 +12,13 @@ pub(super) struct Masked {
 }
 
 impl Masked {
-    pub(super) fn new(raw: &str) -> Self {
+    pub(super) fn new(raw: String) -> Self {
+        if !raw.contains("{secret:") && !raw.contains(HIDDEN) {
+            return Self { text: raw, hidden: Vec::new() };
+        }
         let mut text = String::with_capacity(raw.len());
         let mut hidden = Vec::new();
-        let mut rest = raw;
+        let mut rest = raw.as_str();
         while let Some(c) = rest.chars().next() {
             if let Some(placeholder) = placeholder_at(rest) {
                 hidden.push(placeholder.to_owned());
@@ -34,7 +37,11 @@ impl Masked {
     }
 
     /// Hides the spans, overlapping ones as one; false when there was nothing left to hide.
-    pub(super) fn hide(&mut self, mut spans: Vec<Range<usize>>, name: impl Fn(&str) -> String) -> bool {
+    pub(super) fn hide(
+        &mut self,
+        mut spans: Vec<Range<usize>>,
+        name: impl Fn(&str) -> String,
+    ) -> bool {
         spans.retain_mut(|span| {
             *span = without_quotes(&self.text, span.clone());
             !self.text[span.clone()].chars().all(|c| c == HIDDEN)

@@ -62,8 +62,12 @@ impl Redactor {
         self.redact(vec![text.to_owned()], |texts| vec![find_in_text(texts[0])]).remove(0)
     }
 
-    fn redact(&self, texts: Vec<String>, find: impl Fn(&[&str]) -> Vec<Vec<Range<usize>>>) -> Vec<String> {
-        let mut masked: Vec<_> = texts.iter().map(|text| Masked::new(text)).collect();
+    fn redact(
+        &self,
+        texts: Vec<String>,
+        find: impl Fn(&[&str]) -> Vec<Vec<Range<usize>>>,
+    ) -> Vec<String> {
+        let mut masked: Vec<_> = texts.into_iter().map(Masked::new).collect();
         for round in 0.. {
             let mut found = find(&masked.iter().map(Masked::text).collect::<Vec<_>>());
             let mut changed = false;
@@ -81,14 +85,15 @@ impl Redactor {
     }
 
     fn placeholder(&self, secret: &str) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
         mac.update(secret.as_bytes());
         format!("{{secret:{}}}", short_hex(&mac.finalize().into_bytes()))
     }
 }
 
 fn short_hex(bytes: &[u8]) -> String {
-    bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().take(4).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 fn find_in_args(args: &[&str]) -> Vec<Vec<Range<usize>>> {

@@ -2,27 +2,67 @@
 
 /// A segment that holds one of these is a secret's name.
 const STEMS: &[&str] = &[
-    "pass", "pwd", "secret", "token", "credential", "creds", "auth", "session", "sessid", "cookie",
-    "signature", "bearer", "jwt",
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "credential",
+    "creds",
+    "auth",
+    "session",
+    "sessid",
+    "cookie",
+    "signature",
+    "bearer",
+    "jwt",
 ];
 
 /// The same, across the segments of a name: `api_key`, `apiKey`, `API-KEY`.
 const JOINED: &[&str] = &[
-    "apikey", "accesskey", "privatekey", "secretkey", "signingkey", "encryptionkey", "masterkey",
-    "accountkey", "sharedkey", "authkey", "servicekey", "sshkey", "licensekey", "deploykey",
-    "clientkey", "hmackey",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "secretkey",
+    "signingkey",
+    "encryptionkey",
+    "masterkey",
+    "accountkey",
+    "sharedkey",
+    "authkey",
+    "servicekey",
+    "sshkey",
+    "licensekey",
+    "deploykey",
+    "clientkey",
+    "hmackey",
 ];
 
 /// Words that hold a stem by accident.
 const HARMLESS: &[&str] = &[
-    "author", "authors", "authority", "authoritative", "bypass", "compass", "encompass", "passed", "passenger",
-    "passes", "passive", "passthrough", "passthru", "sessionless", "tokenize", "tokenizer", "tokenizers",
+    "author",
+    "authors",
+    "authority",
+    "authoritative",
+    "bypass",
+    "compass",
+    "encompass",
+    "passed",
+    "passenger",
+    "passes",
+    "passive",
+    "passthrough",
+    "passthru",
+    "sessionless",
+    "tokenize",
+    "tokenizer",
+    "tokenizers",
 ];
 
 /// A name that ends so says something about the secret, or where it is.
 const ABOUT: &[&str] = &[
-    "age", "count", "dir", "enabled", "endpoint", "expiry", "file", "length", "limit", "method", "mode", "path",
-    "plugin", "policy", "prompt", "provider", "required", "size", "stdin", "timeout", "ttl", "type", "uri", "url",
+    "age", "count", "dir", "enabled", "endpoint", "expiry", "file", "length", "limit", "method",
+    "mode", "path", "plugin", "policy", "prompt", "provider", "required", "size", "stdin",
+    "timeout", "ttl", "type", "uri", "url",
 ];
 
 /// A flag that begins so takes no secret.
@@ -87,8 +127,22 @@ mod tests {
     #[test]
     fn names_of_secrets_are_known() {
         for name in [
-            "PASSWORD", "PGPASSWORD", "db_pwd", "--api-key", "apiKey", "X-Api-Key", "AWS_SECRET_ACCESS_KEY", "dbPassword",
-            "Authorization", "Cookie", "session_id", "client-secret", "AccountKey", "X-Amz-Signature", "sshpass", "-storepass",
+            "PASSWORD",
+            "PGPASSWORD",
+            "db_pwd",
+            "--api-key",
+            "apiKey",
+            "X-Api-Key",
+            "AWS_SECRET_ACCESS_KEY",
+            "dbPassword",
+            "Authorization",
+            "Cookie",
+            "session_id",
+            "client-secret",
+            "AccountKey",
+            "X-Amz-Signature",
+            "sshpass",
+            "-storepass",
         ] {
             assert!(names_secret(name), "{name}");
         }
@@ -97,8 +151,19 @@ mod tests {
     #[test]
     fn names_about_secrets_are_not() {
         for name in [
-            "PWD", "author", "--password-stdin", "token_file", "--no-password", "bypass", "user", "key", "path", "",
-            "--", "session-timeout", "compass",
+            "PWD",
+            "author",
+            "--password-stdin",
+            "token_file",
+            "--no-password",
+            "bypass",
+            "user",
+            "key",
+            "path",
+            "",
+            "--",
+            "session-timeout",
+            "compass",
         ] {
             assert!(!names_secret(name), "{name}");
         }

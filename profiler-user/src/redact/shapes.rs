@@ -53,7 +53,8 @@ pub(super) fn find(text: &str, spans: &mut Vec<Range<usize>>) {
     for (at, c) in text.char_indices() {
         let rest = &text[at..];
         if before.is_none_or(|c: char| !c.is_ascii_alphanumeric()) {
-            let length = SHAPES.iter().find_map(|shape| shape.length(rest)).or_else(|| web_token(rest));
+            let length =
+                SHAPES.iter().find_map(|shape| shape.length(rest)).or_else(|| web_token(rest));
             spans.extend(length.map(|length| at..at + length));
         }
         if c == '-' {

@@ -18,20 +18,67 @@ fn hidden(secret: &str) -> String {
 fn the_rest_stays_readable() {
     let s = hidden("hunter2x");
     let cases: &[(&[&str], Vec<String>)] = &[
-        (&["x", "--password", "hunter2x", "db"], vec!["x".into(), "--password".into(), s.clone(), "db".into()]),
+        (
+            &["x", "--password", "hunter2x", "db"],
+            vec!["x".into(), "--password".into(), s.clone(), "db".into()],
+        ),
         (&["x", "--password=hunter2x"], vec!["x".into(), format!("--password={s}")]),
-        (&["mysql", "-uroot", "-phunter2x", "db"], vec!["mysql".into(), "-uroot".into(), format!("-p{s}"), "db".into()]),
-        (&["curl", "-u", "me:hunter2x", "http://h/"], vec!["curl".into(), "-u".into(), format!("me:{s}"), "http://h/".into()]),
-        (&["curl", "-H", "Authorization: Bearer hunter2x"], vec!["curl".into(), "-H".into(), format!("Authorization: Bearer {s}")]),
-        (&["psql", "postgres://me:hunter2x@db:5432/shop?sslmode=off"], vec!["psql".into(), format!("postgres://me:{s}@db:5432/shop?sslmode=off")]),
-        (&["curl", "https://h/x?a=1&token=hunter2x&b=2"], vec!["curl".into(), format!("https://h/x?a=1&token={s}&b=2")]),
-        (&["sh", "-c", "PASSWORD=hunter2x exec app --port 80"], vec!["sh".into(), "-c".into(), format!("PASSWORD={s} exec app --port 80")]),
-        (&["sh", "-c", "mysql -u root -p'hunter2x' db | head -n 3"], vec!["sh".into(), "-c".into(), format!("mysql -u root -p'{s}' db | head -n 3")]),
-        (&["sh", "-c", "su -c \"mysql -phunter2x\" x"], vec!["sh".into(), "-c".into(), format!("su -c \"mysql -p{s}\" x")]),
-        (&["curl", "-d", "{\"user\":\"me\",\"password\":\"hunter2x\"}"], vec!["curl".into(), "-d".into(), format!("{{\"user\":\"me\",\"password\":\"{s}\"}}")]),
-        (&["mysql", "-e", "CREATE USER a IDENTIFIED BY 'hunter2x';"], vec!["mysql".into(), "-e".into(), format!("CREATE USER a IDENTIFIED BY '{s}';")]),
-        (&["smbclient", "-U", "me%hunter2x", "//h/s"], vec!["smbclient".into(), "-U".into(), format!("me%{s}"), "//h/s".into()]),
-        (&["docker", "run", "-p", "80:80", "-e", "DB_PASSWORD=hunter2x", "img"], vec!["docker".into(), "run".into(), "-p".into(), "80:80".into(), "-e".into(), format!("DB_PASSWORD={s}"), "img".into()]),
+        (
+            &["mysql", "-uroot", "-phunter2x", "db"],
+            vec!["mysql".into(), "-uroot".into(), format!("-p{s}"), "db".into()],
+        ),
+        (
+            &["curl", "-u", "me:hunter2x", "http://h/"],
+            vec!["curl".into(), "-u".into(), format!("me:{s}"), "http://h/".into()],
+        ),
+        (
+            &["curl", "-H", "Authorization: Bearer hunter2x"],
+            vec!["curl".into(), "-H".into(), format!("Authorization: Bearer {s}")],
+        ),
+        (
+            &["psql", "postgres://me:hunter2x@db:5432/shop?sslmode=off"],
+            vec!["psql".into(), format!("postgres://me:{s}@db:5432/shop?sslmode=off")],
+        ),
+        (
+            &["curl", "https://h/x?a=1&token=hunter2x&b=2"],
+            vec!["curl".into(), format!("https://h/x?a=1&token={s}&b=2")],
+        ),
+        (
+            &["sh", "-c", "PASSWORD=hunter2x exec app --port 80"],
+            vec!["sh".into(), "-c".into(), format!("PASSWORD={s} exec app --port 80")],
+        ),
+        (
+            &["sh", "-c", "mysql -u root -p'hunter2x' db | head -n 3"],
+            vec!["sh".into(), "-c".into(), format!("mysql -u root -p'{s}' db | head -n 3")],
+        ),
+        (
+            &["sh", "-c", "su -c \"mysql -phunter2x\" x"],
+            vec!["sh".into(), "-c".into(), format!("su -c \"mysql -p{s}\" x")],
+        ),
+        (
+            &["curl", "-d", "{\"user\":\"me\",\"password\":\"hunter2x\"}"],
+            vec!["curl".into(), "-d".into(), format!("{{\"user\":\"me\",\"password\":\"{s}\"}}")],
+        ),
+        (
+            &["mysql", "-e", "CREATE USER a IDENTIFIED BY 'hunter2x';"],
+            vec!["mysql".into(), "-e".into(), format!("CREATE USER a IDENTIFIED BY '{s}';")],
+        ),
+        (
+            &["smbclient", "-U", "me%hunter2x", "//h/s"],
+            vec!["smbclient".into(), "-U".into(), format!("me%{s}"), "//h/s".into()],
+        ),
+        (
+            &["docker", "run", "-p", "80:80", "-e", "DB_PASSWORD=hunter2x", "img"],
+            vec![
+                "docker".into(),
+                "run".into(),
+                "-p".into(),
+                "80:80".into(),
+                "-e".into(),
+                format!("DB_PASSWORD={s}"),
+                "img".into(),
+            ],
+        ),
     ];
     for (given, expected) in cases {
         assert_eq!(&args(given), expected, "{given:?}");

@@ -14,23 +14,68 @@ pub(super) struct Tool {
     pub(super) needs: Option<&'static str>,
 }
 
-const NONE: Tool = Tool { names: &[], secret: &[], user: &[], separator: ':', words: &[], needs: None };
+const NONE: Tool =
+    Tool { names: &[], secret: &[], user: &[], separator: ':', words: &[], needs: None };
 
 const TOOLS: &[Tool] = &[
     Tool {
         names: &[
-            "mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlshow", "mysqlcheck", "mysqlpump", "mysqlslap",
-            "mysqlbinlog", "mysqlsh", "mysql_upgrade", "mariadb", "mariadb-dump", "mariadb-admin", "mariadb-import",
-            "mariadb-show", "mariadb-check", "mariadb-backup", "mariadb-binlog", "mariabackup", "xtrabackup",
-            "sshpass", "mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport", "cqlsh",
-            "rdesktop", "ncftpput", "ncftpget", "evil-winrm", "useradd", "usermod", "rabbitmqadmin", "7z", "7za", "7zr",
-            "7zz", "rar", "unrar", "crackmapexec", "netexec", "nxc", "hydra", "clickhouse-client",
+            "mysql",
+            "mysqldump",
+            "mysqladmin",
+            "mysqlimport",
+            "mysqlshow",
+            "mysqlcheck",
+            "mysqlpump",
+            "mysqlslap",
+            "mysqlbinlog",
+            "mysqlsh",
+            "mysql_upgrade",
+            "mariadb",
+            "mariadb-dump",
+            "mariadb-admin",
+            "mariadb-import",
+            "mariadb-show",
+            "mariadb-check",
+            "mariadb-backup",
+            "mariadb-binlog",
+            "mariabackup",
+            "xtrabackup",
+            "sshpass",
+            "mongo",
+            "mongosh",
+            "mongodump",
+            "mongorestore",
+            "mongoexport",
+            "mongoimport",
+            "cqlsh",
+            "rdesktop",
+            "ncftpput",
+            "ncftpget",
+            "evil-winrm",
+            "useradd",
+            "usermod",
+            "rabbitmqadmin",
+            "7z",
+            "7za",
+            "7zr",
+            "7zz",
+            "rar",
+            "unrar",
+            "crackmapexec",
+            "netexec",
+            "nxc",
+            "hydra",
+            "clickhouse-client",
         ],
         secret: &["-p"],
         ..NONE
     },
     Tool {
-        names: &["docker", "podman", "nerdctl", "buildah", "skopeo", "helm", "crane", "oras", "az", "oc", "cf"],
+        names: &[
+            "docker", "podman", "nerdctl", "buildah", "skopeo", "helm", "crane", "oras", "az",
+            "oc", "cf",
+        ],
         secret: &["-p"],
         needs: Some("login"),
         ..NONE
@@ -57,14 +102,38 @@ const TOOLS: &[Tool] = &[
     },
     Tool {
         names: &[
-            "ldapsearch", "ldapmodify", "ldapadd", "ldapdelete", "ldapwhoami", "ldappasswd", "ldapcompare", "ldapmodrdn",
+            "ldapsearch",
+            "ldapmodify",
+            "ldapadd",
+            "ldapdelete",
+            "ldapwhoami",
+            "ldappasswd",
+            "ldapcompare",
+            "ldapmodrdn",
         ],
         secret: &["-w"],
         ..NONE
     },
     Tool { names: &["openssl"], secret: &["-k", "-K"], ..NONE },
-    Tool { names: &["zip", "unzip", "sqlcmd", "bcp", "mosquitto_pub", "mosquitto_sub", "ipmitool", "tsql"], secret: &["-P"], ..NONE },
-    Tool { names: &["snmpget", "snmpwalk", "snmpset", "snmpbulkwalk"], secret: &["-A", "-X", "-c"], ..NONE },
+    Tool {
+        names: &[
+            "zip",
+            "unzip",
+            "sqlcmd",
+            "bcp",
+            "mosquitto_pub",
+            "mosquitto_sub",
+            "ipmitool",
+            "tsql",
+        ],
+        secret: &["-P"],
+        ..NONE
+    },
+    Tool {
+        names: &["snmpget", "snmpwalk", "snmpset", "snmpbulkwalk"],
+        secret: &["-A", "-X", "-c"],
+        ..NONE
+    },
     Tool { names: &["xfreerdp", "xfreerdp3", "wlfreerdp"], secret: &["/p:"], ..NONE },
     Tool { names: &["vault", "bao"], words: &["login", "unwrap"], ..NONE },
 ];

@@ -3,8 +3,27 @@
 use std::ops::Range;
 
 /// Schemes whose user alone is an account's name, not a token.
-const NAMED_USER: &[&str] = &["ssh", "git", "sftp", "scp", "rsync", "svn", "git+ssh", "svn+ssh", "ftp", "smb", "postgres",
-    "postgresql", "mysql", "mongodb", "mongodb+srv", "ldap", "amqp", "imap", "smtp"];
+const NAMED_USER: &[&str] = &[
+    "ssh",
+    "git",
+    "sftp",
+    "scp",
+    "rsync",
+    "svn",
+    "git+ssh",
+    "svn+ssh",
+    "ftp",
+    "smb",
+    "postgres",
+    "postgresql",
+    "mysql",
+    "mongodb",
+    "mongodb+srv",
+    "ldap",
+    "amqp",
+    "imap",
+    "smtp",
+];
 
 pub(super) fn find(text: &str, spans: &mut Vec<Range<usize>>) {
     for (at, _) in text.match_indices("://") {
@@ -22,7 +41,8 @@ fn with_scheme(text: &str, at: usize) -> Option<Range<usize>> {
     let scheme = text[scheme_start..at].to_ascii_lowercase();
     let start = at + 3;
     let run = &text[start..];
-    let run = &run[..run.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c)).unwrap_or(run.len())];
+    let run =
+        &run[..run.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c)).unwrap_or(run.len())];
     let user_end = user_end(run)?;
     let info = &run[..user_end];
     match info.split_once(':') {

@@ -61,7 +61,8 @@ mod tests {
     use super::*;
 
     fn split(script: &str) -> Vec<Vec<&str>> {
-        let texts = |words: Vec<Range<usize>>| words.into_iter().map(|word| &script[word]).collect();
+        let texts =
+            |words: Vec<Range<usize>>| words.into_iter().map(|word| &script[word]).collect();
         commands(script).into_iter().map(texts).collect()
     }
 

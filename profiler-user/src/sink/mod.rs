@@ -3,5 +3,5 @@
 pub mod file;
 pub mod terminal;
 
-pub use file::{EventsFile, Stored};
+pub use file::{EventsError, EventsFile, Stored};
 pub use terminal::Terminal;

@@ -27,10 +27,14 @@ pub(super) fn install(purpose: &str, packages: &[&str]) -> Result<()> {
     }
     let list = missing.join(" ");
     if !is_here() {
-        bail!("{purpose}: this needs what Debian packages as `{list}`; install it by your system's means");
+        bail!(
+            "{purpose}: this needs what Debian packages as `{list}`; install it by your system's means"
+        );
     }
     if std::fs::metadata("/proc/self")?.uid() != 0 {
-        bail!("{purpose}: packages are missing. As root, run `apt-get install {list}`, then this again");
+        bail!(
+            "{purpose}: packages are missing. As root, run `apt-get install {list}`, then this again"
+        );
     }
     say(format!("set-up: installing {purpose}: {list}"));
     let _denied = services::deny_start()?;
@@ -39,7 +43,10 @@ pub(super) fn install(purpose: &str, packages: &[&str]) -> Result<()> {
         apt.env("DEBIAN_FRONTEND", "noninteractive").env("NEEDRESTART_SUSPEND", "1");
         // Removing what the owner of the machine installed is not ours to decide.
         apt.args(["install", "--yes", "--quiet", "--no-install-recommends", "--no-remove"]);
-        sh::output(apt.args(["-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300"]).args(&missing)).map(drop)
+        sh::output(
+            apt.args(["-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300"]).args(&missing),
+        )
+        .map(drop)
     })
     .with_context(|| format!("{purpose}: `{list}` could not be installed"))?;
     services::disable(&missing)
@@ -49,7 +56,13 @@ pub(super) fn install(purpose: &str, packages: &[&str]) -> Result<()> {
 pub(crate) fn fetch(package: &str, into: &Path) -> Result<PathBuf> {
     download(package, into, || {
         let mut apt = sh::command("apt-get");
-        apt.current_dir(into).args(["download", "--quiet", "-o", "APT::Sandbox::User=root", package]);
+        apt.current_dir(into).args([
+            "download",
+            "--quiet",
+            "-o",
+            "APT::Sandbox::User=root",
+            package,
+        ]);
         apt
     })?
     .pop()
@@ -61,7 +74,14 @@ pub(crate) fn fetch_with_dependencies(package: &str, into: &Path) -> Result<Vec<
     std::fs::create_dir_all(into.join("partial"))?;
     download(package, into, || {
         let mut apt = sh::command("apt-get");
-        apt.args(["install", "--download-only", "--yes", "--quiet", "--no-install-recommends", package]);
+        apt.args([
+            "install",
+            "--download-only",
+            "--yes",
+            "--quiet",
+            "--no-install-recommends",
+            package,
+        ]);
         apt.args(["-o", "APT::Sandbox::User=root", "-o", "Debug::NoLocking=true", "-o"]);
         apt.arg(format!("Dir::Cache::archives={}", into.display()));
         apt
@@ -86,8 +106,13 @@ fn with_fresh_lists(packages: &[&str], action: impl Fn() -> Result<()>) -> Resul
         return Ok(());
     }
     say("set-up: refreshing apt's package lists");
-    sh::output(sh::command("apt-get").args(["update", "--quiet", "-o", "Acquire::http::Timeout=20"]))
-        .context("apt's package lists could not be refreshed; is there a network?")?;
+    sh::output(sh::command("apt-get").args([
+        "update",
+        "--quiet",
+        "-o",
+        "Acquire::http::Timeout=20",
+    ]))
+    .context("apt's package lists could not be refreshed; is there a network?")?;
     match packages.iter().find(|package| !candidate(package)) {
         Some(package) => bail!("this system's package sources have no package `{package}`"),
         None => action(),

@@ -66,13 +66,15 @@ fn install_linker(llvm: u32) -> Result<()> {
         );
     }
     let package = llvm_package(llvm);
-    let packages: Vec<_> = [package.as_str()].into_iter().chain(pinned::DEBIAN_LINKER.iter().copied()).collect();
+    let packages: Vec<_> =
+        [package.as_str()].into_iter().chain(pinned::DEBIAN_LINKER.iter().copied()).collect();
     apt::install("LLVM for bpf-linker", &packages)?;
 
     let version = pinned::BPF_LINKER.map(|number| number.to_string()).join(".");
     sh::say(format!("set-up: installing bpf-linker {version} for LLVM {llvm}, about a minute"));
     let path = std::env::var("PATH").unwrap_or_default();
-    let install = ["install", "bpf-linker", "--quiet", "--locked", "--force", "--version", &version];
+    let install =
+        ["install", "bpf-linker", "--quiet", "--locked", "--force", "--version", &version];
     let feature = format!("llvm-{llvm}");
     let log = sh::output(
         cargo::cargo()

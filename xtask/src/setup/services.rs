@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::sh::{self, say};
 use crate::pinned;
+use crate::sh::{self, say};
 
 /// Debian asks this program whether a package may start its service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -31,7 +31,9 @@ pub(super) fn deny_start() -> Result<Denied> {
     let text = format!("#!/bin/sh\n{OURS}\n[ -d /proc/{pid} ] && exit 101\nexit 0\n");
     fs::write(policy, text)
         .and_then(|()| fs::set_permissions(policy, fs::Permissions::from_mode(0o755)))
-        .with_context(|| format!("{POLICY}, which keeps new services from starting, cannot be written"))?;
+        .with_context(|| {
+            format!("{POLICY}, which keeps new services from starting, cannot be written")
+        })?;
     Ok(Denied { ours: true })
 }
 
@@ -40,7 +42,9 @@ impl Drop for Denied {
         if self.ours
             && let Err(error) = fs::remove_file(POLICY)
         {
-            say(format!("warning: {POLICY} could not be removed ({error}); it denies nothing any more"));
+            say(format!(
+                "warning: {POLICY} could not be removed ({error}); it denies nothing any more"
+            ));
         }
     }
 }

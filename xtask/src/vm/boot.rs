@@ -109,7 +109,18 @@ fn start(machine: &Machine<'_>) -> Result<Child> {
     machine
         .emulator
         .command()
-        .args(["-accel", "tcg", "-m", "2G", "-smp", "2", "-nodefaults", "-no-reboot", "-nic", "none"])
+        .args([
+            "-accel",
+            "tcg",
+            "-m",
+            "2G",
+            "-smp",
+            "2",
+            "-nodefaults",
+            "-no-reboot",
+            "-nic",
+            "none",
+        ])
         .args(["-display", "none", "-serial", "stdio"])
         .arg("-kernel")
         .arg(machine.kernel)

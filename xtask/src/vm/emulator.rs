@@ -10,8 +10,13 @@ use crate::sh::{self, say};
 use crate::{pinned, setup};
 
 /// Where libraries lie below the root of an unpacked package.
-const LIBRARIES: &[&str] =
-    &["lib", "lib/x86_64-linux-gnu", "usr/lib", "usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/pulseaudio"];
+const LIBRARIES: &[&str] = &[
+    "lib",
+    "lib/x86_64-linux-gnu",
+    "usr/lib",
+    "usr/lib/x86_64-linux-gnu",
+    "usr/lib/x86_64-linux-gnu/pulseaudio",
+];
 
 /// Where firmware lies below it.
 const FIRMWARE: &[&str] = &["usr/share/qemu", "usr/share/seabios"];

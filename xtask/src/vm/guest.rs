@@ -13,19 +13,42 @@ use crate::sh;
 
 /// Debian packages whose files the guest gets from this machine, as patterns; those not installed are left out.
 const PACKAGES: &[&str] = &[
-    "base-files", "bash", "busybox-static", "coreutils", "dash", "findutils", "grep", "hostname", "iproute2",
-    "libc-bin", "libnginx-mod-http-perl", "libpython3*-minimal", "libpython3*-stdlib", "mawk", "media-types", "mount",
-    "nginx", "nginx-common", "perl-base", "procps", "python3", "python3*-minimal", "sed", "util-linux",
+    "base-files",
+    "bash",
+    "busybox-static",
+    "coreutils",
+    "dash",
+    "findutils",
+    "grep",
+    "hostname",
+    "iproute2",
+    "libc-bin",
+    "libnginx-mod-http-perl",
+    "libpython3*-minimal",
+    "libpython3*-stdlib",
+    "mawk",
+    "media-types",
+    "mount",
+    "nginx",
+    "nginx-common",
+    "perl-base",
+    "procps",
+    "python3",
+    "python3*-minimal",
+    "sed",
+    "util-linux",
 ];
 
 /// Their files that nobody reads in a guest.
-const SKIPPED: &[&str] = &["/usr/share/doc", "/usr/share/info", "/usr/share/locale", "/usr/share/man"];
+const SKIPPED: &[&str] =
+    &["/usr/share/doc", "/usr/share/info", "/usr/share/locale", "/usr/share/man"];
 
 /// Files and directories that no package lists.
 const EXTRA: &[&str] = &["/etc/alternatives/awk", "/etc/ld.so.cache", "/etc/nginx", "/usr/bin/awk"];
 
 /// Links that the guest has besides: where an embedded Perl finds the modules of `perl-base`.
-const LINKS: &[(&str, &str)] = &[("usr/local/lib/site_perl", "/usr/lib/x86_64-linux-gnu/perl-base")];
+const LINKS: &[(&str, &str)] =
+    &[("usr/local/lib/site_perl", "/usr/lib/x86_64-linux-gnu/perl-base")];
 
 /// Where Debian's merged `/usr` has the old directories.
 const MERGED: &[&str] = &["bin", "lib", "lib32", "lib64", "libx32", "sbin"];
@@ -43,14 +66,25 @@ const ACCOUNTS: &[(&str, &str)] = &[
          www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n\
          nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
     ),
-    ("etc/group", "root:x:0:\ndaemon:x:1:\nadm:x:4:\nshadow:x:42:\nwww-data:x:33:\nnogroup:x:65534:\n"),
-    ("etc/shadow", "root:!:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\nwww-data:*:20000:0:99999:7:::\n"),
+    (
+        "etc/group",
+        "root:x:0:\ndaemon:x:1:\nadm:x:4:\nshadow:x:42:\nwww-data:x:33:\nnogroup:x:65534:\n",
+    ),
+    (
+        "etc/shadow",
+        "root:!:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\nwww-data:*:20000:0:99999:7:::\n",
+    ),
     ("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
     ("etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\n"),
 ];
 
 /// Builds the initramfs for one run.
-pub(super) fn build(root: &Path, kernel: &Kernel, programs: &Programs, options: &Options) -> Result<PathBuf> {
+pub(super) fn build(
+    root: &Path,
+    kernel: &Kernel,
+    programs: &Programs,
+    options: &Options,
+) -> Result<PathBuf> {
     let mut guest = Guest::new(root)?;
     for path in packaged()? {
         guest.add(&path)?;
@@ -108,13 +142,17 @@ fn run_script(programs: &Programs, options: &Options) -> String {
 /// The files of the packages that the guest has.
 fn packaged() -> Result<Vec<PathBuf>> {
     let mut query = sh::command("dpkg-query");
-    query.args(["--show", "--showformat", "${db:Status-Status} ${binary:Package}\n"]).args(PACKAGES);
+    query
+        .args(["--show", "--showformat", "${db:Status-Status} ${binary:Package}\n"])
+        .args(PACKAGES);
     // It fails when one pattern fits nothing, yet prints what fits the others.
     let query = query.stderr(Stdio::null()).output().context("`dpkg-query` did not start")?;
     let listed = String::from_utf8(query.stdout)?;
     let packages = listed.lines().filter_map(|line| line.strip_prefix("installed "));
     let files = sh::output(sh::command("dpkg-query").arg("--listfiles").args(packages))?;
-    let wanted = |path: &&str| path.starts_with('/') && !SKIPPED.iter().any(|skipped| path.starts_with(skipped));
+    let wanted = |path: &&str| {
+        path.starts_with('/') && !SKIPPED.iter().any(|skipped| path.starts_with(skipped))
+    };
     Ok(files.lines().filter(wanted).map(PathBuf::from).collect())
 }
 
@@ -126,7 +164,13 @@ fn pack(root: &Path) -> Result<PathBuf> {
     let mut find = find.current_dir(root).args([".", "-print0"]).stdout(Stdio::piped()).spawn()?;
     let names = find.stdout.take().context("the output was asked for")?;
     let mut cpio = sh::command("cpio");
-    cpio.current_dir(root).args(["--null", "--create", "--format=newc", "--quiet", "--owner=+0:+0"]);
+    cpio.current_dir(root).args([
+        "--null",
+        "--create",
+        "--format=newc",
+        "--quiet",
+        "--owner=+0:+0",
+    ]);
     sh::run(cpio.args(["--block-size=2048"]).stdin(names).stdout(output))?;
     ensure!(find.wait()?.success(), "`find` failed in {}", root.display());
     Ok(archive)
@@ -142,7 +186,8 @@ struct Guest<'a> {
 impl<'a> Guest<'a> {
     fn new(root: &'a Path) -> Result<Self> {
         if root.exists() {
-            fs::remove_dir_all(root).with_context(|| format!("{} cannot be removed", root.display()))?;
+            fs::remove_dir_all(root)
+                .with_context(|| format!("{} cannot be removed", root.display()))?;
         }
         for directory in EMPTY.iter().chain(&["etc", "driftline"]) {
             fs::create_dir_all(root.join(directory))?;
@@ -168,7 +213,8 @@ impl<'a> Guest<'a> {
                 symlink(&target, &inside)?;
                 self.add(&path.with_file_name(&target))?;
             } else if metadata.is_file() {
-                fs::copy(path, &inside).with_context(|| format!("{} cannot be copied", path.display()))?;
+                fs::copy(path, &inside)
+                    .with_context(|| format!("{} cannot be copied", path.display()))?;
                 self.note(path);
             }
         }

@@ -44,12 +44,17 @@ pub(super) fn fetch(name: &str, into: &Path) -> Result<Kernel> {
 fn unpack(package: &str, into: &Path) -> Result<()> {
     let pointer = setup::fetch(package, &into.join("pointer"))?;
     let depends = sh::output(sh::command("dpkg-deb").arg("--field").arg(&pointer).arg("Depends"))?;
-    let real = depends.split_whitespace().next().with_context(|| format!("`{package}` names no kernel"))?;
+    let real = depends
+        .split_whitespace()
+        .next()
+        .with_context(|| format!("`{package}` names no kernel"))?;
     let archive = setup::fetch(real, &into.join("archive"))?;
     sh::run(sh::command("dpkg-deb").arg("--extract").arg(&archive).arg(into))?;
     for module in MODULES {
-        let packed = sh::output(sh::command("find").arg(into).args(["-name", &format!("{module}.ko*")]))?;
-        let packed = packed.lines().next().with_context(|| format!("`{real}` has no module {module}"))?;
+        let packed =
+            sh::output(sh::command("find").arg(into).args(["-name", &format!("{module}.ko*")]))?;
+        let packed =
+            packed.lines().next().with_context(|| format!("`{real}` has no module {module}"))?;
         let plain = into.join(format!("{module}.ko"));
         if Path::new(packed).extension() == Some(OsStr::new("xz")) {
             let plain = fs::File::create(plain)?;
@@ -65,7 +70,8 @@ fn unpack(package: &str, into: &Path) -> Result<()> {
 }
 
 fn find(directory: &Path, prefix: &str) -> Result<PathBuf> {
-    let unreadable = || format!("{} cannot be read; remove it to download it again", directory.display());
+    let unreadable =
+        || format!("{} cannot be read; remove it to download it again", directory.display());
     let mut files = fs::read_dir(directory).with_context(unreadable)?.flatten();
     files
         .find(|file| file.file_name().to_string_lossy().starts_with(prefix))

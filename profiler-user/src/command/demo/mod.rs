@@ -12,10 +12,9 @@ mod server;
 mod timeline;
 
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use jiff::Timestamp;
 
 use self::agent::Agent;
@@ -31,8 +30,9 @@ const RUNS_MAX: u32 = 6;
 
 const LOAD: Duration = Duration::from_millis(1500);
 
-/// Success only if the quiet run had no drift and every step of the break-in was seen.
-pub fn run() -> Result<ExitCode> {
+/// Fails if the quiet run had drift or a step of the break-in was not seen. Call it before any other
+/// thread runs: it blocks signals, which another thread would then take.
+pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
     let interrupt = Interrupt::catch()?;
     let dir = tempfile::Builder::new()
@@ -47,12 +47,13 @@ pub fn run() -> Result<ExitCode> {
     demo.record_until_nothing_is_new()?;
     let lines = demo.watch_the_break_in()?;
     let missed = timeline::missed(&lines);
-    if missed.is_empty() {
-        eprintln!("\nEvery step was seen. The demo took {} s.", started.elapsed().as_secs());
-        return Ok(ExitCode::SUCCESS);
-    }
-    eprintln!("\nNot seen: {}. `driftline check` says what is blind here.", missed.join("; "));
-    Ok(ExitCode::FAILURE)
+    ensure!(
+        missed.is_empty(),
+        "not seen: {}; `driftline check` says what is blind here",
+        missed.join(", ")
+    );
+    eprintln!("\nEvery step was seen. The demo took {} seconds.", started.elapsed().as_secs());
+    Ok(())
 }
 
 struct Demo<'a> {
@@ -142,7 +143,7 @@ impl Demo<'_> {
         while Instant::now() < end {
             for (path, expected) in server::VISITS {
                 let answer = http::get(self.server.port, path)?;
-                anyhow::ensure!(
+                ensure!(
                     answer.status == *expected,
                     "the demo's server answered {path} with {}",
                     answer.status

@@ -96,3 +96,14 @@ fn installed(candidates: &[&'static str]) -> Result<&'static str> {
          libnginx-mod-http-perl`, or `cargo xtask demo`, which does that itself",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_nginx_the_demo_says_what_to_install() {
+        let error = installed(&["/nonexistent"]).unwrap_err().to_string();
+        assert!(error.contains("apt-get install nginx libnginx-mod-http-perl"), "{error}");
+    }
+}

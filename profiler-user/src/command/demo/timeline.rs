@@ -118,7 +118,9 @@ fn fold<'a>(story: &mut String, rest: impl Iterator<Item = &'a Line>, last: &Lin
     }
     let counted: Vec<String> = counts
         .iter()
-        .map(|(kind, count)| format!("{count} {}{}", noun(*kind), if *count == 1 { "" } else { "s" }))
+        .map(|(kind, count)| {
+            format!("{count} {}{}", noun(*kind), if *count == 1 { "" } else { "s" })
+        })
         .collect();
     let (indent, counted) = (" ".repeat(INDENT), counted.join(", "));
     let _ = writeln!(story, "{indent}… and {counted} by {} (pid {})", last.executable, last.pid);
@@ -126,10 +128,9 @@ fn fold<'a>(story: &mut String, rest: impl Iterator<Item = &'a Line>, last: &Lin
 
 fn noun(kind: DriftKind) -> &'static str {
     match kind {
-        DriftKind::Exec
-        | DriftKind::ExecParent
-        | DriftKind::ExecArgs
-        | DriftKind::ExecFileless => "more program",
+        DriftKind::Exec | DriftKind::ExecParent | DriftKind::ExecArgs | DriftKind::ExecFileless => {
+            "more program"
+        }
         DriftKind::FileRead => "more read",
         DriftKind::FileWrite => "more write",
         DriftKind::NetConnect => "more connection",

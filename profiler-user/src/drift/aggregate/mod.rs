@@ -133,8 +133,7 @@ impl Aggregator {
 
 impl Open {
     fn close(self, context: &Context) -> Option<Event> {
-        (self.drift.count != self.written)
-            .then(|| Event::new(context, &self.drift, Action::Closed))
+        (self.drift.count != self.written).then(|| Event::new(context, &self.drift, Action::Closed))
     }
 }
 

@@ -28,8 +28,8 @@ fn a_drift_is_written_with_the_keys_of_the_design() {
             "drift.object": "/usr/bin/dash",
             "drift.severity": "critical",
             "drift.novelty": "container",
-            "drift.sentence": "/usr/sbin/nginx (pid 4700) ran `sh -c id` (/usr/bin/dash, pid 4711) \
-                (a server that starts a shell is what a break-in looks like); \
+            "drift.sentence": "/usr/sbin/nginx (pid 4700) ran `sh -c id` (/usr/bin/dash, pid 4711): \
+                a server that starts a shell is what a break-in looks like; \
                 nothing in this container ran it in 5 recorded runs",
             "drift.fingerprint": sample::event(DriftKind::Exec, &shell).fingerprint,
             "threat.technique.id": ["T1059.004", "T1505.003"],

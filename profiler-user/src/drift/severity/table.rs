@@ -67,7 +67,7 @@ impl Table {
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(rename = "about")]
-    _about: String,
+    _about: Vec<String>,
     framework_version: String,
     sets: HashMap<String, Vec<String>>,
     rules: Vec<RuleLine>,
@@ -150,9 +150,8 @@ fn expand<'a>(
 
 /// `T1059` or `T1059.004`.
 fn is_technique(id: &str) -> bool {
-    let digits = |text: &str, count| {
-        text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    let digits =
+        |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     id.strip_prefix('T').is_some_and(|id| match id.split_once('.') {
         Some((technique, sub)) => digits(technique, 4) && digits(sub, 3),
         None => digits(id, 4),

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::drift::sample;
 
 fn event(id: u32, ms: u32, severity: &str, kind: &str, object: &str, pid: u32) -> String {
     json!({
@@ -72,4 +73,21 @@ fn a_step_that_was_not_seen_is_named() {
     assert_eq!(missed(&story(&events)), ["the back door in use"]);
     events.push(event(6, 10, "medium", "net.accept", "tcp 127.0.0.1:31337", 7));
     assert_eq!(missed(&story(&events)), <[&str; 0]>::default());
+}
+
+#[test]
+fn an_event_as_it_is_written_is_told() {
+    let shell = sample::exec("/usr/bin/dash", &["sh", "-c", "id"], Some("/usr/sbin/nginx"));
+    let events = [
+        sample::event(DriftKind::Exec, &shell),
+        sample::event(DriftKind::FileRead, &sample::read("/lib/a")),
+    ];
+    let written = events.map(|event| serde_json::to_string(&event).unwrap());
+    assert_eq!(
+        render_with(&story(&written), begun(), false),
+        "   0.123  critical  /usr/sbin/nginx (pid 4700) ran `sh -c id` (/usr/bin/dash, pid 4711): a server\n\
+         \x20                   that starts a shell is what a break-in looks like; nothing in this container ran\n\
+         \x20                   it in 5 recorded runs [T1059.004, T1505.003]\n\
+         \x20                   … and 1 more read by /usr/bin/cat (pid 4711)\n"
+    );
 }

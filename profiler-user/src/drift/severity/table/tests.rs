@@ -164,8 +164,12 @@ fn a_table_with_a_mistake_is_refused() {
     let rule = |table: &mut serde_json::Value, key: &str, value: serde_json::Value| {
         table["rules"][0][key] = value;
     };
-    assert!(broken(&|t| { t["defaults"].as_object_mut().unwrap().remove("exec"); })
-        .contains("exec has no default"));
+    assert!(
+        broken(&|t| {
+            t["defaults"].as_object_mut().unwrap().remove("exec");
+        })
+        .contains("exec has no default")
+    );
     assert!(broken(&|t| rule(t, "names", ["@nosuch"].into())).contains("no set nosuch"));
     assert!(broken(&|t| rule(t, "techniques", ["T1"].into())).contains("T1 is not the id"));
     assert!(broken(&|t| rule(t, "networks", ["10.0.0.0"].into())).contains("rule 0"));

@@ -1,0 +1,85 @@
+//! What an observation says about its executable, in the words of a baseline.
+
+use super::model::ENTRYPOINT;
+use super::names::{Name, Set};
+use crate::behaviour::{Behaviour, Exec, File, Observation, Process, Syscall};
+use crate::drift::DriftKind;
+use crate::generalise::{
+    Peer, accept, connect, generalise_args, generalise_path, join_args, listen,
+};
+
+/// One statement: this executable has this in that set.
+#[derive(Clone, Debug)]
+pub(super) struct Fact {
+    pub(super) kind: DriftKind,
+    pub(super) set: Set,
+    /// As seen.
+    pub(super) object: String,
+    pub(super) name: Name,
+}
+
+/// System calls need no executable and fileless runs no object: they are not among these.
+pub(super) fn facts(observation: &Observation) -> Vec<Fact> {
+    match &observation.behaviour {
+        Behaviour::Exec(exec) => of_exec(exec, &observation.process).into(),
+        Behaviour::File(file) => of_file(file),
+        Behaviour::Connect(to) => vec![of_peer(DriftKind::NetConnect, Set::Connect, connect(to))],
+        Behaviour::Listen(on) => vec![of_peer(DriftKind::NetListen, Set::Listen, listen(on))],
+        Behaviour::Accept(from) => vec![of_peer(DriftKind::NetAccept, Set::Accept, accept(from))],
+        Behaviour::Syscall(_) => Vec::new(),
+    }
+}
+
+/// An executable's own name, or any path.
+pub(super) fn path_name(path: &str) -> Name {
+    Name { key: generalise_path(path), values: vec![path.to_owned()] }
+}
+
+pub(super) fn syscall_name(syscall: &Syscall) -> String {
+    let Syscall { name, denied, foreign } = syscall;
+    match (foreign, denied) {
+        (false, false) => name.clone(),
+        (false, true) => format!("{name} (denied)"),
+        (true, false) => format!("{name} (foreign)"),
+        (true, true) => format!("{name} (foreign, denied)"),
+    }
+}
+
+fn of_exec(exec: &Exec, process: &Process) -> [Fact; 2] {
+    let parent = exec.parent.as_deref();
+    let mut values = process.args.clone();
+    if process.args_cut {
+        values.push("…".to_owned());
+    }
+    [
+        Fact {
+            kind: DriftKind::ExecParent,
+            set: Set::Parents,
+            object: parent.unwrap_or(ENTRYPOINT).to_owned(),
+            name: parent
+                .map_or_else(|| Name { key: ENTRYPOINT.to_owned(), values: Vec::new() }, path_name),
+        },
+        Fact {
+            kind: DriftKind::ExecArgs,
+            set: Set::Args,
+            object: join_args(&values),
+            name: Name { key: generalise_args(&process.args, process.args_cut), values },
+        },
+    ]
+}
+
+fn of_file(file: &File) -> Vec<Fact> {
+    let fact = |kind, allowed, denied| Fact {
+        kind,
+        set: if file.denied { denied } else { allowed },
+        object: file.path.clone(),
+        name: path_name(&file.path),
+    };
+    let read = file.read.then(|| fact(DriftKind::FileRead, Set::Read, Set::ReadDenied));
+    let write = file.write.then(|| fact(DriftKind::FileWrite, Set::Write, Set::WriteDenied));
+    read.into_iter().chain(write).collect()
+}
+
+fn of_peer(kind: DriftKind, set: Set, peer: Peer) -> Fact {
+    Fact { kind, set, object: peer.object, name: Name { key: peer.pattern, values: Vec::new() } }
+}

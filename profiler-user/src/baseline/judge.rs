@@ -1,0 +1,180 @@
+//! Whether a baseline holds what was observed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::facts::{Fact, facts, path_name, syscall_name};
+use super::model::{Baseline, Executable};
+use super::names::{Keys, Name, Set};
+use super::nearest;
+use crate::behaviour::{Behaviour, Exec, File, Observation, Syscall};
+use crate::drift::{DriftKind, Finding, Novelty};
+use crate::generalise::Secrets;
+
+/// These calls end a process or go back to where it was: they never come through `sys_exit`, or with a number that is no
+/// longer theirs, so a recording cannot be relied on to hold them. Nothing can be done with them that no process does.
+const ALWAYS_KNOWN: &[&str] = &["exit", "exit_group", "rt_sigreturn", "restart_syscall"];
+
+/// A baseline made ready for judging. It keeps the keys only: what was seen when stays with the baseline.
+#[derive(Debug)]
+pub struct Judge {
+    pub(super) executables: BTreeMap<String, Known>,
+    names: Keys,
+    pub(super) syscalls: BTreeSet<String>,
+    secrets: Secrets,
+}
+
+/// What one executable is known to do.
+#[derive(Debug)]
+pub(super) struct Known {
+    sets: [Keys; Set::ALL.len()],
+    fileless: bool,
+}
+
+impl Judge {
+    /// `key_id` names the key that secrets in the observations are hashed with. Unless the baseline was made with that key
+    /// alone, one secret is as good as another.
+    pub fn new(baseline: &Baseline, key_id: &str) -> Self {
+        let same_key = baseline.redaction_key.iter().all(|key| key == key_id);
+        let known =
+            |(path, executable): (&String, &Executable)| (path.clone(), Known::new(executable));
+        Self {
+            executables: baseline.executables.iter().map(known).collect(),
+            names: Keys::new(Set::Parents, baseline.executables.keys()),
+            syscalls: baseline.syscalls.keys().cloned().collect(),
+            secrets: if same_key { Secrets::Exact } else { Secrets::Any },
+        }
+    }
+
+    /// What of it is new; nothing when the baseline holds all of it.
+    pub fn judge(&self, observation: &Observation) -> Vec<Finding> {
+        let path = observation.process.executable.as_str();
+        let known = self.executable(path);
+        match &observation.behaviour {
+            Behaviour::Syscall(syscall) => self.judge_syscall(syscall).into_iter().collect(),
+            Behaviour::Exec(exec) => self.judge_exec(exec, observation, known),
+            Behaviour::File(file) if known.is_some_and(|known| known.has_file(file)) => Vec::new(),
+            _ => self.judge_facts(observation, known),
+        }
+    }
+
+    /// Drift or no drift, without saying which.
+    pub fn is_known(&self, observation: &Observation) -> bool {
+        self.judge(observation).is_empty()
+    }
+
+    pub(super) fn executable(&self, path: &str) -> Option<&Known> {
+        if let Some(known) = self.executables.get(path).filter(|_| !path.contains('{')) {
+            return Some(known);
+        }
+        self.executables.get(self.names.find(&path_name(path), self.secrets)?)
+    }
+
+    /// The executables that hold `name` in `set`.
+    pub(super) fn holders(&self, set: Set, name: &Name) -> Vec<&str> {
+        let holds = |known: &Known| known.find(set, name, self.secrets).is_some();
+        self.executables
+            .iter()
+            .filter(|(_, known)| holds(known))
+            .map(|(path, _)| path.as_str())
+            .collect()
+    }
+
+    fn judge_syscall(&self, syscall: &Syscall) -> Option<Finding> {
+        let name = syscall_name(syscall);
+        if self.syscalls.contains(&name) || ALWAYS_KNOWN.contains(&name.as_str()) {
+            return None;
+        }
+        Some(Finding {
+            kind: if syscall.foreign { DriftKind::SyscallAbi } else { DriftKind::Syscall },
+            nearest: Some(nearest::syscall(self, syscall)),
+            object: name.clone(),
+            pattern: name,
+            novelty: Novelty::Container,
+        })
+    }
+
+    fn judge_exec(
+        &self,
+        exec: &Exec,
+        observation: &Observation,
+        known: Option<&Known>,
+    ) -> Vec<Finding> {
+        let path = observation.process.executable.as_str();
+        let finding = |kind, nearest| Finding {
+            kind,
+            object: path.to_owned(),
+            pattern: path_name(path).key,
+            novelty: Novelty::Container,
+            nearest,
+        };
+        // A new executable is one finding; that its arguments are new as well says nothing more.
+        let mut findings = match known {
+            None => {
+                vec![finding(DriftKind::Exec, nearest::executable(self, exec.parent.as_deref()))]
+            }
+            Some(_) => self.judge_facts(observation, known),
+        };
+        if exec.fileless && !known.is_some_and(|known| known.fileless) {
+            findings.push(finding(DriftKind::ExecFileless, Some(nearest::fileless(self))));
+        }
+        findings
+    }
+
+    fn judge_facts(&self, observation: &Observation, known: Option<&Known>) -> Vec<Finding> {
+        let path = observation.process.executable.as_str();
+        let is_new = |fact: &Fact| {
+            known.is_none_or(|known| known.find(fact.set, &fact.name, self.secrets).is_none())
+        };
+        facts(observation)
+            .into_iter()
+            .filter(is_new)
+            .map(|fact| Finding {
+                kind: fact.kind,
+                novelty: if self.holders(fact.set, &fact.name).is_empty() {
+                    Novelty::Container
+                } else {
+                    Novelty::Executable
+                },
+                nearest: nearest::fact(self, path, known, &fact),
+                pattern: match fact.set {
+                    Set::ReadDenied | Set::WriteDenied => format!("{} (denied)", fact.name.key),
+                    _ => fact.name.key,
+                },
+                object: fact.object,
+            })
+            .collect()
+    }
+}
+
+impl Known {
+    fn new(executable: &Executable) -> Self {
+        Self {
+            sets: Set::ALL.map(|set| Keys::new(set, executable.set(set).keys())),
+            fileless: executable.fileless.is_some(),
+        }
+    }
+
+    pub(super) fn set(&self, set: Set) -> &Keys {
+        &self.sets[set as usize]
+    }
+
+    pub(super) fn find(&self, set: Set, name: &Name, secrets: Secrets) -> Option<&str> {
+        self.set(set).find(name, secrets)
+    }
+
+    pub(super) fn is_fileless(&self) -> bool {
+        self.fileless
+    }
+
+    /// The common case, decided without making a pattern of the path.
+    fn has_file(&self, file: &File) -> bool {
+        let has = |allowed, denied| {
+            self.set(if file.denied { denied } else { allowed }).has_literal(&file.path)
+        };
+        (!file.read || has(Set::Read, Set::ReadDenied))
+            && (!file.write || has(Set::Write, Set::WriteDenied))
+    }
+}
+
+#[cfg(test)]
+mod tests;

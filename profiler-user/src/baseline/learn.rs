@@ -1,0 +1,74 @@
+//! Taking an observation in.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::facts::{facts, path_name, syscall_name};
+use super::model::{Baseline, Run, RunId, Seen, to_second};
+use super::names::{self, Set};
+use crate::behaviour::{Behaviour, Observation};
+
+impl Baseline {
+    /// From here on observations may name `id`; `key_id` says which key the secrets in them are hashed with.
+    pub fn begin_run(&mut self, id: RunId, run: Run, key_id: &str) {
+        let run = Run { started: to_second(run.started), ended: run.ended.map(to_second), ..run };
+        self.redaction_key.insert(key_id.to_owned());
+        self.runs.insert(id, run);
+    }
+
+    /// `lost`: how many events were lost during the run, by kind.
+    pub fn end_run(&mut self, id: &RunId, ended: Timestamp, lost: &BTreeMap<String, u64>) {
+        if let Some(run) = self.runs.get_mut(id) {
+            run.ended = Some(to_second(ended));
+            run.lost.extend(
+                lost.iter()
+                    .filter(|(_, count)| **count > 0)
+                    .map(|(kind, count)| (kind.clone(), *count)),
+            );
+        }
+    }
+
+    /// How many entries are new. What an existing pattern matches is counted there, so that a random name that happens to
+    /// look like a word leaves no entry of its own.
+    pub fn learn(&mut self, run: &RunId, observation: &Observation) -> usize {
+        let time = observation.time;
+        if let Behaviour::Syscall(syscall) = &observation.behaviour {
+            return usize::from(count(&mut self.syscalls, syscall_name(syscall), run, time));
+        }
+        let name = path_name(&observation.process.executable);
+        let key = names::find(&self.executables, Set::Parents, &name)
+            .map_or(name.key.clone(), str::to_owned);
+        let executable = self.executables.entry(key).or_default();
+        let mut new = 0;
+        for fact in facts(observation) {
+            let set = executable.set_mut(fact.set);
+            let key = names::find(set, fact.set, &fact.name).map(str::to_owned);
+            new += usize::from(count(set, key.unwrap_or(fact.name.key), run, time));
+        }
+        if matches!(&observation.behaviour, Behaviour::Exec(exec) if exec.fileless) {
+            match &mut executable.fileless {
+                Some(seen) => seen.again(run, time),
+                fileless => {
+                    *fileless = Some(Seen::once(run, time));
+                    new += 1;
+                }
+            }
+        }
+        new
+    }
+}
+
+/// Whether it is the first time.
+fn count(set: &mut BTreeMap<String, Seen>, key: String, run: &RunId, time: Timestamp) -> bool {
+    match set.get_mut(&key) {
+        Some(seen) => {
+            seen.again(run, time);
+            false
+        }
+        None => set.insert(key, Seen::once(run, time)).is_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+//! A baseline: what an image does, learned in runs, merged, and judged by.
+//!
+//! **Invariant:** learning and judging name an observation the same way ([`facts`]), and a name is looked up the same way
+//! ([`names`]): what was learned is known, and the entry that decided can always be named.
+
+mod facts;
+mod file;
+#[cfg(test)]
+mod fixtures;
+mod judge;
+mod key;
+mod layout;
+mod learn;
+mod merge;
+mod model;
+mod names;
+mod nearest;
+
+pub use file::{Listed, LoadError, SaveError, list, load, load_file, path_for, save};
+pub use judge::Judge;
+pub use key::{load_key, load_or_create_key};
+pub use merge::MergeError;
+pub use model::{Baseline, ENTRYPOINT, Executable, Image, Run, RunId, SCHEMA, Seen};

@@ -1,0 +1,203 @@
+//! The baseline as it is written down.
+//!
+//! Every map is sorted and every count is kept per run, so that two baselines merge in any order and as often as one likes,
+//! and a Git diff shows what changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::generalise::GENERALISER;
+
+/// The version of this format.
+pub const SCHEMA: &str = "driftline.baseline/v1";
+
+/// The parent of a process that none in the container started.
+pub const ENTRYPOINT: &str = "(entrypoint)";
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    pub schema: String,
+    pub image: Image,
+    /// The version of the rules that its patterns were made with.
+    pub generaliser: u32,
+    /// The ids of the keys that its secrets are hashed with.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub redaction_key: BTreeSet<String>,
+    #[serde(default)]
+    pub runs: BTreeMap<RunId, Run>,
+    /// `unshare`, `unshare (denied)`, `foreign_11 (foreign)`.
+    #[serde(default)]
+    pub syscalls: BTreeMap<String, Seen>,
+    /// By the pattern of their path.
+    #[serde(default)]
+    pub executables: BTreeMap<String, Executable>,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    pub name: String,
+    /// As `uname -m` has it.
+    pub architecture: String,
+}
+
+/// A ULID: unique without asking anybody, and sorted by time.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+/// One recording of one container or command.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    pub started: Timestamp,
+    /// None when the recording broke off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    pub host: String,
+    /// `full` or `restricted`: what the kernel allowed to be seen.
+    pub tier: String,
+    /// Events that were lost, by kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost: BTreeMap<String, u64>,
+    /// Redacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+}
+
+/// What one executable does. Every key is a pattern, see [`crate::generalise`].
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Executable {
+    /// Who ran it, [`ENTRYPOINT`] among them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parents: BTreeMap<String, Seen>,
+    /// Whole argument lists, quoted as a shell would.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub args: BTreeMap<String, Seen>,
+    /// It was run without having a name any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fileless: Option<Seen>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub read: BTreeMap<String, Seen>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub read_denied: BTreeMap<String, Seen>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub write: BTreeMap<String, Seen>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub write_denied: BTreeMap<String, Seen>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub connect: BTreeMap<String, Seen>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub listen: BTreeMap<String, Seen>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub accept: BTreeMap<String, Seen>,
+}
+
+/// When and how often, to the second.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    pub first: Timestamp,
+    pub last: Timestamp,
+    /// How often in each run.
+    pub runs: BTreeMap<RunId, u64>,
+}
+
+impl Baseline {
+    pub fn new(image: Image) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            image,
+            generaliser: GENERALISER,
+            redaction_key: BTreeSet::new(),
+            runs: BTreeMap::new(),
+            syscalls: BTreeMap::new(),
+            executables: BTreeMap::new(),
+        }
+    }
+
+    /// `sha256:…` of the baseline in its canonical form: compact JSON, fields as declared, keys sorted.
+    pub fn id(&self) -> String {
+        let json = serde_json::to_vec(self).expect("a baseline holds nothing that JSON does not");
+        let hash = Sha256::digest(&json);
+        hash.iter().fold("sha256:".to_owned(), |id, byte| format!("{id}{byte:02x}"))
+    }
+
+    /// How many things it knows.
+    pub fn entries(&self) -> usize {
+        let of = |executable: &Executable| {
+            let sets = executable.sets().map(BTreeMap::len).into_iter().sum::<usize>();
+            sets + usize::from(executable.fileless.is_some())
+        };
+        self.syscalls.len() + self.executables.values().map(of).sum::<usize>()
+    }
+
+    /// Events that were lost while it was recorded.
+    pub fn lost(&self) -> u64 {
+        self.runs.values().flat_map(|run| run.lost.values()).sum()
+    }
+}
+
+impl Image {
+    /// An image on this machine's architecture.
+    pub fn here(name: impl Into<String>) -> Self {
+        Self { name: name.into(), architecture: std::env::consts::ARCH.to_owned() }
+    }
+}
+
+impl RunId {
+    pub fn new(ulid: impl Into<String>) -> Self {
+        Self(ulid.into())
+    }
+}
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Executable {
+    fn sets(&self) -> [&BTreeMap<String, Seen>; 9] {
+        super::names::Set::ALL.map(|set| self.set(set))
+    }
+}
+
+impl Seen {
+    pub(super) fn once(run: &RunId, time: Timestamp) -> Self {
+        let time = to_second(time);
+        Self { first: time, last: time, runs: BTreeMap::from([(run.clone(), 1)]) }
+    }
+
+    pub(super) fn again(&mut self, run: &RunId, time: Timestamp) {
+        let time = to_second(time);
+        self.first = self.first.min(time);
+        self.last = self.last.max(time);
+        match self.runs.get_mut(run) {
+            Some(count) => *count += 1,
+            None => {
+                self.runs.insert(run.clone(), 1);
+            }
+        }
+    }
+
+    /// In how many runs.
+    pub fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// How often in all.
+    pub fn count(&self) -> u64 {
+        self.runs.values().sum()
+    }
+}
+
+/// Nanoseconds would make every line of a diff longer and say nothing.
+pub(super) fn to_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}

@@ -1,0 +1,205 @@
+//! What a baseline holds that comes nearest to a finding, as a phrase.
+
+use super::facts::{Fact, path_name, syscall_name};
+use super::judge::{Judge, Known};
+use super::model::ENTRYPOINT;
+use super::names::{Keys, Set};
+use crate::behaviour::Syscall;
+
+/// Entries that a phrase names before it only counts them.
+const NAMED: usize = 3;
+
+/// Characters of an argument list that a phrase shows.
+const SHOWN: usize = 160;
+
+pub(super) fn executable(judge: &Judge, parent: Option<&str>) -> Option<String> {
+    let Some(parent) = parent else {
+        let entrypoints = judge
+            .executables
+            .iter()
+            .filter(|(_, known)| known.set(Set::Parents).iter().any(|parent| parent == ENTRYPOINT));
+        let paths: Vec<_> = entrypoints.map(|(path, _)| path.as_str()).collect();
+        return (!paths.is_empty())
+            .then(|| format!("the container was started only with {}", some(&paths)));
+    };
+    let children = judge.holders(Set::Parents, &path_name(parent));
+    Some(match (children.is_empty(), judge.executable(parent)) {
+        (false, _) => format!("{} ran only {}", short(parent), some(&children)),
+        (true, Some(_)) => format!("{} never ran anything", short(parent)),
+        (true, None) => never_run(parent),
+    })
+}
+
+pub(super) fn fileless(judge: &Judge) -> String {
+    let fileless = judge.executables.iter().filter(|(_, known)| known.is_fileless());
+    let paths: Vec<_> = fileless.map(|(path, _)| path.as_str()).collect();
+    match paths.as_slice() {
+        [] => "nothing without a file was ever run".to_owned(),
+        paths => format!("run without a file were only {}", some(paths)),
+    }
+}
+
+pub(super) fn syscall(judge: &Judge, syscall: &Syscall) -> String {
+    let other = Syscall { denied: !syscall.denied, ..syscall.clone() };
+    match (judge.syscalls.contains(&syscall_name(&other)), syscall.denied) {
+        (true, true) => format!("{} was never refused", syscall.name),
+        (true, false) => format!("{} was only ever refused", syscall.name),
+        (false, _) => format!(
+            "{} is not among the {} system calls recorded",
+            syscall.name,
+            judge.syscalls.len()
+        ),
+    }
+}
+
+pub(super) fn fact(
+    judge: &Judge,
+    path: &str,
+    known: Option<&Known>,
+    fact: &Fact,
+) -> Option<String> {
+    let program = short(path);
+    if let Some(known) = known {
+        match fact.set {
+            Set::Parents => {
+                let parents: Vec<_> = known.set(Set::Parents).iter().collect();
+                return (!parents.is_empty())
+                    .then(|| format!("{program} was run only by {}", some(&parents)));
+            }
+            Set::Args => return arguments(known.set(Set::Args), &fact.name.key),
+            _ => {}
+        }
+        if let Some(phrase) = other_access(known, fact, program) {
+            return Some(phrase);
+        }
+    }
+    let holders = judge.holders(fact.set, &fact.name);
+    if !holders.is_empty() {
+        return Some(format!("only {} {}", some(&holders), verb(fact.set, holders.len() > 1)));
+    }
+    let Some(known) = known else { return Some(never_run(path)) };
+    let keys = known.set(fact.set);
+    Some(match fact.set {
+        _ if keys.is_empty() => format!("{program} never {}", ever(fact.set)),
+        Set::Connect => {
+            format!("{program} connects only to {}", some(&keys.iter().collect::<Vec<_>>()))
+        }
+        Set::Listen => {
+            format!("{program} listens only on {}", some(&keys.iter().collect::<Vec<_>>()))
+        }
+        Set::Accept => {
+            format!("{program} is connected to only as {}", some(&keys.iter().collect::<Vec<_>>()))
+        }
+        _ => file(keys, fact, program),
+    })
+}
+
+/// The same file in another way.
+fn other_access(known: &Known, fact: &Fact, program: &str) -> Option<String> {
+    let has = |set: Set| known.set(set).iter().any(|key| key == fact.name.key);
+    if fact.set.counterpart().is_some_and(has) {
+        return Some(match fact.set {
+            Set::Read | Set::Write => format!("{program} was always refused it"),
+            _ => format!("{program} was never refused it"),
+        });
+    }
+    match fact.set {
+        Set::Read if has(Set::Write) => Some(format!("{program} only writes it")),
+        Set::Write if has(Set::Read) => Some(format!("{program} only reads it")),
+        _ => None,
+    }
+}
+
+fn file(keys: &Keys, fact: &Fact, program: &str) -> String {
+    let does = verb(fact.set, false);
+    let does = does.trim_end_matches(" it");
+    let path = &fact.name.key;
+    // Keys are sorted: those that begin most alike stand beside the place where the path would be.
+    let before = keys.iter().take_while(|key| *key < path.as_str()).last();
+    let after = keys.iter().find(|key| *key > path.as_str());
+    let nearest = before.into_iter().chain(after).max_by_key(|key| common(key, path));
+    let directory = |path: &str| path.rfind('/').map_or(0, |slash| slash);
+    match nearest {
+        Some(key) if directory(key) == directory(path) && common(key, path) > directory(path) => {
+            format!("{program} {does} {key} there")
+        }
+        // More than the root in common.
+        Some(key) if path[..common(key, path)].rfind('/').is_some_and(|slash| slash > 0) => {
+            format!("the nearest that {program} {does} is {key}")
+        }
+        _ => {
+            let top =
+                path[1.min(path.len())..].find('/').map_or(path.as_str(), |slash| &path[..=slash]);
+            format!("{program} {does} nothing under {top}")
+        }
+    }
+}
+
+fn arguments(keys: &Keys, line: &str) -> Option<String> {
+    let nearest = keys.iter().max_by_key(|key| common(key, line))?;
+    let shown = match nearest.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &nearest[..end]),
+        None => nearest.to_owned(),
+    };
+    Some(match keys.len() {
+        1 => format!("it was run only as: {shown}"),
+        lists => format!("the nearest of {lists} argument lists: {shown}"),
+    })
+}
+
+/// Length of what two texts begin with alike.
+fn common(one: &str, other: &str) -> usize {
+    let alike = one.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
+    alike.map_or(one.len().min(other.len()), |((at, _), _)| at)
+}
+
+fn never_run(path: &str) -> String {
+    format!("{} itself was never run", short(path))
+}
+
+fn verb(set: Set, plural: bool) -> &'static str {
+    match (set, plural) {
+        (Set::Parents, false) => "is run by it",
+        (Set::Parents, true) => "are run by it",
+        (Set::Args, false) => "is run so",
+        (Set::Args, true) => "are run so",
+        (Set::Read, false) => "reads it",
+        (Set::Read, true) => "read it",
+        (Set::Write, false) => "writes it",
+        (Set::Write, true) => "write it",
+        (Set::ReadDenied, false) => "is refused reading it",
+        (Set::ReadDenied, true) => "are refused reading it",
+        (Set::WriteDenied, false) => "is refused writing it",
+        (Set::WriteDenied, true) => "are refused writing it",
+        (Set::Connect, false) => "connects to it",
+        (Set::Connect, true) => "connect to it",
+        (Set::Listen, false) => "listens there",
+        (Set::Listen, true) => "listen there",
+        (Set::Accept, false) => "is connected to so",
+        (Set::Accept, true) => "are connected to so",
+    }
+}
+
+fn ever(set: Set) -> &'static str {
+    match set {
+        Set::Parents | Set::Args => "ran",
+        Set::Read => "reads a file",
+        Set::Write => "writes a file",
+        Set::ReadDenied | Set::WriteDenied => "is refused a file",
+        Set::Connect => "connects to anything",
+        Set::Listen => "listens",
+        Set::Accept => "is connected to",
+    }
+}
+
+fn some(items: &[&str]) -> String {
+    let named = items[..items.len().min(NAMED)].join(", ");
+    match items.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+fn short(path: &str) -> &str {
+    path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path)
+}

@@ -1,0 +1,101 @@
+//! `driftline record -- CMD`: what CMD does becomes, or joins, a baseline.
+
+use std::{fs, path::Path, process::ExitCode};
+
+use anyhow::Context;
+use jiff::Timestamp;
+
+use super::{tier_name, warn_of_blindness, warn_of_loss};
+use crate::{
+    baseline::{self, Baseline, Image, LoadError, Run, RunId},
+    behaviour::Observation,
+    cli,
+    error::Error,
+    launch::{self, Signals},
+    pipeline::Consumer,
+    redact::Redactor,
+    requirements,
+    session::Session,
+};
+
+/// Takes every observation into the baseline.
+struct Recorder {
+    baseline: Baseline,
+    run: RunId,
+}
+
+impl Consumer for Recorder {
+    fn consume(&mut self, observation: Observation) {
+        self.baseline.learn(&self.run, &observation);
+    }
+}
+
+pub(crate) async fn run(args: cli::Record, signals: Signals) -> Result<ExitCode, Error> {
+    requirements::check()?;
+    let directory = &args.target.baselines;
+    let image = Image::here(args.target.image());
+    fs::create_dir_all(directory).map_err(|error| {
+        Error::Output(format!(
+            "cannot make the baselines directory {}: {error}; give --baselines a place that may be written to",
+            directory.display()
+        ))
+    })?;
+    let before = load_or_new(directory, &image)?;
+    let key = baseline::load_or_create_key(directory).map_err(|e| Error::Output(e.to_string()))?;
+    let redactor = Redactor::new(key);
+
+    let session = Session::open(args.sensor.into())?;
+    warn_of_blindness(&session);
+    let run = RunId::new(ulid::Ulid::new().to_string());
+    let command = args.target.command.iter().map(|word| word.to_string_lossy().into_owned());
+    let details = Run {
+        started: Timestamp::now(),
+        ended: None,
+        host: crate::host_name(),
+        tier: tier_name(session.tier()).to_owned(),
+        lost: std::collections::BTreeMap::new(),
+        command: Some(redactor.redact_args(command.collect())),
+    };
+    let mut learned = before.clone();
+    learned.begin_run(run.clone(), details, &redactor.key_id());
+
+    let recorder = Recorder { baseline: learned, run };
+    let (end, recorder) =
+        session.run(&args.target.command, signals, args.duration, redactor, recorder).await?;
+    let Recorder { baseline: mut learned, run } = recorder;
+    learned.end_run(&run, Timestamp::now(), &end.lost);
+    save(directory, &before, learned)?;
+    warn_of_loss(&end);
+    Ok(launch::exit_code(end.status).into())
+}
+
+fn load_or_new(directory: &Path, image: &Image) -> Result<Baseline, Error> {
+    match baseline::load(directory, image) {
+        Ok(baseline) => Ok(baseline),
+        Err(LoadError::NotFound { .. }) => Ok(Baseline::new(image.clone())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Merges with what another recording may have saved meanwhile, so that neither loses.
+fn save(directory: &Path, before: &Baseline, learned: Baseline) -> Result<(), Error> {
+    let lock = fs::File::open(directory).context("opening the baselines directory")?;
+    lock.lock().context("locking the baselines directory")?;
+    let on_disk = load_or_new(directory, &learned.image)?;
+    let merged = on_disk.merge(learned).map_err(|error| Error::Baseline(error.to_string()))?;
+    let path = baseline::save(directory, &merged)?;
+    let new = merged.entries().saturating_sub(before.entries());
+    let runs = merged.runs.len();
+    let (name, held) = (&merged.image.name, merged.entries());
+    let what = match new {
+        0 => "nothing new".to_owned(),
+        1 => "1 new behaviour".to_owned(),
+        new => format!("{new} new behaviours"),
+    };
+    eprintln!(
+        "driftline: recorded {what}; {name} now holds {held} from {runs} run{} ({})",
+        if runs == 1 { "" } else { "s" },
+        path.display()
+    );
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! `driftline watch -- CMD`: what CMD does beyond its baseline is drift.
+
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+use super::{tier_name, warn_of_blindness, warn_of_loss};
+use crate::{
+    baseline::{self, Baseline, Image, Judge},
+    behaviour::Observation,
+    cli,
+    drift::{Aggregator, BaselineStatus, Context, Event, aggregate},
+    error::{Error, code},
+    launch::{self, Signals},
+    pipeline::Consumer,
+    redact::{Key, Redactor},
+    requirements,
+    session::Session,
+    sink::{EventsFile, Terminal},
+};
+
+/// Judges, counts and reports.
+struct Watcher {
+    judge: Judge,
+    aggregator: Aggregator,
+    context: Context,
+    terminal: Terminal,
+    events: Option<EventsFile>,
+    /// Why events could not be written, from the first time on.
+    failure: Option<String>,
+    /// Different drifts, and how often anything drifted.
+    drifts: u64,
+    occurrences: u64,
+}
+
+impl Consumer for Watcher {
+    fn consume(&mut self, observation: Observation) {
+        for finding in self.judge.judge(&observation) {
+            self.occurrences += 1;
+            let events = self.aggregator.observe(&self.context, &observation, finding);
+            self.report(events);
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp, lost: u64) {
+        self.context.lost_events = lost;
+        let events = self.aggregator.updates(&self.context, now);
+        self.report(events);
+    }
+}
+
+impl Watcher {
+    fn report(&mut self, events: Vec<Event>) {
+        for mut event in events {
+            self.drifts += u64::from(event.action == crate::drift::event::Action::Created);
+            // The record first: a terminal that is gone must not cost it an event.
+            if let Some(file) = &mut self.events
+                && let Err(error) = file.write(&mut event)
+            {
+                eprintln!("driftline: {error}");
+                self.failure.get_or_insert_with(|| error.to_string());
+            }
+            let _stderr_may_be_closed = self.terminal.show(&event);
+        }
+    }
+
+    fn finish(&mut self, lost: u64) {
+        self.context.lost_events = lost;
+        let events = self.aggregator.close(&self.context);
+        self.report(events);
+    }
+}
+
+pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, Error> {
+    requirements::check()?;
+    let directory = &args.target.baselines;
+    let image = Image::here(args.target.image());
+    let baseline = baseline::load(directory, &image)?;
+    // Without the key of the recording, secrets are compared by their place alone.
+    let key = baseline::load_key(directory).map_err(|e| Error::Baseline(e.to_string()))?;
+    let redactor = Redactor::new(key.map_or_else(throw_away_key, Ok)?);
+    let events = match &args.events {
+        Some(path) => {
+            Some(EventsFile::open(path).map_err(|error| Error::Output(error.to_string()))?)
+        }
+        None => None,
+    };
+
+    let session = Session::open(args.sensor.into())?;
+    warn_of_blindness(&session);
+    let watcher = Watcher {
+        judge: Judge::new(&baseline, &redactor.key_id()),
+        aggregator: Aggregator::new(aggregate::CAPACITY),
+        context: context(&baseline, &session),
+        terminal: Terminal::stderr(),
+        events,
+        failure: None,
+        drifts: 0,
+        occurrences: 0,
+    };
+    let (end, mut watcher) =
+        session.run(&args.target.command, signals, None, redactor, watcher).await?;
+    watcher.finish(end.lost.values().sum());
+    warn_of_loss(&end);
+    let Watcher { drifts, occurrences, failure, events, .. } = watcher;
+    if drifts > 0 {
+        let name = &baseline.image.name;
+        eprintln!("driftline: {name} drifted: {drifts} new behaviours, seen {occurrences} times");
+    }
+    if failure.is_some() {
+        let not_written = events.map_or(0, |file| file.not_written());
+        eprintln!("driftline: {not_written} events are missing from the events file");
+        return Ok(code::OUTPUT.into());
+    }
+    if args.fail_on_drift && drifts > 0 {
+        return Ok(code::DRIFT.into());
+    }
+    Ok(launch::exit_code(end.status).into())
+}
+
+fn context(baseline: &Baseline, session: &Session) -> Context {
+    Context {
+        host_name: crate::host_name(),
+        container_id: None,
+        image_name: baseline.image.name.clone(),
+        baseline_id: Some(baseline.id()),
+        baseline_status: BaselineStatus::Exact,
+        recorded_runs: baseline.runs.len() as u64,
+        sensor_tier: tier_name(session.tier()).to_owned(),
+        lost_events: 0,
+    }
+}
+
+/// Equal secrets still look equal within this run.
+fn throw_away_key() -> anyhow::Result<Key> {
+    use std::io::Read;
+    let mut key = Key::default();
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+    Ok(key)
+}

@@ -1,0 +1,62 @@
+//! Does what its plan says: one step a line, in order. A watched command with a known behaviour.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+
+fn main() -> anyhow::Result<()> {
+    let plan = std::env::args_os().nth(1).context("usage: driftline-actor PLAN")?;
+    let plan = std::fs::read_to_string(plan).context("reading the plan")?;
+    for step in plan.lines() {
+        act(step).with_context(|| format!("step {step:?}"))?;
+    }
+    Ok(())
+}
+
+fn act(step: &str) -> anyhow::Result<()> {
+    let (verb, object) = step.split_once(' ').unwrap_or((step, ""));
+    match verb {
+        "run" => {
+            let mut words = object.split(' ');
+            let program = words.next().context("no program")?;
+            let output = Command::new(program).args(words).output()?;
+            anyhow::ensure!(output.status.success(), "{program} failed");
+        }
+        "read" => {
+            File::open(object)?.read_to_end(&mut Vec::new())?;
+        }
+        "write" => OpenOptions::new().create(true).append(true).open(object)?.write_all(b"x")?,
+        "connect" => drop(TcpStream::connect(object)?),
+        // Waits for one peer, whom the test sends.
+        "listen" => drop(TcpListener::bind(object)?.accept()?),
+        "seccomp-deny-unshare" => deny_unshare()?,
+        // Refused by that filter or not, the call was made.
+        "unshare" => {
+            let _may_be_denied = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUTS);
+        }
+        "sleep-ms" => thread::sleep(Duration::from_millis(object.parse()?)),
+        _ => bail!("unknown step"),
+    }
+    Ok(())
+}
+
+/// `unshare` fails with EPERM from here on, as under a container runtime's default profile.
+fn deny_unshare() -> anyhow::Result<()> {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+    const UNSHARE: i64 = 272;
+    let filter = SeccompFilter::new(
+        [(UNSHARE, Vec::new())].into_iter().collect(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(1),
+        TargetArch::x86_64,
+    )?;
+    seccompiler::apply_filter(&BpfProgram::try_from(filter)?)?;
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! Where the programs under test are.
+
+use std::path::PathBuf;
+
+/// The `driftline` binary: `DRIFTLINE_BIN`, else the one that cargo built beside this test.
+pub fn driftline() -> PathBuf {
+    beside("DRIFTLINE_BIN", "driftline", "cargo build --package profiler-user")
+}
+
+/// The program with a plan: `DRIFTLINE_ACTOR`, else the one that cargo built beside this test.
+pub fn actor() -> PathBuf {
+    beside("DRIFTLINE_ACTOR", "driftline-actor", "cargo build --package driftline-tests")
+}
+
+fn beside(variable: &str, name: &str, build: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
+        return path.into();
+    }
+    let test = std::env::current_exe().expect("a test has a path");
+    let path = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps").join(name);
+    assert!(path.exists(), "{} is missing; run `{build}`, or set {variable}", path.display());
+    path
+}
