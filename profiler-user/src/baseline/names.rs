@@ -1,6 +1,7 @@
 //! The sets of an executable, and how a value is looked up in one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound::{Excluded, Unbounded};
 
 use super::model::{Executable, Seen};
 use crate::generalise::{Pattern, Secrets, join_args, split_args};
@@ -165,6 +166,13 @@ impl Keys {
             .iter()
             .find(|entry| all_match(&entry.patterns, name, secrets))
             .map(|entry| &*entry.key)
+    }
+
+    /// The keys before and after the place where `text` would be: they begin most like it.
+    pub(super) fn neighbours(&self, text: &str) -> impl Iterator<Item = &str> {
+        let before = self.keys.range::<str, _>((Unbounded, Excluded(text))).next_back();
+        let after = self.keys.range::<str, _>((Excluded(text), Unbounded)).next();
+        before.into_iter().chain(after).map(|key| &**key)
     }
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &str> + Clone {

@@ -114,10 +114,7 @@ fn file(keys: &Keys, fact: &Fact, program: &str) -> String {
     let does = verb(fact.set, false);
     let does = does.trim_end_matches(" it");
     let path = &fact.name.key;
-    // Keys are sorted: those that begin most alike stand beside the place where the path would be.
-    let before = keys.iter().take_while(|key| *key < path.as_str()).last();
-    let after = keys.iter().find(|key| *key > path.as_str());
-    let nearest = before.into_iter().chain(after).max_by_key(|key| common(key, path));
+    let nearest = keys.neighbours(path).max_by_key(|key| common(key, path));
     let directory = |path: &str| path.rfind('/').map_or(0, |slash| slash);
     match nearest {
         Some(key) if directory(key) == directory(path) && common(key, path) > directory(path) => {

@@ -7,7 +7,7 @@ pub(super) enum Token<'a> {
     Number,
     Hex,
     Random,
-    /// Letters with a number at the end, as Go, Java and PostgreSQL name temporary files.
+    /// Letters with a number at the end, as Go, Java and Postgres name temporary files.
     Numbered(&'a str),
 }
 

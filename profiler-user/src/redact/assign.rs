@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::names::{is_name, names_secret, names_secret_parameter};
+use super::tail;
 
 /// Authorization schemes, which stay readable.
 const SCHEMES: &[&str] =
@@ -12,94 +13,130 @@ const SCHEMES: &[&str] =
 const QUOTED_AFTER: &[&str] =
     &["pass", "password", "passwd", "passphrase", "requirepass", "masterauth"];
 
-/// How far back a name is looked for.
+/// How far back a name is looked for, in bytes.
 const NAME_MAX: usize = 128;
 
+/// How far its operator may be behind it.
+const GAP_MAX: usize = 64;
+
 pub(super) fn find(text: &str, spans: &mut Vec<Range<usize>>) {
+    let mut scan = Scan {
+        text,
+        word: Ahead::new(|text| until(text, |c| c.is_whitespace() || "\"'&;|<>`".contains(c))),
+        line: Ahead::new(|text| until(text, |c| "\"'\r\n".contains(c))),
+        brace: Ahead::new(|text| until(text, |c| c == '}')),
+        element: Ahead::new(|text| text.find("</").unwrap_or(text.len())),
+    };
     for (at, c) in text.char_indices() {
         match c {
-            '=' | ':' => spans.extend(assigned(text, at, c)),
-            '>' => spans.extend(element(text, at)),
+            '=' | ':' => spans.extend(scan.assigned(at, c)),
+            '>' => spans.extend(scan.element(at)),
             '\'' | '"' => spans.extend(quoted_after_word(text, at, c)),
             _ => {}
         }
     }
 }
 
-fn assigned(text: &str, at: usize, operator: char) -> Option<Range<usize>> {
-    let before =
-        text[..at].trim_end_matches(|c: char| c.is_whitespace() || "\"'\\]+:?!~=".contains(c));
-    let gap = &text[before.len()..at];
-    let spaced = gap.contains(char::is_whitespace);
-    let quoted = gap.contains(['"', '\'']);
-    let name = last_name(before);
-    let ahead = &before[..before.len() - name.len()];
-    let is_parameter = ahead.ends_with(['?', '&']);
-    if !(names_secret(name) || (is_parameter && names_secret_parameter(name))) {
-        return None;
+/// A text, and where values in it end.
+struct Scan<'a> {
+    text: &'a str,
+    word: Ahead,
+    line: Ahead,
+    brace: Ahead,
+    element: Ahead,
+}
+
+/// The next end after a place. It is kept, so that a text made of beginnings takes no longer than another.
+struct Ahead {
+    find: fn(&str) -> usize,
+    /// No end is between these.
+    clear: Range<usize>,
+}
+
+impl Ahead {
+    fn new(find: fn(&str) -> usize) -> Self {
+        Self { find, clear: 0..0 }
     }
-    let mut start = at + 1;
-    let rest = &text[start..];
-    if operator == ':' {
-        if ahead.ends_with("${") && rest.starts_with(['-', '=', '+', '?']) {
-            // ${PASSWORD:-default}
-            return Some(start + 1..start + until(rest, |c| c == '}'));
+
+    fn from(&mut self, text: &str, start: usize) -> usize {
+        if !self.clear.contains(&start) {
+            self.clear = start..start + (self.find)(&text[start..]);
         }
-        if !quoted && !rest.starts_with(|c: char| c.is_whitespace() || "\"'\\".contains(c)) {
+        self.clear.end
+    }
+}
+
+impl Scan<'_> {
+    fn assigned(&mut self, at: usize, operator: char) -> Option<Range<usize>> {
+        let text = self.text;
+        let gap = tail(&text[..at], GAP_MAX);
+        let named = gap.trim_end_matches(|c: char| c.is_whitespace() || "\"'\\]+:?!~=".contains(c));
+        let gap = &gap[named.len()..];
+        let before = &text[..at - gap.len()];
+        let name = last_name(before);
+        let ahead = &before[..before.len() - name.len()];
+        let is_parameter = ahead.ends_with(['?', '&']);
+        if !(names_secret(name) || (is_parameter && names_secret_parameter(name))) {
             return None;
         }
-    } else if rest.starts_with('>') {
-        // PHP and Ruby: 'password' => 'x'
-        start += 1;
+        let mut start = at + 1;
+        let rest = &text[start..];
+        if operator == ':' {
+            if ahead.ends_with("${") && rest.starts_with(['-', '=', '+', '?']) {
+                // ${PASSWORD:-default}
+                return Some(start + 1..self.brace.from(text, start + 1));
+            }
+            let begins = |c: char| c.is_whitespace() || "\"'\\".contains(c);
+            if !gap.contains(['"', '\'']) && !rest.starts_with(begins) {
+                return None;
+            }
+        } else if rest.starts_with('>') {
+            // PHP and Ruby: 'password' => 'x'
+            start += 1;
+        }
+        if operator == ':' || gap.contains(char::is_whitespace) {
+            start += text[start..].len() - text[start..].trim_start_matches([' ', '\t']).len();
+        }
+        if let Some(inner) = quoted_at(&text[start..]) {
+            return Some(start + inner.start..start + inner.end);
+        }
+        let span = if operator == '=' {
+            start..self.word.from(text, start)
+        } else {
+            // A header's value goes on to the end of the line, or of the quotes around the whole header.
+            let end = self.line.from(text, start);
+            start + scheme_length(name, &text[start..end])..end
+        };
+        (span.start < span.end).then_some(span)
     }
-    if spaced || operator == ':' {
-        start += text[start..].len() - text[start..].trim_start_matches([' ', '\t']).len();
+
+    /// `<password>x</password>`
+    fn element(&mut self, at: usize) -> Option<Range<usize>> {
+        let name = last_name(&self.text[..at]);
+        let opens = self.text[..at - name.len()].ends_with('<');
+        (opens && names_secret(name)).then(|| at + 1..self.element.from(self.text, at + 1))
     }
-    let value = &text[start..];
-    if let Some(inner) = quoted_at(value) {
-        return Some(start + inner.start..start + inner.end);
-    }
-    if operator == '=' {
-        let ends = |c: char| c.is_whitespace() || "\"'&;|<>`".contains(c);
-        return Some(start..start + until(value, ends));
-    }
-    // A header's value goes on to the end of the line, or of the quotes around the whole header.
-    let end = start + until(value, |c| "\"'\r\n".contains(c));
-    Some(start + scheme_length(name, value)..end).filter(|span| span.start < span.end)
 }
 
 /// `Bearer ` in front of the secret.
 fn scheme_length(name: &str, value: &str) -> usize {
-    let is_authorization = name.to_ascii_lowercase().ends_with("authorization");
-    match value.split_once(' ') {
-        Some((scheme, _))
-            if is_authorization && SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) =>
-        {
-            scheme.len() + 1
-        }
-        _ => 0,
+    if !name.to_ascii_lowercase().ends_with("authorization") {
+        return 0;
     }
-}
-
-/// `<password>x</password>`
-fn element(text: &str, at: usize) -> Option<Range<usize>> {
-    let name = last_name(&text[..at]);
-    let opens = text[..at - name.len()].ends_with('<');
-    let end = at + 1 + text[at + 1..].find("</")?;
-    (opens && names_secret(name)).then_some(at + 1..end)
+    let is_scheme = |word: &str| SCHEMES.contains(&word.to_ascii_lowercase().as_str());
+    value.split_once(' ').filter(|(word, _)| is_scheme(word)).map_or(0, |(word, _)| word.len() + 1)
 }
 
 /// `IDENTIFIED BY 'x'`, `ENCRYPTED PASSWORD 'x'`, `PASSWORD('x')`
 fn quoted_after_word(text: &str, at: usize, quote: char) -> Option<Range<usize>> {
-    let before = text[..at].trim_end_matches(|c: char| c.is_whitespace() || "(\\".contains(c));
-    if before.len() == at {
+    let gap = tail(&text[..at], GAP_MAX);
+    let named = gap.trim_end_matches(|c: char| c.is_whitespace() || "(\\".contains(c));
+    if named.len() == gap.len() {
         return None;
     }
+    let before = &text[..at - (gap.len() - named.len())];
     let word = last_name(before).to_ascii_lowercase();
-    let identified = || {
-        let tail = before.char_indices().rev().nth(63).map_or(0, |(at, _)| at);
-        before[tail..].to_ascii_lowercase().contains("identified")
-    };
+    let identified = || tail(before, GAP_MAX).to_ascii_lowercase().contains("identified");
     if !(QUOTED_AFTER.contains(&word.as_str())
         || (matches!(word.as_str(), "by" | "as") && identified()))
     {
@@ -130,14 +167,8 @@ fn quoted_at(value: &str) -> Option<Range<usize>> {
 }
 
 fn last_name(text: &str) -> &str {
-    let start = text
-        .char_indices()
-        .rev()
-        .take(NAME_MAX)
-        .take_while(|(_, c)| is_name(*c))
-        .last()
-        .map_or(text.len(), |(at, _)| at);
-    &text[start..]
+    let near = tail(text, NAME_MAX);
+    &near[near.trim_end_matches(is_name).len()..]
 }
 
 fn until(text: &str, ends: impl Fn(char) -> bool) -> usize {

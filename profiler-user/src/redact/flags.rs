@@ -9,11 +9,14 @@ use super::tools::{self, Tool};
 pub(super) fn find(words: &[&str]) -> Vec<(usize, Range<usize>)> {
     let mut found = Vec::new();
     let mut tool: Option<&Tool> = None;
+    let mut login = false;
     for (at, word) in words.iter().enumerate() {
         let next = words.get(at + 1);
         if let Some(known) = tools::tool(word) {
             tool = Some(known);
         } else if let Some(value) = assigned(word) {
+            found.push((at, value));
+        } else if let Some(value) = glued(word) {
             found.push((at, value));
         } else if let Some(secret) =
             word.find("pass:").filter(|at| *at == 0 || word[..*at].ends_with('='))
@@ -25,9 +28,8 @@ pub(super) fn find(words: &[&str]) -> Vec<(usize, Range<usize>)> {
         {
             found.push((at + 1, 0..next.len()));
         }
-        if let Some(tool) =
-            tool.filter(|tool| tool.needs.is_none_or(|needed| words[..at].contains(&needed)))
-        {
+        login |= *word == "login";
+        if let Some(tool) = tool.filter(|tool| login || !tool.logs_in) {
             found.extend(known_flag(tool, words, at));
         }
     }
@@ -47,6 +49,16 @@ pub(super) fn takes_script(arg: &str) -> bool {
 fn assigned(word: &str) -> Option<Range<usize>> {
     let (name, _) = word.split_once('=')?;
     (name.chars().all(is_name) && names_secret(name)).then_some(name.len() + 1..word.len())
+}
+
+/// `-pX` of a program that is not known, where X looks like a password and not like a port, a path or a word.
+fn glued(word: &str) -> Option<Range<usize>> {
+    const LEAST: usize = 6;
+    let value = word.strip_prefix("-p")?;
+    let digit = value.bytes().any(|byte| byte.is_ascii_digit());
+    let letter = value.bytes().any(|byte| byte.is_ascii_alphabetic());
+    (value.len() >= LEAST && digit && letter && !value.contains(['/', '=', '{']))
+        .then_some(2..word.len())
 }
 
 fn is_secret_flag(word: &str) -> bool {

@@ -54,34 +54,42 @@ impl Masked {
             }
             overlaps
         });
-        // From the end, so that what is still to be done keeps its place.
-        for span in spans.iter().rev() {
-            let first = self.text[..span.start].matches(HIDDEN).count();
-            let inside = self.text[span.clone()].matches(HIDDEN).count();
-            let mut already = self.hidden[first..first + inside].iter();
-            let secret: String = self.text[span.clone()]
-                .chars()
-                .map(|c| match c {
-                    HIDDEN => already.next().cloned().unwrap_or_default(),
-                    other => other.to_string(),
-                })
-                .collect();
-            self.hidden.splice(first..first + inside, [name(&secret)]);
-            self.text.replace_range(span.clone(), HIDDEN.encode_utf8(&mut [0; 4]));
+        if spans.is_empty() {
+            return false;
         }
-        !spans.is_empty()
+        let mut text = String::with_capacity(self.text.len());
+        let mut hidden = Vec::new();
+        let mut already = std::mem::take(&mut self.hidden).into_iter();
+        let mut at = 0;
+        for span in spans {
+            let kept = &self.text[at..span.start];
+            text.push_str(kept);
+            hidden.extend(already.by_ref().take(kept.matches(HIDDEN).count()));
+            let secret = expanded(&self.text[span.clone()], &mut already);
+            text.push(HIDDEN);
+            hidden.push(name(&secret));
+            at = span.end;
+        }
+        text.push_str(&self.text[at..]);
+        hidden.extend(already);
+        *self = Self { text, hidden };
+        true
     }
 
     pub(super) fn into_text(self) -> String {
-        let mut hidden = self.hidden.into_iter();
-        self.text.chars().fold(String::new(), |mut text, c| {
-            match c {
-                HIDDEN => text.push_str(&hidden.next().unwrap_or_default()),
-                other => text.push(other),
-            }
-            text
-        })
+        expanded(&self.text, &mut self.hidden.into_iter())
     }
+}
+
+fn expanded(text: &str, hidden: &mut impl Iterator<Item = String>) -> String {
+    let mut expanded = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            HIDDEN => expanded.push_str(&hidden.next().unwrap_or_default()),
+            other => expanded.push(other),
+        }
+    }
+    expanded
 }
 
 /// Quotes around a value are not part of it.

@@ -137,5 +137,15 @@ fn find_in_script(script: &str, start: usize, depth: usize, spans: &mut Vec<Rang
     }
 }
 
+/// The last bytes of a text, whole characters.
+fn tail(text: &str, bytes: usize) -> &str {
+    &text[text.ceil_char_boundary(text.len().saturating_sub(bytes))..]
+}
+
+/// The first bytes of a text, whole characters.
+fn head(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
 #[cfg(test)]
 mod tests;

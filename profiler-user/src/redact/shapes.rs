@@ -50,18 +50,34 @@ const SHAPES: &[Shape] = &[
 
 pub(super) fn find(text: &str, spans: &mut Vec<Range<usize>>) {
     let mut before = None;
+    // No shape is looked for inside its like, so that the time stays in proportion to the text.
+    let (mut shape_end, mut key_end) = (0, 0);
     for (at, c) in text.char_indices() {
         let rest = &text[at..];
-        if before.is_none_or(|c: char| !c.is_ascii_alphanumeric()) {
-            let length =
-                SHAPES.iter().find_map(|shape| shape.length(rest)).or_else(|| web_token(rest));
-            spans.extend(length.map(|length| at..at + length));
+        let begins = before.is_none_or(|c: char| !c.is_ascii_alphanumeric());
+        if begins
+            && at >= shape_end
+            && let Some(length) = known(rest)
+        {
+            shape_end = at + length;
+            spans.push(at..shape_end);
         }
-        if c == '-' {
-            spans.extend(private_key(rest).map(|length| at..at + length));
+        if begins && let Some(value) = credentials(rest) {
+            spans.push(at + value.start..at + value.end);
+        }
+        if c == '-'
+            && at >= key_end
+            && let Some(length) = private_key(rest)
+        {
+            key_end = at + length;
+            spans.push(at..key_end);
         }
         before = Some(c);
     }
+}
+
+fn known(text: &str) -> Option<usize> {
+    SHAPES.iter().find_map(|shape| shape.length(text)).or_else(|| web_token(text))
 }
 
 impl Shape {
@@ -72,12 +88,34 @@ impl Shape {
     }
 }
 
+/// Longer than the header of any token.
+const HEADER_MAX: usize = 4096;
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
+/// What follows `Bearer` or `Basic`, the schemes of HTTP's `Authorization` header, with the header's name or without.
+fn credentials(text: &str) -> Option<Range<usize>> {
+    const SCHEMES: [&str; 2] = ["bearer ", "basic "];
+    /// Shorter ones are words of a sentence.
+    const LEAST: usize = 8;
+    let scheme = SCHEMES.iter().find(|scheme| {
+        text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    })?;
+    let value = &text[scheme.len()..];
+    let length = run(value, "_-.~+/=");
+    let spelled = value[..length].bytes().all(|byte| byte.is_ascii_lowercase());
+    (length >= LEAST && !spelled).then_some(scheme.len()..scheme.len() + length)
+}
+
 /// A JSON Web Token: its header, which begins `{"` in base 64, a payload and a signature that may be empty.
 fn web_token(text: &str) -> Option<usize> {
     if !text.starts_with("eyJ") {
         return None;
     }
-    let header = run(text, "_-");
+    let header =
+        text.as_bytes().iter().take(HEADER_MAX).take_while(|byte| is_base64(**byte)).count();
     let payload = run(text[header..].strip_prefix('.')?, "_-");
     let end = header + 1 + payload;
     let signature = text[end..].strip_prefix('.').map_or(0, |rest| 1 + run(rest, "_-"));

@@ -10,12 +10,12 @@ pub(super) struct Tool {
     pub(super) separator: char,
     /// Bare words before a secret, in lower case.
     pub(super) words: &'static [&'static str],
-    /// Only after this word.
-    pub(super) needs: Option<&'static str>,
+    /// Only after the word `login`.
+    pub(super) logs_in: bool,
 }
 
 const NONE: Tool =
-    Tool { names: &[], secret: &[], user: &[], separator: ':', words: &[], needs: None };
+    Tool { names: &[], secret: &[], user: &[], separator: ':', words: &[], logs_in: false };
 
 const TOOLS: &[Tool] = &[
     Tool {
@@ -77,7 +77,7 @@ const TOOLS: &[Tool] = &[
             "oc", "cf",
         ],
         secret: &["-p"],
-        needs: Some("login"),
+        logs_in: true,
         ..NONE
     },
     Tool {

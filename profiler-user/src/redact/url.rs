@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::{head, tail};
+
 /// Schemes whose user alone is an account's name, not a token.
 const NAMED_USER: &[&str] = &[
     "ssh",
@@ -34,15 +36,17 @@ pub(super) fn find(text: &str, spans: &mut Vec<Range<usize>>) {
     }
 }
 
+/// Longer than the user part of any URL, in bytes.
+const USER_MAX: usize = 2048;
+
 fn with_scheme(text: &str, at: usize) -> Option<Range<usize>> {
-    let scheme_start = text[..at]
-        .rfind(|c: char| !(c.is_ascii_alphanumeric() || "+.-".contains(c)))
-        .map_or(0, |before| before + text[before..].chars().next().map_or(1, char::len_utf8));
-    let scheme = text[scheme_start..at].to_ascii_lowercase();
+    let scheme = tail(&text[..at], 32);
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+.-".contains(c);
+    let scheme = scheme[scheme.trim_end_matches(is_scheme).len()..].to_ascii_lowercase();
     let start = at + 3;
-    let run = &text[start..];
-    let run =
-        &run[..run.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c)).unwrap_or(run.len())];
+    let near = head(&text[start..], USER_MAX);
+    let run = &near
+        [..near.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c)).unwrap_or(near.len())];
     let user_end = user_end(run)?;
     let info = &run[..user_end];
     match info.split_once(':') {
@@ -73,9 +77,10 @@ fn without_scheme(text: &str, at: usize) -> Option<Range<usize>> {
         return None;
     }
     ahead.starts_with(|c: char| c.is_ascii_alphanumeric() || "[_".contains(c)).then_some(())?;
-    let start = text[..at]
-        .rfind(|c: char| c.is_whitespace() || "\"'<>`;|&".contains(c))
-        .map_or(0, |before| before + text[before..].chars().next().map_or(1, char::len_utf8));
+    let near = tail(&text[..at], USER_MAX);
+    let ends = |c: char| c.is_whitespace() || "\"'<>`;|&".contains(c);
+    let run = near.trim_end_matches(|c| !ends(c)).len();
+    let start = at - (near.len() - run);
     let (user, password) = text[start..at].split_once(':')?;
     // A path follows a host or another path, as in a mount; a URL has its own rule.
     let is_secret = !user.is_empty() && !password.is_empty() && !password.starts_with('/');
