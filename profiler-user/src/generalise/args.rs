@@ -204,7 +204,6 @@ mod tests {
 
         #[test]
         fn quoting_is_reversible(args in prop::collection::vec(word(), 0..5)) {
-            prop_assume!(args.iter().all(|arg| !arg.contains('\0')));
             prop_assert_eq!(split_args(&join_args(&args)), Some(args));
         }
 

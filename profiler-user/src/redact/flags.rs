@@ -24,7 +24,7 @@ pub(super) fn find(words: &[&str]) -> Vec<(usize, Range<usize>)> {
             // openssl -passin pass:X
             found.push((at, secret + "pass:".len()..word.len()));
         } else if let Some(next) = next
-            && (is_secret_flag(word) || (at > 0 && is_keyword(word) && !next.starts_with('-')))
+            && (is_secret_flag(word) || (at > 0 && is_keyword(word)))
         {
             found.push((at + 1, 0..next.len()));
         }
@@ -89,7 +89,7 @@ fn known_flag(tool: &Tool, words: &[&str], at: usize) -> Option<(usize, Range<us
         }
     }
     if tool.words.contains(&word.to_ascii_lowercase().as_str()) {
-        return next.filter(|next| !next.starts_with('-')).map(|next| (at + 1, 0..next.len()));
+        return next.map(|next| (at + 1, 0..next.len()));
     }
     None
 }
