@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use support::{Lab, actor, assert_drift, can_load, free_port, knock, repeat};
 
-const ROUTINE: &str = "read /etc/hostname\nrun /bin/true\n";
+const ROUTINE: &str = "read /etc/passwd\nrun /bin/true\n";
 
 /// One deviation: a step, what must be reported of it, and what surrounds it.
 struct Deviation<'a> {

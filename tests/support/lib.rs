@@ -10,6 +10,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::OnceLock,
 };
 
 pub use programs::{actor, driftline};
@@ -24,13 +25,16 @@ pub fn repeat() -> usize {
 
 /// Whether this process may load eBPF here. If not, says so past the test harness's capture: the caller then returns.
 pub fn can_load() -> bool {
-    let check = Command::new(driftline()).arg("check").output().expect("driftline runs");
-    let able = check.status.success();
-    if !able {
-        let why = String::from_utf8_lossy(&check.stderr);
+    static WHY_NOT: OnceLock<Option<String>> = OnceLock::new();
+    let why_not = WHY_NOT.get_or_init(|| {
+        let check = Command::new(driftline()).arg("check").output().expect("driftline runs");
+        let said = String::from_utf8_lossy(&check.stderr).into_owned();
+        (!check.status.success()).then_some(said)
+    });
+    if let Some(why) = why_not {
         skip(&format!("driftline check says no:\n{why}"));
     }
-    able
+    why_not.is_none()
 }
 
 /// Says that a test is skipped, and why, also where the harness captures output.

@@ -1,5 +1,6 @@
 //! The kernel side, seen from user space: load what this kernel takes, track containers, hand out records.
 
+mod btf;
 mod decode;
 mod diagnostics;
 mod missed;
