@@ -29,7 +29,11 @@ fn prepared(prepare: &str, lab: &Lab, verb: &str, command: &str) -> Output {
         "{prepare} && exec {} {verb} --image lab --baselines {} {} -- {command}",
         driftline().display(),
         lab.baselines().display(),
-        if verb == "watch" { format!("--events {}", lab.path("full/events").display()) } else { String::new() }
+        if verb == "watch" {
+            format!("--events {}", lab.path("full/events").display())
+        } else {
+            String::new()
+        }
     );
     Command::new("unshare").args(["-m", "sh", "-c", &script]).output().expect("unshare runs")
 }
@@ -76,7 +80,8 @@ fn with_cgroup_v1_only() {
         return;
     }
     let lab = Lab::new();
-    let prepare = "grep ' - cgroup2 ' /proc/self/mountinfo | cut -d' ' -f5 | sort -r | xargs -r -n1 umount";
+    let prepare =
+        "grep ' - cgroup2 ' /proc/self/mountinfo | cut -d' ' -f5 | sort -r | xargs -r -n1 umount";
     let output = prepared(prepare, &lab, "record", "true");
     assert_refused(&output, 120, &["cgroup2", "version 1", "mount -t cgroup2"]);
 }
@@ -178,7 +183,10 @@ fn a_full_disk_for_events() {
         Command::new("unshare").args(["-m", "sh", "-c", &script]).output().expect("unshare runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(122), "{said}");
-    assert!(said.contains("cannot write to the events file") && said.contains("make room"), "{said}");
+    assert!(
+        said.contains("cannot write to the events file") && said.contains("make room"),
+        "{said}"
+    );
     assert!(lab.path("ran").exists(), "the command goes on");
     let written = fs::read_to_string(&copy).expect("a copy of the events");
     assert!(written.is_empty() || written.ends_with('\n'));

@@ -78,8 +78,13 @@ fn under_load(mut driftline: std::process::Command, nginx: &Nginx) -> Output {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("driftline runs");
-    nginx.load(100);
+    let loaded = std::panic::catch_unwind(|| nginx.load(100));
     let pid = Pid::from_raw(child.id().cast_signed());
     kill(pid, Signal::SIGTERM).expect("driftline is ours");
-    child.wait_with_output().expect("driftline ends")
+    let output = child.wait_with_output().expect("driftline ends");
+    if let Err(panic) = loaded {
+        eprintln!("driftline said: {}", String::from_utf8_lossy(&output.stderr));
+        std::panic::resume_unwind(panic);
+    }
+    output
 }

@@ -35,16 +35,19 @@ fn a_planted_password_is_in_no_file() {
     let lab = Lab::new();
     let script = format!("for i in 1 2; do /bin/true \"$@\"; done; : mysql -u root -p{PASSWORD}");
     let mut command = ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec();
-    command.extend(arguments().iter().flat_map(|argument| {
-        argument.splitn(2, ' ').map(str::to_owned).collect::<Vec<_>>()
-    }));
+    command.extend(
+        arguments()
+            .iter()
+            .flat_map(|argument| argument.splitn(2, ' ').map(str::to_owned).collect::<Vec<_>>()),
+    );
 
     let output = lab.record(&command).env("SECRET_TOKEN", PASSWORD).output().expect("it runs");
     assert!(output.status.success());
     let recorded = output.stderr;
 
     // The same, and drift: a new executable with the password in its arguments and its ancestors'.
-    command[2] = format!("{script}; env PGPASSWORD={PASSWORD} /usr/bin/id --password={PASSWORD} || :");
+    command[2] =
+        format!("{script}; env PGPASSWORD={PASSWORD} /usr/bin/id --password={PASSWORD} || :");
     let output = lab.watch(&command).env("SECRET_TOKEN", PASSWORD).output().expect("it runs");
     assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
     let events = lab.events();
@@ -55,7 +58,8 @@ fn a_planted_password_is_in_no_file() {
     for file in files {
         let bytes = fs::read(&file).expect("readable");
         let text = String::from_utf8_lossy(&bytes);
-        let at = text.find(PASSWORD).map(|at| text[..at].chars().rev().take(40).collect::<Vec<_>>());
+        let at =
+            text.find(PASSWORD).map(|at| text[..at].chars().rev().take(40).collect::<Vec<_>>());
         let before: Option<String> = at.map(|before| before.into_iter().rev().collect());
         assert_eq!(before, None, "{} holds the password", file.display());
     }
@@ -82,4 +86,3 @@ fn equal_secrets_are_quiet_and_another_one_is_drift() {
     let output = lab.watch(&command).output().expect("driftline runs");
     support::assert_drift(&lab, &output, "exec.args", "true", "/usr/bin/true");
 }
-

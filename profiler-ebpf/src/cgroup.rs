@@ -9,7 +9,7 @@ use crate::{
 
 /// `void cgroup_mkdir(struct cgroup *cgrp, const char *path)`: before any task can enter.
 #[btf_tracepoint(function = "cgroup_mkdir")]
-pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
+pub(crate) fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     let cgroup: *const u8 = ctx.arg(0);
     let _other_hierarchy = adopt(cgroup);
     0
@@ -17,7 +17,7 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
 
 /// `void cgroup_rmdir(struct cgroup *cgrp, const char *path)`
 #[btf_tracepoint(function = "cgroup_rmdir")]
-pub fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
+pub(crate) fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
     if let Some(id) = id_in_unified(ctx.arg(0)) {
         container::forget_child(id);
     }

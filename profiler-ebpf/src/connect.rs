@@ -1,9 +1,7 @@
 //! A connection was asked for, or a datagram sent to an address without one.
 
 use aya_ebpf::{macros::cgroup_sock_addr, programs::SockAddrContext};
-use profiler_common::event::{
-    AF_INET, AF_INET6, CONNECT_DATAGRAM, Connect, Endpoint, Kind,
-};
+use profiler_common::event::{AF_INET, AF_INET6, CONNECT_DATAGRAM, Connect, Endpoint, Kind};
 
 use crate::{container::Container, record::submit};
 
@@ -11,22 +9,22 @@ use crate::{container::Container, record::submit};
 const ALLOW: i32 = 1;
 
 #[cgroup_sock_addr(connect4)]
-pub fn connect4(ctx: SockAddrContext) -> i32 {
+pub(crate) fn connect4(ctx: SockAddrContext) -> i32 {
     record(&ctx, AF_INET, 0)
 }
 
 #[cgroup_sock_addr(connect6)]
-pub fn connect6(ctx: SockAddrContext) -> i32 {
+pub(crate) fn connect6(ctx: SockAddrContext) -> i32 {
     record(&ctx, AF_INET6, 0)
 }
 
 #[cgroup_sock_addr(sendmsg4)]
-pub fn sendmsg4(ctx: SockAddrContext) -> i32 {
+pub(crate) fn sendmsg4(ctx: SockAddrContext) -> i32 {
     record(&ctx, AF_INET, CONNECT_DATAGRAM)
 }
 
 #[cgroup_sock_addr(sendmsg6)]
-pub fn sendmsg6(ctx: SockAddrContext) -> i32 {
+pub(crate) fn sendmsg6(ctx: SockAddrContext) -> i32 {
     record(&ctx, AF_INET6, CONNECT_DATAGRAM)
 }
 

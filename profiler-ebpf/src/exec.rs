@@ -21,7 +21,7 @@ static EXEC_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 /// `void sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`: the new program's memory
 /// and credentials are in place, its first instruction has not run.
 #[btf_tracepoint(function = "sched_process_exec")]
-pub fn exec(ctx: BtfTracePointContext) -> i32 {
+pub(crate) fn exec(ctx: BtfTracePointContext) -> i32 {
     if let Some(container) = Container::current() {
         let _unreadable = record(&ctx, &container);
     }

@@ -11,15 +11,12 @@ use crate::{
 
 /// `void sched_process_exit(struct task_struct *p, …)`: fires per thread, after the process's live count went down.
 #[btf_tracepoint(function = "sched_process_exit")]
-pub fn exit(ctx: BtfTracePointContext) -> i32 {
+pub(crate) fn exit(ctx: BtfTracePointContext) -> i32 {
     let Some(container) = Container::current_started() else { return 0 };
     let task: *const u8 = ctx.arg(0);
     // SAFETY: the hook's argument is BTF-typed.
     let (signal, status) = unsafe {
-        (
-            load::<*const u8>(task, &offset::TASK_SIGNAL),
-            load::<u32>(task, &offset::TASK_EXIT_CODE),
-        )
+        (load::<*const u8>(task, &offset::TASK_SIGNAL), load::<u32>(task, &offset::TASK_EXIT_CODE))
     };
     // Two last threads that end at once may both see 0: the record is then repeated, never missing.
     if read::<u32>(signal, &offset::SIGNAL_LIVE) != Some(0) {

@@ -12,13 +12,12 @@ use crate::{
 
 /// `void sched_process_fork(struct task_struct *parent, struct task_struct *child)`: before the child can run.
 #[btf_tracepoint(function = "sched_process_fork")]
-pub fn fork(ctx: BtfTracePointContext) -> i32 {
+pub(crate) fn fork(ctx: BtfTracePointContext) -> i32 {
     let Some(container) = Container::current_started() else { return 0 };
     let child: *const u8 = ctx.arg(1);
     // SAFETY: the hook's argument is BTF-typed.
-    let (pid, tgid) = unsafe {
-        (load::<u32>(child, &offset::TASK_PID), load::<u32>(child, &offset::TASK_TGID))
-    };
+    let (pid, tgid) =
+        unsafe { (load::<u32>(child, &offset::TASK_PID), load::<u32>(child, &offset::TASK_TGID)) };
     // A thread belongs to its process.
     if pid != tgid {
         return 0;

@@ -10,8 +10,7 @@ pub(crate) fn record(socket: &Socket) -> Option<()> {
     let container = Container::current_started()?;
     let flags = if socket.port_chosen() { LISTEN_PORT_CHOSEN } else { 0 };
     let header = container.header(Kind::Listen, flags);
-    let record =
-        Listen { header, local: socket.local(), protocol: socket.protocol(), padding: 0 };
+    let record = Listen { header, local: socket.local(), protocol: socket.protocol(), padding: 0 };
     submit(&container, Kind::Listen, record);
     Some(())
 }

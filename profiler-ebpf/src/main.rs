@@ -6,6 +6,17 @@
 #![cfg_attr(not(test), no_std)]
 #![cfg_attr(not(test), no_main)]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+#![expect(
+    clippy::inline_always,
+    reason = "at a call the verifier forgets what it knows of a pointer"
+)]
+#![expect(clippy::needless_pass_by_value, reason = "the probe macros hand the context over")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "registers are 64 bits wide, what the kernel keeps in them is not"
+)]
 
 mod accept;
 mod arch;

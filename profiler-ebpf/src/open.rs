@@ -41,7 +41,7 @@ static DENIED_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 
 /// `int security_file_open(struct file *file)`: permission was checked, the open is about to happen.
 #[fentry(function = "security_file_open")]
-pub fn open_file(ctx: FEntryContext) -> i32 {
+pub(crate) fn open_file(ctx: FEntryContext) -> i32 {
     if let Some(container) = Container::current_started() {
         let _unreadable = opened(ctx.arg(0), &container);
     }
@@ -68,7 +68,7 @@ fn opened(file: *const u8, container: &Container) -> Option<()> {
 
 /// `void sys_exit(struct pt_regs *regs, long ret)`
 #[btf_tracepoint(function = "sys_exit")]
-pub fn open_exit(ctx: BtfTracePointContext) -> i32 {
+pub(crate) fn open_exit(ctx: BtfTracePointContext) -> i32 {
     let descriptor: i64 = ctx.arg(1);
     if descriptor < 0 {
         return 0;

@@ -7,9 +7,7 @@ use aya_ebpf::{
     bindings::path,
     helpers::{
         bpf_d_path,
-        generated::{
-            bpf_probe_read_kernel_str, bpf_probe_read_user, bpf_probe_read_user_str,
-        },
+        generated::{bpf_probe_read_kernel_str, bpf_probe_read_user, bpf_probe_read_user_str},
     },
     macros::map,
     maps::{PerCpuArray, RingBuf},
@@ -21,6 +19,9 @@ use crate::container::Container;
 /// Default size; the user side may override it.
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+
+/// The kernel's error for a path that does not fit.
+const ENAMETOOLONG: i64 = 36;
 
 /// Room for one record: a fixed part and four parts of at most a path each. The per-CPU allocator ends at 32 KiB.
 const SCRATCH: usize = 20 * 1024;
@@ -113,9 +114,8 @@ impl<T> Record<T> {
     pub(crate) fn push_name(&mut self, name: *const u8) -> Option<u32> {
         let end = self.end()?;
         // SAFETY: `end` leaves room for a path, a name is shorter; the helper checks the source.
-        let written = unsafe {
-            bpf_probe_read_kernel_str(end.cast(), NAME_MAX as u32, name.cast())
-        };
+        let written =
+            unsafe { bpf_probe_read_kernel_str(end.cast(), NAME_MAX as u32, name.cast()) };
         self.grow(written, NAME_MAX)
     }
 
@@ -134,9 +134,8 @@ impl<T> Record<T> {
     pub(crate) fn push_user_path(&mut self, text: u64) -> PathPart {
         let Some(end) = self.end() else { return PathPart::NONE };
         // SAFETY: as in `push_name`.
-        let written = unsafe {
-            bpf_probe_read_user_str(end.cast(), PATH_MAX as u32, text as *const _)
-        };
+        let written =
+            unsafe { bpf_probe_read_user_str(end.cast(), PATH_MAX as u32, text as *const _) };
         self.text(written)
     }
 
@@ -149,7 +148,6 @@ impl<T> Record<T> {
         let Some(end) = self.end() else { return PathPart::NONE };
         // SAFETY: the caller's promise, and room as in `push_name`.
         let written = unsafe { bpf_d_path(at.cast_mut(), end.cast(), PATH_MAX as u32) };
-        const ENAMETOOLONG: i64 = 36;
         if written == -ENAMETOOLONG {
             return PathPart { len: 0, form: PathForm::TooLong as u32 };
         }

@@ -17,7 +17,7 @@ const TCP_LISTEN: u32 = 10;
 /// `void inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`: inbound connections
 /// change state in softirq, so the container is the socket's, not the current task's.
 #[btf_tracepoint(function = "inet_sock_set_state")]
-pub fn sock_state(ctx: BtfTracePointContext) -> i32 {
+pub(crate) fn sock_state(ctx: BtfTracePointContext) -> i32 {
     let (old, new): (u32, u32) = (ctx.arg(1), ctx.arg(2));
     if new == TCP_LISTEN {
         let _untracked = listen::record(&Socket(ctx.arg(0)));

@@ -6,7 +6,7 @@ use aya_ebpf::{
     helpers::bpf_get_current_task_btf, macros::btf_tracepoint, programs::BtfTracePointContext,
 };
 use profiler_common::{
-    container::{SET_OTHER, SyscallSet},
+    container::SET_OTHER,
     event::{Kind, SYSCALL_DENIED, SYSCALL_FOREIGN, Syscall},
 };
 
@@ -29,7 +29,7 @@ const SECCOMP_DEAD: u32 = 3;
 
 /// `void sys_exit(struct pt_regs *regs, long ret)`
 #[btf_tracepoint(function = "sys_exit")]
-pub fn syscall(ctx: BtfTracePointContext) -> i32 {
+pub(crate) fn syscall(ctx: BtfTracePointContext) -> i32 {
     if let Some(container) = Container::current_started() {
         let _no_call = record(ctx.arg(0), ctx.arg(1), &container);
     }
@@ -42,7 +42,8 @@ fn record(regs: *const u8, result: i64, container: &Container) -> Option<()> {
     let call = unsafe { Call::new(regs) }?;
     let refused = matches!(result, EPERM | EACCES | ENOSYS);
     let denied = (refused || result == call.number as i64) && denied_by_filter(refused);
-    if matches!(result, EPERM | EACCES) && !call.foreign
+    if matches!(result, EPERM | EACCES)
+        && !call.foreign
         && let Some(opening) = call.opening()
     {
         let _unreadable = open::denied(&opening, container);
@@ -62,14 +63,14 @@ fn record(regs: *const u8, result: i64, container: &Container) -> Option<()> {
     let (word, bit) = ((index / 64) as usize & 7, 1_u64 << (index % 64));
     // SAFETY: words of a live map value, `word` is below the arrays' length.
     unsafe {
-        let sent = (&raw mut (*set).sent).cast::<u64>().add(word);
-        if sent.read_volatile() & bit != 0 {
+        let known = (&raw mut (*set).sent).cast::<u64>().add(word);
+        if known.read_volatile() & bit != 0 {
             return Some(());
         }
         atomic::or((&raw mut (*set).called).cast::<u64>().add(word), bit);
         let header = container.header(Kind::Syscall, flags);
         if submit(container, Kind::Syscall, Syscall { header, number: call.number, result }) {
-            atomic::or(sent, bit);
+            atomic::or(known, bit);
         }
     }
     Some(())

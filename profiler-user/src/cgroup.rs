@@ -223,8 +223,8 @@ mod tests {
 
     #[test]
     fn version_1_alone_is_none() {
-        let version_1: String = HYBRID.lines().take(2).map(|line| format!("{line}\n")).collect();
-        assert!(Hierarchy::in_mountinfo(&version_1).is_none());
+        let version_1: Vec<_> = HYBRID.lines().take(2).collect();
+        assert!(Hierarchy::in_mountinfo(&version_1.join("\n")).is_none());
     }
 
     #[test]

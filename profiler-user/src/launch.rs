@@ -1,6 +1,8 @@
 //! CMD as a child: in its cgroup from its first instruction, with our stdio, our signals and its own status.
 
-use std::{ffi::OsString, io::Write, os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
+use std::{
+    ffi::OsString, io::Write, os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration,
+};
 
 use anyhow::Context;
 use nix::{
@@ -50,7 +52,11 @@ impl Signals {
 }
 
 /// Starts CMD inside the cgroup.
-pub(crate) fn spawn(command: &[OsString], cgroup: &Cgroup, signals: &Signals) -> Result<Child, Error> {
+pub(crate) fn spawn(
+    command: &[OsString],
+    cgroup: &Cgroup,
+    signals: &Signals,
+) -> Result<Child, Error> {
     let (program, args) = command.split_first().context("an empty command")?;
     let mut procs = cgroup.procs().context("opening the command's cgroup")?;
     let original = signals.original;
@@ -120,6 +126,7 @@ fn send(pid: Pid, signal: Signal) -> anyhow::Result<()> {
 
 /// CMD's status as a shell would report it.
 pub(crate) fn exit_code(status: ExitStatus) -> u8 {
-    let signal = || status.signal().map_or(0, |signal| signal + i32::from(crate::error::code::SIGNAL));
+    let signal =
+        || status.signal().map_or(0, |signal| signal + i32::from(crate::error::code::SIGNAL));
     u8::try_from(status.code().unwrap_or_else(signal)).unwrap_or(u8::MAX)
 }

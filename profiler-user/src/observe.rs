@@ -12,7 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     behaviour::{
-        ANCESTRY_MAX, Accept, Ancestor, Behaviour, Exec, File, Listen, Observation, Process, Syscall,
+        ANCESTRY_MAX, Accept, Ancestor, Behaviour, Exec, File, Listen, Observation, Process,
+        Syscall,
     },
     sensor::{Event, EventBody},
 };
@@ -123,8 +124,7 @@ impl Observer {
             _ if first => (None, Vec::new()),
             None => (Some(UNKNOWN.to_owned()), Vec::new()),
             Some(Entry { process, executed }) => {
-                let ancestry =
-                    if *executed { descent(process) } else { process.ancestry.clone() };
+                let ancestry = if *executed { descent(process) } else { process.ancestry.clone() };
                 (Some(process.executable.clone()), ancestry)
             }
         };
@@ -163,8 +163,7 @@ impl Observer {
         listen: Listen,
     ) -> (Arc<Process>, Behaviour) {
         let process = self.process(pid, uid);
-        let listener =
-            Listener { process: Arc::clone(&process), port_chosen: listen.port_chosen };
+        let listener = Listener { process: Arc::clone(&process), port_chosen: listen.port_chosen };
         self.listeners.insert((container, listen.local.port()), listener);
         (process, Behaviour::Listen(listen))
     }
@@ -206,10 +205,7 @@ fn descent(process: &Process) -> Vec<Ancestor> {
         executable: process.executable.clone(),
         args: process.args.clone(),
     };
-    std::iter::once(own)
-        .chain(process.ancestry.iter().cloned())
-        .take(ANCESTRY_MAX)
-        .collect()
+    std::iter::once(own).chain(process.ancestry.iter().cloned()).take(ANCESTRY_MAX).collect()
 }
 
 /// The executable of a process whose start was lost.

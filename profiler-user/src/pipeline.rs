@@ -34,7 +34,7 @@ pub(crate) trait Consumer: Send + 'static {
 /// A running pipeline; [`Pipeline::finish`] ends it.
 pub(crate) struct Pipeline<C> {
     stages: JoinSet<anyhow::Result<Option<C>>>,
-    stop: oneshot::Sender<ContainerState>,
+    stop: oneshot::Sender<Box<ContainerState>>,
     lost: Arc<AtomicU64>,
 }
 
@@ -54,9 +54,7 @@ impl<C: Consumer> Pipeline<C> {
         let (observations_out, observations_in) = mpsc::channel(IN_FLIGHT);
 
         let mut stages = JoinSet::new();
-        stages.spawn(async move {
-            read(records, records_out, stopped).await.map(|()| None)
-        });
+        stages.spawn(async move { read(records, records_out, stopped).await.map(|()| None) });
         stages.spawn(async move {
             observe(records_in, observations_out, observer, redactor).await.map(|()| None)
         });
@@ -71,7 +69,7 @@ impl<C: Consumer> Pipeline<C> {
     }
 
     /// Reads what is left, lets it through, and gives the consumer back. `state` is the container's last.
-    pub(crate) async fn finish(mut self, state: ContainerState) -> anyhow::Result<C> {
+    pub(crate) async fn finish(mut self, state: Box<ContainerState>) -> anyhow::Result<C> {
         let _reader_is_gone = self.stop.send(state);
         let mut consumer = None;
         while let Some(stage) = self.stages.join_next().await {
@@ -84,7 +82,7 @@ impl<C: Consumer> Pipeline<C> {
 async fn read(
     mut records: Records,
     out: mpsc::Sender<Input>,
-    mut stopped: oneshot::Receiver<ContainerState>,
+    mut stopped: oneshot::Receiver<Box<ContainerState>>,
 ) -> anyhow::Result<()> {
     let state = loop {
         tokio::select! {
@@ -99,7 +97,7 @@ async fn read(
         }
         out.send(Input::Records(batch)).await.context(DOWNSTREAM)?;
     }
-    out.send(Input::Final(Box::new(state))).await.context(DOWNSTREAM)
+    out.send(Input::Final(state)).await.context(DOWNSTREAM)
 }
 
 const DOWNSTREAM: &str = "a later stage of the pipeline ended early";
@@ -140,7 +138,8 @@ fn undecodable(error: &DecodeError) {
 
 /// Calls that are in the container's sets although their event never got through: (number, denied, foreign).
 fn unsent(state: &ContainerState) -> impl Iterator<Item = (u32, bool, bool)> {
-    let sets = [(state.native, false, false), (state.denied, true, false), (state.foreign, false, true)];
+    let sets =
+        [(state.native, false, false), (state.denied, true, false), (state.foreign, false, true)];
     sets.into_iter().flat_map(|(set, denied, foreign)| {
         let mut left = SyscallSet::EMPTY;
         for (left, (called, sent)) in left.called.iter_mut().zip(set.called.iter().zip(set.sent)) {

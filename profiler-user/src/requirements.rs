@@ -53,7 +53,7 @@ fn capabilities() -> Result<String, String> {
     missing(effective)
 }
 
-/// CAP_SYS_ADMIN stands for all of them, as in the kernel.
+/// `CAP_SYS_ADMIN` stands for all of them, as in the kernel.
 fn missing(effective: u64) -> Result<String, String> {
     let has = |capability: u32| effective & (1 << capability) != 0;
     let needed =

@@ -86,8 +86,8 @@ impl Session {
         };
         self.end_leftovers().await?;
         let state = self.sensor.state(self.cgroup.id())?;
-        let consumer = pipeline.finish(state).await?;
         let mut lost = losses(&state.lost);
+        let consumer = pipeline.finish(Box::new(state)).await?;
         let missed = self.sensor.missed();
         if missed > 0 {
             lost.insert("probe".to_owned(), missed);
@@ -114,7 +114,10 @@ impl Session {
             return Ok(());
         }
         let left = cgroup.processes()?;
-        eprintln!("driftline: the command ended and left {} process(es) behind; ending them", left.len());
+        eprintln!(
+            "driftline: the command ended and left {} process(es) behind; ending them",
+            left.len()
+        );
         for pid in left {
             let _may_be_gone = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }

@@ -17,7 +17,8 @@ fn beside(variable: &str, name: &str, build: &str) -> PathBuf {
         return path.into();
     }
     let test = std::env::current_exe().expect("a test has a path");
-    let path = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps").join(name);
+    let path =
+        test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps").join(name);
     assert!(path.exists(), "{} is missing; run `{build}`, or set {variable}", path.display());
     path
 }

@@ -23,9 +23,10 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-/// Connects to a loopback port as soon as somebody listens there, for at most ten seconds.
+/// Connects to a loopback port as soon as somebody listens there, for at most two minutes: an
+/// emulated machine takes its time.
 pub fn knock(port: u16) -> Option<TcpStream> {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_mins(2);
     while Instant::now() < end {
         if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
             return Some(stream);

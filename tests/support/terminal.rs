@@ -40,7 +40,7 @@ impl Terminal {
 
     /// Reads until `text` was printed.
     pub fn expect(&mut self, text: &str) {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while !self.said.contains(text) {
             assert!(Instant::now() < end, "{text:?} was not printed: {}", self.said);
             assert!(self.read() > 0, "the terminal closed before {text:?}: {}", self.said);

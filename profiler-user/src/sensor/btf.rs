@@ -21,7 +21,7 @@ struct Header {
     magic: u16,
     version: u8,
     flags: u8,
-    header_len: u32,
+    len: u32,
     types_offset: u32,
     types_len: u32,
     strings_offset: u32,
@@ -34,7 +34,8 @@ struct Header {
 struct Type {
     name: u32,
     info: u32,
-    size_or_type: u32,
+    /// A size in bytes or another type's id, by kind.
+    value: u32,
 }
 
 /// `struct btf_member`
@@ -89,10 +90,7 @@ impl<'a> Btf<'a> {
         let (header, _) = Header::read_from_prefix(bytes).ok().context("no BTF header")?;
         ensure!(header.magic == MAGIC, "not BTF, or of the other byte order");
         let section = |offset: u32, len: u32| {
-            bytes
-                .get(header.header_len as usize..)?
-                .get(offset as usize..)?
-                .get(..len as usize)
+            bytes.get(header.len as usize..)?.get(offset as usize..)?.get(..len as usize)
         };
         let types = section(header.types_offset, header.types_len).context("types end early")?;
         let strings =
@@ -124,7 +122,7 @@ impl<'a> Btf<'a> {
 
     /// A structure's size in bytes.
     pub(super) fn size(&self, id: u32) -> Option<u32> {
-        Some(self.get(id)?.0.size_or_type)
+        Some(self.get(id)?.0.value)
     }
 
     /// The offset, in bits, of a member such as `d_name.len`. Anonymous structures and unions are looked into.
@@ -164,7 +162,7 @@ impl<'a> Btf<'a> {
             if !ALIASES.contains(&found.0.kind()) {
                 return Some(found);
             }
-            id = found.0.size_or_type;
+            id = found.0.value;
         }
         None
     }
@@ -191,6 +189,11 @@ mod tests {
     /// `struct outer { u32 a; union { struct inner { u32 b; u32 bits:3, more:5; } in; u32 c; }; }`, of which the
     /// union has no name.
     fn sample() -> Vec<u8> {
+        const INT: u32 = 1 << 24;
+        const STRUCT: u32 = 4 << 24;
+        const UNION: u32 = 5 << 24;
+        const BIT_FIELDS: u32 = 1 << 31;
+        let bits = |width: u32, at: u32| width << 24 | at;
         let strings = b"\0u32\0outer\0a\0in\0inner\0b\0bits\0more\0c\0";
         let name = |text: &str| {
             let text = format!("\0{text}\0");
@@ -198,13 +201,14 @@ mod tests {
             u32::try_from(at.unwrap() + 1).unwrap()
         };
         let types: &[&[u32]] = &[
-            &[name("u32"), 1 << 24, 4, 32],
-            &[name("inner"), 1 << 31 | 4 << 24 | 3, 8],
-            &[name("b"), 1, 0, name("bits"), 1, 3 << 24 | 32, name("more"), 1, 5 << 24 | 35],
-            &[0, 5 << 24 | 2, 8, name("in"), 2, 0, name("c"), 1, 0],
-            &[name("outer"), 4 << 24 | 2, 12, name("a"), 1, 0, 0, 3, 32],
+            &[name("u32"), INT, 4, 32],
+            &[name("inner"), BIT_FIELDS | STRUCT | 3, 8],
+            &[name("b"), 1, 0, name("bits"), 1, bits(3, 32), name("more"), 1, bits(5, 35)],
+            &[0, UNION | 2, 8, name("in"), 2, 0, name("c"), 1, 0],
+            &[name("outer"), STRUCT | 2, 12, name("a"), 1, 0, 0, 3, 32],
         ];
-        let types: Vec<u8> = types.iter().flat_map(|t| t.iter().flat_map(|w| w.to_le_bytes())).collect();
+        let types: Vec<u8> =
+            types.iter().flat_map(|t| t.iter().flat_map(|w| w.to_le_bytes())).collect();
         let len = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap();
         let mut btf = vec![0x9f, 0xeb, 1, 0];
         for word in [24, 0, len(&types), len(&types), len(strings)] {

@@ -21,8 +21,7 @@ pub use records::Records;
 use crate::cgroup::CgroupId;
 
 /// The kernel side, built by this crate's build script.
-static OBJECT: &[u8] =
-    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/profiler-ebpf"));
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/profiler-ebpf"));
 
 /// Loaded and attached probes; dropping it detaches them.
 pub struct Sensor {
@@ -63,10 +62,11 @@ impl Sensor {
         let btf = Btf::from_sys_fs().context("reading the kernel's BTF")?;
         let diagnostics = u32::from(options.diagnostics);
         let mut loader = EbpfLoader::new();
-        loader
-            .btf(Some(&btf))
-            .map_max_entries("EVENTS", options.buffer)
-            .override_global("DIAGNOSTICS", &diagnostics, true);
+        loader.btf(Some(&btf)).map_max_entries("EVENTS", options.buffer).override_global(
+            "DIAGNOSTICS",
+            &diagnostics,
+            true,
+        );
         for (name, offset) in &offsets {
             loader.override_global(name, offset, true);
         }

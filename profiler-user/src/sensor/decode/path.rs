@@ -1,9 +1,7 @@
 //! Paths and opens.
 
 use bytes::Bytes;
-use profiler_common::event::{
-    OPEN_DENIED, OPEN_READ, OPEN_WRITE, Open, PathForm, PathPart,
-};
+use profiler_common::event::{OPEN_DENIED, OPEN_READ, OPEN_WRITE, Open, PathForm, PathPart};
 
 use super::{DecodeError, EventBody, fixed, take, text};
 use crate::behaviour::File;
