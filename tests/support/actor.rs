@@ -12,6 +12,8 @@ use std::{
 use anyhow::{Context, bail};
 
 fn main() -> anyhow::Result<()> {
+    // Nothing here takes long; a peer that never comes must not hold a test up for ever.
+    nix::unistd::alarm::set(300);
     let plan = std::env::args_os().nth(1).context("usage: driftline-actor PLAN")?;
     let plan = std::fs::read_to_string(plan).context("reading the plan")?;
     for step in plan.lines() {

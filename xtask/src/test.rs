@@ -63,5 +63,5 @@ fn clippy(which: &[&str]) -> Result<()> {
 }
 
 fn tests(driftline: &Path) -> Result<()> {
-    sh::run(cargo::cargo().arg("test").env("DRIFTLINE_BIN", driftline))
+    sh::run(cargo::cargo().args(["test", "--no-fail-fast"]).env("DRIFTLINE_BIN", driftline))
 }

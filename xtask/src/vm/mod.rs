@@ -32,10 +32,10 @@ pub(crate) struct Options {
     #[arg(long, default_value = "")]
     append: String,
     /// How often a test repeats what it does
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     repeat: u32,
     /// How many seconds one machine may take
-    #[arg(long, default_value_t = 900)]
+    #[arg(long, default_value_t = 1200)]
     timeout: u64,
     /// Arguments for each test program, such as a filter
     #[arg(last = true)]
@@ -44,7 +44,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { kernel: None, append: String::new(), repeat: 3, timeout: 900, arguments: Vec::new() }
+        Self { kernel: None, append: String::new(), repeat: 2, timeout: 1200, arguments: Vec::new() }
     }
 }
 
