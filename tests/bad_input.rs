@@ -245,6 +245,39 @@ fn an_events_file_that_cannot_be() {
 }
 
 #[test]
+fn an_events_pipe_that_nobody_reads() {
+    if !can_load() {
+        return;
+    }
+    let lab = Lab::new();
+    assert!(record(&lab).status().expect("driftline runs").success());
+    let pipe = lab.path("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("the lab is writable");
+    let output = Command::new(driftline())
+        .args(["watch", "--image", "lab", "--baselines"])
+        .arg(lab.baselines())
+        .arg("--events")
+        .arg(&pipe)
+        .args(["--", "true"])
+        .output()
+        .expect("driftline runs");
+    assert_refused(&output, 122, &["/pipe", "--events"]);
+}
+
+#[test]
+fn a_script_without_its_interpreter() {
+    if !can_load() {
+        return;
+    }
+    let lab = Lab::new();
+    let script = lab.write("script", "#!/nonexistent/interpreter\n");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&script, executable).expect("the lab is writable");
+    let output = lab.record(&[&script]).output().expect("driftline runs");
+    assert_refused(&output, 126, &["/script", "interpreter"]);
+}
+
+#[test]
 fn a_missing_command() {
     let output = Command::new(driftline()).args(["record", "--"]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(2));

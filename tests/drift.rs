@@ -154,12 +154,45 @@ fn unshare_denied_by_seccomp_is_reported() {
         // Under a filter that was there all along, so that the call itself is all that is new.
         let mut deviation = Deviation::new("unshare", "syscall", "unshare");
         deviation.routine = "seccomp-deny-unshare\n";
-        is_reported_last(&deviation);
+        is_reported_last(&deviation, |events| {
+            let denied = events.iter().any(|event| event["syscall.denied"] == true);
+            assert!(denied, "{events:#?}");
+        });
     }
 }
 
-/// Only as the last step: the filter must be on before.
-fn is_reported_last(deviation: &Deviation<'_>) {
+#[test]
+fn garbage_in_the_upper_half_of_a_call_number_hides_nothing() {
+    if can_load() {
+        is_reported(&Deviation::new("unshare-with-garbage", "syscall", "unshare"), || {}, || {});
+        let read = "read-with-garbage /etc/shadow";
+        is_reported(&Deviation::new(read, "file.read", "/etc/shadow"), || {}, || {});
+    }
+}
+
+/// Another program under the name of a known one, and the call that leads there is known as well.
+#[test]
+fn a_chroot_hides_no_program() {
+    if !can_load() {
+        return;
+    }
+    let jail = tempfile::tempdir_in("/var/tmp").expect("/var/tmp");
+    fs::create_dir_all(jail.path().join("usr/bin")).expect("the jail is ours");
+    let program = jail.path().join("usr/bin/true");
+    fs::copy("/bin/busybox", &program).expect("busybox-static is there; run `cargo xtask setup`");
+    let program = program.to_str().expect("UTF-8").to_owned();
+    let mut deviation = Deviation::new(
+        &format!("chroot {}\nrun /usr/bin/true", jail.path().display()),
+        "exec",
+        &program,
+    );
+    deviation.routine = "run /usr/bin/true\nchroot /\n";
+    deviation.process = Some(&program);
+    is_reported_last(&deviation, |_| {});
+}
+
+/// Only as the last step: what comes before prepares it. `check` sees the events of each run.
+fn is_reported_last(deviation: &Deviation<'_>, check: impl Fn(&[serde_json::Value])) {
     let lab = Lab::new();
     let plan = lab.path("plan");
     let actor = fs::canonicalize(actor()).expect("the actor is there");
@@ -170,8 +203,8 @@ fn is_reported_last(deviation: &Deviation<'_>) {
     lab.write("plan", &format!("{}{}\n", deviation.routine, deviation.step));
     for _ in 0..repeat() {
         let output = lab.watch(&command).output().expect("driftline runs");
-        assert_drift(&lab, &output, deviation.kind, &deviation.object, actor);
-        let denied = lab.events().iter().any(|event| event["syscall.denied"] == true);
-        assert!(denied, "{:#?}", lab.events());
+        let process = deviation.process.unwrap_or(actor);
+        assert_drift(&lab, &output, deviation.kind, &deviation.object, process);
+        check(&lab.events());
     }
 }

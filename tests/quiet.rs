@@ -6,7 +6,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use support::{Lab, Nginx, assert_quiet, can_load, python, repeat};
+use support::{Lab, Nginx, actor, assert_quiet, can_load, python, repeat};
 
 fn stays_quiet(command: &[&str], lab: &Lab) {
     lab.settle(|| lab.record(command).output().expect("driftline runs"));
@@ -43,6 +43,34 @@ fn python_with_temporary_files_is_quiet() {
                       with tempfile.NamedTemporaryFile() as f: f.write(b'x')\n\
                   with tempfile.TemporaryDirectory() as d: open(os.path.join(d, 'report'), 'w').close()\n\
                   open('/proc/self/status').read()";
+    stays_quiet(&[python(), "-c", script], &lab);
+}
+
+/// Ports that the kernel picks are new each time.
+#[test]
+fn talking_to_oneself_on_any_port_is_quiet() {
+    if !can_load() {
+        return;
+    }
+    let lab = Lab::new();
+    let plan = lab.write("plan", "talk\ntalk\n");
+    let actor = actor();
+    stays_quiet(&[actor.to_str().expect("UTF-8"), plan.to_str().expect("UTF-8")], &lab);
+    let lab = Lab::new();
+    let script = "import socket\n\
+                  s = socket.socket(); s.listen()\n\
+                  c = socket.create_connection(s.getsockname()); s.accept()";
+    stays_quiet(&[python(), "-c", script], &lab);
+}
+
+/// A file without a name has a number in its stead, also where names are never generalised.
+#[test]
+fn unnamed_temporary_files_are_quiet() {
+    if !can_load() {
+        return;
+    }
+    let lab = Lab::new();
+    let script = "import tempfile\nwith tempfile.TemporaryFile(dir='/root') as f: f.write(b'x')";
     stays_quiet(&[python(), "-c", script], &lab);
 }
 

@@ -70,6 +70,24 @@ fn a_planted_password_is_in_no_file() {
     }
 }
 
+/// An argument that is cut in the middle of a secret is no longer known for one.
+#[test]
+fn a_secret_at_the_cut_is_in_no_file() {
+    if !can_load() {
+        return;
+    }
+    let lab = Lab::new();
+    for filler in (4020..4100).step_by(7) {
+        let command =
+            ["/bin/true".to_owned(), "a".repeat(filler), format!("https://u:{PASSWORD}@host/")];
+        assert!(lab.record(&command).status().expect("driftline runs").success());
+    }
+    for file in lab.files() {
+        let text = String::from_utf8_lossy(&fs::read(&file).expect("readable")).into_owned();
+        assert!(!text.contains(&PASSWORD[..5]), "{} holds half a password", file.display());
+    }
+}
+
 #[test]
 fn equal_secrets_are_quiet_and_another_one_is_drift() {
     if !can_load() {

@@ -25,6 +25,10 @@ pub struct SyscallSet {
 pub struct ContainerState {
     /// 0 until the first exec inside: what comes before it is the launcher's doing, not the container's.
     pub started: u64,
+    /// The root directory at that exec, as kernel addresses that are only compared: paths are told from here, also
+    /// after a chroot.
+    pub root_mount: u64,
+    pub root_dentry: u64,
     pub native: SyscallSet,
     /// Refused by a seccomp filter: EPERM, EACCES or ENOSYS under one, or killed by it.
     pub denied: SyscallSet,
@@ -34,7 +38,7 @@ pub struct ContainerState {
     pub lost: [u64; KINDS],
 }
 
-const _: () = assert!(size_of::<ContainerState>() == 8 + 3 * 128 + KINDS * 8);
+const _: () = assert!(size_of::<ContainerState>() == 24 + 3 * 128 + KINDS * 8);
 
 impl SyscallSet {
     pub const EMPTY: Self = Self { called: [0; SET_WORDS], sent: [0; SET_WORDS] };
@@ -49,6 +53,8 @@ impl ContainerState {
     /// A container in which nothing has run yet.
     pub const NEW: Self = Self {
         started: 0,
+        root_mount: 0,
+        root_dentry: 0,
         native: SyscallSet::EMPTY,
         denied: SyscallSet::EMPTY,
         foreign: SyscallSet::EMPTY,

@@ -1,18 +1,20 @@
 //! x86-64: system call numbers and the registers that carry them. Another architecture is another file like this.
 
-use aya_ebpf::helpers::bpf_get_current_task_btf;
+use aya_ebpf::helpers::{bpf_get_current_task_btf, bpf_probe_read_user};
 
 use crate::kernel::{load, offset};
 
 /// `TS_COMPAT` in `thread_info.status`: the call came through `int 0x80` or a 32-bit entry.
 const TS_COMPAT: u32 = 2;
 /// `__X32_SYSCALL_BIT`.
-const X32: u64 = 0x4000_0000;
+const X32: u32 = 0x4000_0000;
+/// What `creat` stands for: `O_WRONLY | O_CREAT | O_TRUNC`.
+const O_CREAT_WRITE: u64 = 0o1101;
 
 /// A system call as the registers hold it when it returns.
 pub(crate) struct Call {
     regs: *const u8,
-    pub(crate) number: u64,
+    pub(crate) number: u32,
     /// i386 or x32; `number` is that ABI's.
     pub(crate) foreign: bool,
     compat: bool,
@@ -40,7 +42,9 @@ impl Call {
             let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
             (load::<u64>(regs, &offset::PT_REGS_ORIG_AX), load::<u32>(task, &offset::TASK_STATUS))
         };
-        if (number as i64) < 0 {
+        // The kernel takes the lower half alone; whatever a program leaves in the upper one means nothing.
+        let number = number as u32;
+        if (number as i32) < 0 {
             return None;
         }
         let compat = status & TS_COMPAT != 0;
@@ -68,11 +72,18 @@ impl Call {
         };
         match self.number {
             2 => Some(Opening { directory: None, path: di, flags: si }),
-            85 => Some(Opening { directory: None, path: di, flags: 0 }),
+            85 => Some(Opening { directory: None, path: di, flags: O_CREAT_WRITE }),
             257 => Some(Opening { directory: Some(di), path: si, flags: dx }),
-            437 => Some(Opening { directory: Some(di), path: si, flags: 0 }),
+            437 => Some(Opening { directory: Some(di), path: si, flags: how_flags(dx) }),
             304 => Some(Opening { directory: None, path: 0, flags: dx }),
             _ => None,
         }
     }
+}
+
+/// The first field of the `struct open_how` that `openat2` has just read.
+#[inline(always)]
+fn how_flags(how: u64) -> u64 {
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_user(how as *const u64) }.unwrap_or(0)
 }

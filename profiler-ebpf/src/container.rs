@@ -13,7 +13,7 @@ use profiler_common::{
     event::{Header, Kind},
 };
 
-use crate::atomic;
+use crate::{atomic, path::Place};
 
 /// Cgroup id → container id (the id of its outermost cgroup). Ids are never reused while the machine is up.
 #[map]
@@ -59,15 +59,32 @@ impl Container {
         unsafe { core::ptr::read_volatile(&raw const (*self.state).started) != 0 }
     }
 
-    /// Marks the entrypoint's exec; true the first time.
+    /// Marks the entrypoint's exec and keeps its root directory; true the first time.
     #[inline(always)]
     pub(crate) fn start(&self) -> bool {
         if self.started() {
             return false;
         }
+        let (mount, dentry) = Place::task_root().map_or((0, 0), Place::addresses);
         // SAFETY: as in `started`. Two first execs at once would both be marked first; a container has one entrypoint.
-        unsafe { core::ptr::write_volatile(&raw mut (*self.state).started, 1) };
+        unsafe {
+            core::ptr::write_volatile(&raw mut (*self.state).root_mount, mount);
+            core::ptr::write_volatile(&raw mut (*self.state).root_dentry, dentry);
+            core::ptr::write_volatile(&raw mut (*self.state).started, 1);
+        }
         true
+    }
+
+    /// The root directory that paths are told from: its mount's and its dentry's address.
+    #[inline(always)]
+    pub(crate) fn root(&self) -> (u64, u64) {
+        // SAFETY: as in `started`.
+        unsafe {
+            (
+                core::ptr::read_volatile(&raw const (*self.state).root_mount),
+                core::ptr::read_volatile(&raw const (*self.state).root_dentry),
+            )
+        }
     }
 
     /// A record's header for the current task.
@@ -102,7 +119,12 @@ pub(crate) fn adopt(child: u64, parent: u64) {
     // SAFETY: values are plain integers, written once.
     if let Some(container) = unsafe { CGROUPS.get(parent) } {
         let container = *container;
-        let _full = CGROUPS.insert(child, container, 0);
+        if CGROUPS.insert(child, container, 0).is_err()
+            && let Some(container) = Container::of_cgroup(parent)
+        {
+            // What runs in there will not be seen: at least that is.
+            container.count_lost(Kind::Exec);
+        }
     }
 }
 

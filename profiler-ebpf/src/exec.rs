@@ -23,7 +23,9 @@ static EXEC_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 #[btf_tracepoint(function = "sched_process_exec")]
 pub(crate) fn exec(ctx: BtfTracePointContext) -> i32 {
     if let Some(container) = Container::current() {
-        let _unreadable = record(&ctx, &container);
+        if record(&ctx, &container).is_none() {
+            container.count_lost(Kind::Exec);
+        }
     }
     0
 }
@@ -55,9 +57,9 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
     }
 
     let mut record = Record::<Exec>::new(&EXEC_SCRATCH)?;
-    let executable = path::push(&mut record, Place::at(file, &offset::FILE_PATH));
+    let executable = path::push(&mut record, container, Place::at(file, &offset::FILE_PATH));
     let given = record.push_kernel_path(filename);
-    let cwd = path::push(&mut record, Place::cwd());
+    let cwd = path::push(&mut record, container, Place::cwd());
     let args_total = arg_end.wrapping_sub(arg_start);
     let args = record.push_args(arg_start, args_total);
     let header = container.header(Kind::Exec, flags);

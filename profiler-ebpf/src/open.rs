@@ -9,7 +9,8 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FEntryContext},
 };
 use profiler_common::event::{
-    Kind, OPEN_CREATED, OPEN_DENIED, OPEN_READ, OPEN_WRITE, Open, PathPart,
+    Kind, OPEN_CLAIMED, OPEN_CREATED, OPEN_DENIED, OPEN_READ, OPEN_UNNAMED, OPEN_WRITE, Open,
+    PathPart,
 };
 
 use crate::{
@@ -32,22 +33,26 @@ const FMODE_NOACCOUNT: u32 = 0x2000_0000;
 const FMODE_EXEC: u32 = 0x20;
 const O_ACCMODE: u32 = 3;
 const O_TRUNC: u32 = 0o1000;
+const O_PATH: u32 = 0o1000_0000;
 const AT_FDCWD: i32 = -100;
 
 #[map]
 static OPEN_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 #[map]
-static DENIED_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
+static CLAIMED_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 
 /// `int security_file_open(struct file *file)`: permission was checked, the open is about to happen.
 #[fentry(function = "security_file_open")]
 pub(crate) fn open_file(ctx: FEntryContext) -> i32 {
-    if let Some(container) = Container::current_started() {
-        let _unreadable = opened(ctx.arg(0), &container);
+    if let Some(container) = Container::current_started()
+        && opened(ctx.arg(0), &container).is_none()
+    {
+        container.count_lost(Kind::Open);
     }
     0
 }
 
+/// None if something could not be read.
 #[inline(always)]
 fn opened(file: *const u8, container: &Container) -> Option<()> {
     // SAFETY: the hook's argument is BTF-typed.
@@ -58,10 +63,15 @@ fn opened(file: *const u8, container: &Container) -> Option<()> {
             load::<*const u8>(file, &offset::FILE_INODE),
         )
     };
-    let access = access(mode, flags, flags)?;
+    let Some(access) = access(mode, flags, flags) else { return Some(()) };
     let mut record = Record::<Open>::new(&OPEN_SCRATCH)?;
-    // SAFETY: `f_path` is embedded in a trusted `struct file`; this hook is on the kernel's list for `bpf_d_path`.
-    let path = unsafe { record.push_printed_path(at(file, &offset::FILE_PATH)) };
+    // The kernel prints what the task sees from its own root.
+    let path = if Place::task_root()?.addresses() == container.root() {
+        // SAFETY: `f_path` is embedded in a trusted `struct file`; this hook is on the kernel's list for `bpf_d_path`.
+        unsafe { record.push_printed_path(at(file, &offset::FILE_PATH)) }
+    } else {
+        path::push(&mut record, container, Place::at(file, &offset::FILE_PATH))
+    };
     submit(record, container, access, inode, path, PathPart::NONE);
     Some(())
 }
@@ -73,45 +83,67 @@ pub(crate) fn open_exit(ctx: BtfTracePointContext) -> i32 {
     if descriptor < 0 {
         return 0;
     }
-    if let Some(container) = Container::current_started() {
-        let _unreadable = returned(ctx.arg(0), descriptor as u64, &container);
+    let Some(container) = Container::current_started() else { return 0 };
+    // SAFETY: the hook's argument.
+    let opening = unsafe { Call::new(ctx.arg(0)) }.and_then(|call| call.opening());
+    if let Some(opening) = opening
+        && returned(&opening, descriptor as u64, &container).is_none()
+        // Another thread may have closed the descriptor by now.
+        && claimed(&opening, &container, 0).is_none()
+    {
+        container.count_lost(Kind::Open);
     }
     0
 }
 
+/// None if the file could not be looked at.
 #[inline(always)]
-fn returned(regs: *const u8, descriptor: u64, container: &Container) -> Option<()> {
-    // SAFETY: the hook's argument.
-    let opening = unsafe { Call::new(regs) }?.opening()?;
+fn returned(opening: &Opening, descriptor: u64, container: &Container) -> Option<()> {
     let file = file_of(descriptor)?;
     let mode = read::<u32>(file, &offset::FILE_MODE)?;
     let flags = read::<u32>(file, &offset::FILE_FLAGS)?;
-    // The open itself clears O_TRUNC from the file's flags.
-    let access = access(mode, flags, opening.flags as u32)?;
     let inode = read::<*const u8>(file, &offset::FILE_INODE)?;
+    // The open itself clears O_TRUNC from the file's flags.
+    let Some(access) = access(mode, flags, opening.flags as u32) else { return Some(()) };
     let mut record = Record::<Open>::new(&OPEN_SCRATCH)?;
-    let path = path::push(&mut record, Place::at(file, &offset::FILE_PATH));
+    let path = path::push(&mut record, container, Place::at(file, &offset::FILE_PATH));
     submit(record, container, access, inode, path, PathPart::NONE);
     Some(())
 }
 
-/// An open that was refused: the file was never reached, so the path is what the caller claims.
+/// An open that was refused: the file was never reached.
 #[inline(always)]
-pub(crate) fn denied(opening: &Opening, container: &Container) -> Option<()> {
+pub(crate) fn denied(opening: &Opening, container: &Container) {
+    if claimed(opening, container, OPEN_DENIED).is_none() {
+        container.count_lost(Kind::Open);
+    }
+}
+
+/// An open by what the caller asked for. None if even that cannot be read.
+#[inline(always)]
+fn claimed(opening: &Opening, container: &Container, flags: u32) -> Option<()> {
+    let asked = opening.flags as u32;
+    if asked & O_PATH != 0 {
+        return Some(());
+    }
     if opening.path == 0 {
         return None;
     }
-    let mut record = Record::<Open>::new(&DENIED_SCRATCH)?;
+    let mut record = Record::<Open>::new(&CLAIMED_SCRATCH)?;
     let path = record.push_user_path(opening.path);
+    if path.len == 0 {
+        return None;
+    }
     let base = match opening.directory.map(|directory| directory as i32) {
         None | Some(AT_FDCWD) => Place::cwd(),
         Some(directory) => {
             file_of(directory as u64).and_then(|file| Place::at(file, &offset::FILE_PATH))
         }
     };
-    let base = path::push(&mut record, base);
-    let mode = (opening.flags as u32 & O_ACCMODE).wrapping_add(1);
-    let access = access(mode, 0, opening.flags as u32)? | OPEN_DENIED;
+    let base = path::push(&mut record, container, base);
+    // 3 is neither of the three modes; the kernel wants both permissions for it.
+    let mode = if asked & O_ACCMODE == O_ACCMODE { 3 } else { (asked & O_ACCMODE) + 1 };
+    let access = access(mode, 0, asked)? | OPEN_CLAIMED | flags;
     submit(record, container, access, core::ptr::null(), path, base);
     Some(())
 }
@@ -165,8 +197,10 @@ fn submit(
     path: PathPart,
     base: PathPart,
 ) {
+    let unnamed = read::<u32>(inode, &offset::INODE_NLINK) == Some(0);
+    let flags = access | if unnamed { OPEN_UNNAMED } else { 0 };
     let fixed = Open {
-        header: container.header(Kind::Open, access),
+        header: container.header(Kind::Open, flags),
         inode: read(inode, &offset::INODE_INO).unwrap_or(0),
         device: device(inode),
         padding: 0,

@@ -1,12 +1,13 @@
-//! A path without `d_path`: the names that a walk from the dentry up to the task's root meets, mounts crossed.
+//! A path without `d_path`: the names that a walk from the dentry up to the container's root meets, mounts crossed.
 //!
-//! What `prepend_path` in the kernel's `fs/d_path.c` does, but leaf first and without its locks: a rename during the
+//! Up to the container's root and not the task's, which a chroot moves: a file must not change its name by that. What `prepend_path` in the kernel's `fs/d_path.c` does, but leaf first and without its locks: a rename during the
 //! walk can mix old and new names, as it can between any two system calls.
 
 use aya_ebpf::helpers::bpf_get_current_task_btf;
 use profiler_common::event::{COMPONENTS_MAX, PathForm, PathPart};
 
 use crate::{
+    container::Container,
     kernel::{at, load, offset, read},
     record::Record,
 };
@@ -31,8 +32,14 @@ impl Place {
 
     /// The current task's root directory.
     #[inline(always)]
-    pub(crate) fn root() -> Option<Self> {
+    pub(crate) fn task_root() -> Option<Self> {
         Self::at(Self::fs(), &offset::FS_ROOT)
+    }
+
+    /// The two addresses, to be compared.
+    #[inline(always)]
+    pub(crate) fn addresses(self) -> (u64, u64) {
+        (self.mount as u64, self.dentry as u64)
     }
 
     /// The current task's working directory.
@@ -51,20 +58,31 @@ impl Place {
     }
 }
 
-/// Appends the names from `place` up to the task's root.
+/// Appends the names from `place` up to the container's root.
 #[inline(always)]
-pub(crate) fn push<T>(record: &mut Record<T>, place: Option<Place>) -> PathPart {
+pub(crate) fn push<T>(
+    record: &mut Record<T>,
+    container: &Container,
+    place: Option<Place>,
+) -> PathPart {
     let before = record.len();
-    let form = place.and_then(|place| walk(record, place)).unwrap_or(PathForm::NamesCut);
+    let (root_mount, root_dentry) = container.root();
+    let form = place
+        .and_then(|place| walk(record, place, root_mount, root_dentry))
+        .unwrap_or(PathForm::NamesCut);
     PathPart { len: (record.len() - before) as u32, form: form as u32 }
 }
 
 #[inline(always)]
-fn walk<T>(record: &mut Record<T>, place: Place) -> Option<PathForm> {
-    let root = Place::root()?;
+fn walk<T>(
+    record: &mut Record<T>,
+    place: Place,
+    root_mount: u64,
+    root_dentry: u64,
+) -> Option<PathForm> {
     let Place { mount: mut vfsmount, mut dentry } = place;
     for _ in 0..COMPONENTS_MAX {
-        if dentry == root.dentry && vfsmount == root.mount {
+        if dentry as u64 == root_dentry && vfsmount as u64 == root_mount {
             return Some(PathForm::Names);
         }
         if dentry == read::<*const u8>(vfsmount, &offset::VFSMOUNT_ROOT)? {
@@ -72,7 +90,9 @@ fn walk<T>(record: &mut Record<T>, place: Place) -> Option<PathForm> {
             let mount = vfsmount.wrapping_sub(offset::MOUNT_MNT.load() as usize);
             let parent = read::<*const u8>(mount, &offset::MOUNT_PARENT)?;
             if parent == mount {
-                return Some(PathForm::Names);
+                // The top of another mount namespace shows the same root; that of a detached mount does not.
+                let same_root = dentry as u64 == root_dentry;
+                return Some(if same_root { PathForm::Names } else { PathForm::Detached });
             }
             dentry = read(mount, &offset::MOUNT_MOUNTPOINT)?;
             vfsmount = at(parent, &offset::MOUNT_MNT);

@@ -41,12 +41,12 @@ fn record(regs: *const u8, result: i64, container: &Container) -> Option<()> {
     // SAFETY: the hook's argument.
     let call = unsafe { Call::new(regs) }?;
     let refused = matches!(result, EPERM | EACCES | ENOSYS);
-    let denied = (refused || result == call.number as i64) && denied_by_filter(refused);
+    let denied = (refused || result == i64::from(call.number)) && denied_by_filter(refused);
     if matches!(result, EPERM | EACCES)
         && !call.foreign
         && let Some(opening) = call.opening()
     {
-        let _unreadable = open::denied(&opening, container);
+        open::denied(&opening, container);
     }
     // SAFETY: pointers into a live map value.
     let (set, flags) = unsafe {
@@ -59,7 +59,7 @@ fn record(regs: *const u8, result: i64, container: &Container) -> Option<()> {
             (&raw mut (*container.state).native, 0)
         }
     };
-    let index = if call.number > u64::from(SET_OTHER) { u64::from(SET_OTHER) } else { call.number };
+    let index = if call.number > SET_OTHER { SET_OTHER } else { call.number };
     let (word, bit) = ((index / 64) as usize & 7, 1_u64 << (index % 64));
     // SAFETY: words of a live map value, `word` is below the arrays' length.
     unsafe {
@@ -69,7 +69,11 @@ fn record(regs: *const u8, result: i64, container: &Container) -> Option<()> {
         }
         atomic::or((&raw mut (*set).called).cast::<u64>().add(word), bit);
         let header = container.header(Kind::Syscall, flags);
-        if submit(container, Kind::Syscall, Syscall { header, number: call.number, result }) {
+        if submit(
+            container,
+            Kind::Syscall,
+            Syscall { header, number: u64::from(call.number), result },
+        ) {
             atomic::or(known, bit);
         }
     }

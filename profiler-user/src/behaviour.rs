@@ -93,6 +93,8 @@ pub struct Connect {
     pub peer: SocketAddr,
     /// A datagram on a socket that was never connected.
     pub datagram: bool,
+    /// False where the peer is a listener of the same container whose port the kernel picked.
+    pub port_chosen: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

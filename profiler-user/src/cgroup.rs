@@ -58,6 +58,16 @@ impl Hierarchy {
         })
     }
 
+    /// The directory of the whole hierarchy, as far as it is mounted here.
+    pub fn open(&self) -> Result<fs::File, Error> {
+        fs::File::open(&self.mount).map_err(|error| {
+            Error::Machine(format!(
+                "cannot open the cgroup2 hierarchy at {}: {error}; run driftline as root",
+                self.mount.display()
+            ))
+        })
+    }
+
     /// The directory of the cgroup that this process is in.
     fn own(&self) -> anyhow::Result<PathBuf> {
         let cgroups = fs::read_to_string("/proc/self/cgroup").context("/proc/self/cgroup")?;
@@ -138,7 +148,9 @@ impl Cgroup {
         let mut pids = Vec::new();
         walk(&self.path, &mut |cgroup| {
             let procs = fs::read_to_string(cgroup.join("cgroup.procs"))?;
-            pids.extend(procs.lines().filter_map(|line| line.parse::<i32>().ok()));
+            // 0 is a process that this pid namespace cannot name.
+            let named = procs.lines().filter_map(|line| line.parse::<i32>().ok());
+            pids.extend(named.filter(|pid| *pid > 0));
             Ok(())
         })?;
         Ok(pids)

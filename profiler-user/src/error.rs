@@ -36,6 +36,8 @@ pub enum Error {
     Baseline(String),
     #[error("{0}")]
     Output(String),
+    #[error("interrupted by signal {0} before the command was started; nothing was run")]
+    Interrupted(i32),
     #[error("cannot run {command}: {source}; {advice}")]
     Command { command: String, source: std::io::Error, advice: &'static str },
     #[error("{0:#}")]
@@ -49,7 +51,11 @@ impl Error {
             Self::Machine(_) => code::MACHINE,
             Self::Baseline(_) => code::BASELINE,
             Self::Output(_) => code::OUTPUT,
-            Self::Command { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            Self::Interrupted(signal) => code::SIGNAL + u8::try_from(*signal).unwrap_or(0),
+            Self::Command { source, command, .. }
+                if source.kind() == std::io::ErrorKind::NotFound
+                    && !std::path::Path::new(command).exists() =>
+            {
                 code::NOT_FOUND
             }
             Self::Command { .. } => code::NOT_EXECUTABLE,

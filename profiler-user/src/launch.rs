@@ -1,7 +1,8 @@
 //! CMD as a child: in its cgroup from its first instruction, with our stdio, our signals and its own status.
 
 use std::{
-    ffi::OsString, io::Write, os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration,
+    ffi::OsString, io::Write, os::unix::process::ExitStatusExt, path::Path, process::ExitStatus,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -51,6 +52,20 @@ impl Signals {
     }
 }
 
+impl Signals {
+    /// The number of a signal that asked driftline to end before there was a command to pass it to.
+    pub(crate) fn pending(&self) -> anyhow::Result<Option<i32>> {
+        let ending = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+        while let Some(info) = self.fd.read_signal().context("reading a signal")? {
+            let number = info.ssi_signo.cast_signed();
+            if ending.iter().any(|signal| *signal as i32 == number) {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// Starts CMD inside the cgroup.
 pub(crate) fn spawn(
     command: &[OsString],
@@ -66,12 +81,17 @@ pub(crate) fn spawn(
     unsafe {
         child.pre_exec(move || {
             original.thread_set_mask()?;
+            // Unobserved, with nobody to end it, it must not go on.
+            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
             procs.write_all(b"0")
         });
     }
     child.spawn().map_err(|source| Error::Command {
         command: program.to_string_lossy().into_owned(),
         advice: match source.kind() {
+            std::io::ErrorKind::NotFound if Path::new(program).exists() => {
+                "the file is there, the interpreter that it names is not"
+            }
             std::io::ErrorKind::NotFound => "check the name and PATH",
             std::io::ErrorKind::PermissionDenied => "is it an executable file?",
             _ => "is it a program for this machine, or a script with a #! line?",
@@ -80,7 +100,10 @@ pub(crate) fn spawn(
     })
 }
 
-/// Waits for CMD and meanwhile passes signals on to it; asks it to end (SIGTERM) when `limit` is over.
+/// How long a command may take to end when its time is over.
+const AFTER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Waits for CMD and meanwhile passes signals on to it. When `limit` is over, it is asked to end (SIGTERM), then made to.
 pub(crate) async fn wait(
     child: &mut Child,
     signals: Signals,
@@ -88,15 +111,16 @@ pub(crate) async fn wait(
 ) -> anyhow::Result<ExitStatus> {
     let limit = tokio::time::sleep(limit.unwrap_or(Duration::MAX));
     tokio::pin!(limit);
-    let mut ended = false;
+    let mut asked = false;
     let pid = Pid::from_raw(child.id().context("the command has no pid")?.cast_signed());
     let mut signals = poll::register(signals.fd).context("waiting for signals")?;
     loop {
         tokio::select! {
             status = child.wait() => return status.context("waiting for the command"),
-            () = &mut limit, if !ended => {
-                ended = true;
-                send(pid, Signal::SIGTERM)?;
+            () = &mut limit => {
+                send(pid, if asked { Signal::SIGKILL } else { Signal::SIGTERM })?;
+                asked = true;
+                limit.as_mut().reset(tokio::time::Instant::now() + AFTER_LIMIT);
             }
             ready = signals.readable_mut() => {
                 let mut ready = ready.context("waiting for signals")?;

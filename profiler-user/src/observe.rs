@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 
@@ -12,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     behaviour::{
-        ANCESTRY_MAX, Accept, Ancestor, Behaviour, Exec, File, Listen, Observation, Process,
-        Syscall,
+        ANCESTRY_MAX, Accept, Ancestor, Behaviour, Connect, Exec, File, Listen, Observation,
+        Process, Syscall,
     },
     sensor::{Event, EventBody},
 };
@@ -22,8 +23,8 @@ use crate::{
 pub struct Observer {
     clock: Clock,
     processes: HashMap<u32, Entry>,
-    /// Who listens, by container and local port.
-    listeners: HashMap<(u64, u16), Listener>,
+    /// Who listens, by container and local port; port 0 is one that the kernel picks only after saying so.
+    listeners: HashMap<(u64, u16), Vec<Listener>>,
 }
 
 struct Entry {
@@ -33,6 +34,7 @@ struct Entry {
 }
 
 struct Listener {
+    address: IpAddr,
     process: Arc<Process>,
     port_chosen: bool,
 }
@@ -82,6 +84,8 @@ impl Observer {
                 (process, Behaviour::File(File { path, ..file }))
             }
             EventBody::Connect(connect) => {
+                let port_chosen = self.port_chosen(event.container, connect.peer);
+                let connect = Connect { port_chosen, ..connect };
                 (self.process(event.pid, event.uid), Behaviour::Connect(connect))
             }
             EventBody::Listen(listen) => self.listen(event.container, event.pid, event.uid, listen),
@@ -163,20 +167,39 @@ impl Observer {
         listen: Listen,
     ) -> (Arc<Process>, Behaviour) {
         let process = self.process(pid, uid);
-        let listener = Listener { process: Arc::clone(&process), port_chosen: listen.port_chosen };
-        self.listeners.insert((container, listen.local.port()), listener);
+        // Without a bind the kernel picks the port, right after this event.
+        let port_chosen = listen.port_chosen && listen.local.port() != 0;
+        let listen = Listen { port_chosen, ..listen };
+        let address = listen.local.ip();
+        let listener = Listener { address, process: Arc::clone(&process), port_chosen };
+        let same_port = self.listeners.entry((container, listen.local.port())).or_default();
+        same_port.retain(|other| other.address != address);
+        same_port.push(listener);
         (process, Behaviour::Listen(listen))
     }
 
     /// The handshake completes in no process: the listening one stands for it.
     fn accept(&mut self, container: u64, accept: Accept) -> (Arc<Process>, Behaviour) {
-        match self.listeners.get(&(container, accept.local.port())) {
-            Some(Listener { process, port_chosen }) => (
-                Arc::clone(process),
-                Behaviour::Accept(Accept { port_chosen: *port_chosen, ..accept }),
-            ),
-            None => (self.process(0, 0), Behaviour::Accept(accept)),
-        }
+        let (process, port_chosen) = match self.listener(container, accept.local) {
+            Some(listener) => (Arc::clone(&listener.process), listener.port_chosen),
+            None => (self.process(0, 0), true),
+        };
+        (process, Behaviour::Accept(Accept { port_chosen, ..accept }))
+    }
+
+    /// Whether the far end of a connection is anything but an own listener on a port that the kernel picked.
+    fn port_chosen(&self, container: u64, peer: SocketAddr) -> bool {
+        let here = peer.ip().is_loopback() || peer.ip().is_unspecified();
+        !here || self.listener(container, peer).is_none_or(|listener| listener.port_chosen)
+    }
+
+    /// The listener that takes connections to this address: on the very address, else on any, else on a port unknown.
+    fn listener(&self, container: u64, local: SocketAddr) -> Option<&Listener> {
+        let on = |port| self.listeners.get(&(container, port)).into_iter().flatten();
+        on(local.port())
+            .find(|listener| listener.address == local.ip())
+            .or_else(|| on(local.port()).find(|listener| listener.address.is_unspecified()))
+            .or_else(|| on(0).next())
     }
 
     /// The process behind a pid; one whose start was lost is known by nothing but its pid.
@@ -251,6 +274,7 @@ pub fn losses(lost: &[u64]) -> BTreeMap<String, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::behaviour::Protocol;
 
     fn event(pid: u32, body: EventBody) -> Event {
         Event { container: 1, time: 0, pid, uid: 0, body }
@@ -297,6 +321,37 @@ mod tests {
         assert_eq!(observation.process.ancestry[0].executable, "/bin/a");
         let Behaviour::Exec(exec) = observation.behaviour else { panic!("not an exec") };
         assert_eq!(exec.parent.as_deref(), Some("/bin/a"));
+    }
+
+    #[test]
+    fn an_own_listener_on_a_port_that_the_kernel_picked_is_known_as_such() {
+        let mut observer = observer();
+        observer.observe(exec(100, "/bin/a", true)).unwrap();
+        let listen = |local: &str, port_chosen| {
+            let local = local.parse().unwrap();
+            event(100, EventBody::Listen(Listen { protocol: Protocol::Tcp, local, port_chosen }))
+        };
+        observer.observe(listen("127.0.0.1:40000", false));
+        observer.observe(listen("127.0.0.2:80", true));
+        let mut chosen = |peer: &str| {
+            let peer = peer.parse().unwrap();
+            let connect =
+                Connect { protocol: Protocol::Tcp, peer, datagram: false, port_chosen: true };
+            match observer.observe(event(100, EventBody::Connect(connect))).unwrap().behaviour {
+                Behaviour::Connect(connect) => connect.port_chosen,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(!chosen("127.0.0.1:40000"));
+        assert!(chosen("127.0.0.2:80") && chosen("127.0.0.1:40001") && chosen("10.0.0.1:40000"));
+        // Without a bind the port is not known yet: whatever is taken then is that listener's.
+        observer.observe(listen("0.0.0.0:0", true));
+        let (local, peer) = ("127.0.0.1:45417".parse().unwrap(), "127.0.0.1:1".parse().unwrap());
+        let accept = Accept { protocol: Protocol::Tcp, local, port_chosen: true, peer };
+        let observation = observer.observe(event(0, EventBody::Accept(accept))).unwrap();
+        assert_eq!(observation.process.executable, "/bin/a");
+        let Behaviour::Accept(accept) = observation.behaviour else { panic!("not an accept") };
+        assert!(!accept.port_chosen);
     }
 
     #[test]

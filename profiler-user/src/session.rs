@@ -45,8 +45,9 @@ pub(crate) struct End {
 impl Session {
     /// Loads the probes. Without any of those that a verdict rests on there is no session.
     pub(crate) fn open(options: Options) -> Result<Self, Error> {
-        let cgroup = Cgroup::create(&Hierarchy::find()?)?;
-        let mut sensor = Sensor::load(&cgroup, options)
+        let hierarchy = Hierarchy::find()?;
+        let cgroup = Cgroup::create(&hierarchy)?;
+        let mut sensor = Sensor::load(hierarchy.open()?, options)
             .map_err(|error| Error::Machine(format!("cannot load the eBPF probes: {error:#}")))?;
         if let Some(blind) = sensor.status().iter().find(|status| is_vital(status)) {
             return Err(Error::Machine(format!(
@@ -78,13 +79,17 @@ impl Session {
         consumer: C,
     ) -> Result<(End, C), Error> {
         let pipeline = Pipeline::start(self.sensor.records()?, redactor, consumer)?;
+        if let Some(signal) = signals.pending()? {
+            return Err(Error::Interrupted(signal));
+        }
         let mut child = launch::spawn(command, &self.cgroup, &signals)?;
         let lost = pipeline.lost();
         let status = tokio::select! {
             status = launch::wait(&mut child, signals, limit) => status?,
             error = self.count_lost(&lost) => return Err(error.into()),
         };
-        self.end_leftovers().await?;
+        // Whatever goes wrong from here on, what was observed is not thrown away.
+        let ended = self.end_leftovers().await;
         let state = self.sensor.state(self.cgroup.id())?;
         let mut lost = losses(&state.lost);
         let consumer = pipeline.finish(Box::new(state)).await?;
@@ -92,7 +97,9 @@ impl Session {
         if missed > 0 {
             lost.insert("probe".to_owned(), missed);
         }
-        self.cgroup.remove().await?;
+        if let Err(error) = ended.and(self.cgroup.remove().await) {
+            eprintln!("driftline: the command's cgroup is left behind: {error:#}");
+        }
         Ok((End { status, lost }, consumer))
     }
 

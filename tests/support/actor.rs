@@ -43,18 +43,55 @@ fn act(step: &str) -> anyhow::Result<()> {
         "unshare" => {
             let _may_be_denied = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUTS);
         }
+        // The kernel takes the lower half of the register alone.
+        "unshare-with-garbage" => {
+            raw_call(0xffff_ffff_0000_0000 | UNSHARE, 0, 0);
+        }
+        "read-with-garbage" => {
+            let path = std::ffi::CString::new(object)?;
+            const OPENAT: u64 = 257;
+            let descriptor = raw_call(0x1_0000_0000 | OPENAT, AT_FDCWD, path.as_ptr() as u64);
+            anyhow::ensure!(descriptor >= 0, "error {descriptor}");
+        }
+        "chroot" => nix::unistd::chroot(object)?,
+        // A conversation with oneself on a port that the kernel picks, without a bind or with one.
+        "talk" => {
+            let listener = TcpListener::bind("127.0.0.1:0")?;
+            let _stream = TcpStream::connect(listener.local_addr()?)?;
+            listener.accept()?;
+        }
         "sleep-ms" => thread::sleep(Duration::from_millis(object.parse()?)),
         _ => bail!("unknown step"),
     }
     Ok(())
 }
 
+const UNSHARE: u64 = 272;
+const AT_FDCWD: u64 = (-100_i64).cast_unsigned();
+
+/// A system call with this very register content.
+fn raw_call(number: u64, first: u64, second: u64) -> i64 {
+    let result: i64;
+    // SAFETY: the two calls made here read one string and touch no memory of ours; the clobbers are the kernel's.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") number.cast_signed() => result,
+            in("rdi") first,
+            in("rsi") second,
+            in("rdx") 0,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    result
+}
+
 /// `unshare` fails with EPERM from here on, as under a container runtime's default profile.
 fn deny_unshare() -> anyhow::Result<()> {
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
-    const UNSHARE: i64 = 272;
     let filter = SeccompFilter::new(
-        [(UNSHARE, Vec::new())].into_iter().collect(),
+        [(UNSHARE.cast_signed(), Vec::new())].into_iter().collect(),
         SeccompAction::Allow,
         SeccompAction::Errno(1),
         TargetArch::x86_64,

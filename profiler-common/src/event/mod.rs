@@ -16,7 +16,9 @@ pub use exec::{ARGS_MAX, EXEC_FILELESS, EXEC_FIRST, Exec};
 pub use exit::Exit;
 pub use fork::Fork;
 pub use listen::{LISTEN_PORT_CHOSEN, Listen};
-pub use open::{OPEN_CREATED, OPEN_DENIED, OPEN_READ, OPEN_WRITE, Open};
+pub use open::{
+    OPEN_CLAIMED, OPEN_CREATED, OPEN_DENIED, OPEN_READ, OPEN_UNNAMED, OPEN_WRITE, Open,
+};
 pub use path::{COMPONENTS_MAX, NAME_MAX, PATH_MAX, PathForm, PathPart};
 pub use syscall::{SYSCALL_DENIED, SYSCALL_FOREIGN, Syscall};
 

@@ -7,8 +7,12 @@ pub const OPEN_READ: u32 = 1;
 pub const OPEN_WRITE: u32 = 2;
 /// The open made the file.
 pub const OPEN_CREATED: u32 = 4;
-/// Refused for want of permission; the path is the caller's claim.
+/// Refused for want of permission.
 pub const OPEN_DENIED: u32 = 8;
+/// The file could not be looked at: the path is what the caller asked for.
+pub const OPEN_CLAIMED: u32 = 16;
+/// The file has no name: `O_TMPFILE`, a memfd, or deleted.
+pub const OPEN_UNNAMED: u32 = 32;
 
 /// Followed by: the path, then the directory that a claimed relative path starts from.
 #[derive(Clone, Copy, Debug)]

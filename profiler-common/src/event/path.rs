@@ -37,11 +37,20 @@ pub enum PathForm {
     Unrooted = 4,
     /// Longer than the buffer.
     TooLong = 5,
+    /// As `Names`, but up to the top of a mount that is not in the container's tree.
+    Detached = 6,
 }
 
 impl PathForm {
-    const ALL: [Self; 6] =
-        [Self::None, Self::Text, Self::Names, Self::NamesCut, Self::Unrooted, Self::TooLong];
+    const ALL: [Self; 7] = [
+        Self::None,
+        Self::Text,
+        Self::Names,
+        Self::NamesCut,
+        Self::Unrooted,
+        Self::TooLong,
+        Self::Detached,
+    ];
 
     /// The form with this value, if there is one.
     pub fn from_value(value: u32) -> Option<Self> {

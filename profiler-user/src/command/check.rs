@@ -50,10 +50,12 @@ pub(crate) fn run(args: &cli::Check) -> Result<ExitCode, Error> {
     Ok(if report.usable { ExitCode::SUCCESS } else { ExitCode::from(code::MACHINE) })
 }
 
-/// Loads and attaches every probe to a private cgroup, as `record` and `watch` would.
+/// Loads and attaches every probe as `record` and `watch` would.
 fn load(args: &cli::Check) -> Result<Sensor, Error> {
-    let cgroup = Cgroup::create(&Hierarchy::find()?)?;
-    Sensor::load(&cgroup, args.sensor.into())
+    let hierarchy = Hierarchy::find()?;
+    // As a run would; it is removed again.
+    let _cgroup = Cgroup::create(&hierarchy)?;
+    Sensor::load(hierarchy.open()?, args.sensor.into())
         .map_err(|error| Error::Machine(format!("cannot load the eBPF probes: {error:#}")))
 }
 

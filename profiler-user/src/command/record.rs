@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use super::{tier_name, warn_of_blindness, warn_of_loss};
 use crate::{
     baseline::{self, Baseline, Image, LoadError, Run, RunId},
-    behaviour::Observation,
+    behaviour::{Behaviour, Observation},
     cli,
     error::Error,
     launch::{self, Signals},
+    observe::UNKNOWN,
     pipeline::Consumer,
     redact::Redactor,
     requirements,
@@ -22,11 +23,20 @@ use crate::{
 struct Recorder {
     baseline: Baseline,
     run: RunId,
+    /// Observations of processes whose start was lost.
+    unattributed: u64,
 }
 
 impl Consumer for Recorder {
     fn consume(&mut self, observation: Observation) {
-        self.baseline.learn(&self.run, &observation);
+        // Whoever did it: learned, it would be allowed to every process of which nothing is known.
+        if observation.process.executable == UNKNOWN
+            && !matches!(observation.behaviour, Behaviour::Syscall(_))
+        {
+            self.unattributed += 1;
+        } else {
+            self.baseline.learn(&self.run, &observation);
+        }
     }
 }
 
@@ -59,10 +69,13 @@ pub(crate) async fn run(args: cli::Record, signals: Signals) -> Result<ExitCode,
     let mut learned = before.clone();
     learned.begin_run(run.clone(), details, &redactor.key_id());
 
-    let recorder = Recorder { baseline: learned, run };
-    let (end, recorder) =
+    let recorder = Recorder { baseline: learned, run, unattributed: 0 };
+    let (mut end, recorder) =
         session.run(&args.target.command, signals, args.duration, redactor, recorder).await?;
-    let Recorder { baseline: mut learned, run } = recorder;
+    let Recorder { baseline: mut learned, run, unattributed } = recorder;
+    if unattributed > 0 {
+        end.lost.insert("unattributed".to_owned(), unattributed);
+    }
     learned.end_run(&run, Timestamp::now(), &end.lost);
     save(directory, &before, learned)?;
     warn_of_loss(&end);

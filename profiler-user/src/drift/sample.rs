@@ -82,7 +82,7 @@ pub(crate) fn write(path: &str) -> Observation {
 
 pub(crate) fn connect(executable: &str, peer: &str) -> Observation {
     let peer = peer.parse().unwrap();
-    let connect = Connect { protocol: Protocol::Tcp, peer, datagram: false };
+    let connect = Connect { protocol: Protocol::Tcp, peer, datagram: false, port_chosen: true };
     by(executable, &[executable], Behaviour::Connect(connect))
 }
 

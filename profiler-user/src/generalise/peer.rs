@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::behaviour::{Accept, Connect, Listen, canonical};
+use crate::behaviour::{Accept, Connect, Listen, Protocol, canonical};
 
 /// An object as seen and as generalised.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -13,19 +13,21 @@ pub struct Peer {
 
 /// `tcp 10.0.0.7:5432`
 pub fn connect(connect: &Connect) -> Peer {
-    let object = format!("{} {}", connect.protocol, plain(connect.peer));
-    Peer { pattern: object.clone(), object }
+    end(connect.protocol, connect.peer, connect.port_chosen)
 }
 
 /// `tcp 0.0.0.0:8080`, or `tcp 0.0.0.0:{ephemeral}` where the kernel picked the port.
 pub fn listen(listen: &Listen) -> Peer {
-    let local = plain(listen.local);
-    let address = match local.ip() {
+    end(listen.protocol, listen.local, listen.port_chosen)
+}
+
+fn end(protocol: Protocol, address: SocketAddr, port_chosen: bool) -> Peer {
+    let address = plain(address);
+    let host = match address.ip() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),
     };
-    let at = |port: &str| format!("{} {address}:{port}", listen.protocol);
-    ported(local.port(), listen.port_chosen, at)
+    ported(address.port(), port_chosen, |port| format!("{protocol} {host}:{port}"))
 }
 
 /// `tcp :8080 from 10.0.0.9`: which address of ours was asked and from which port says nothing about the program.
@@ -49,7 +51,6 @@ fn plain(address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::behaviour::Protocol;
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -57,7 +58,12 @@ mod tests {
 
     #[test]
     fn a_connection_is_its_address_and_port() {
-        let to = |peer| Connect { protocol: Protocol::Tcp, peer: address(peer), datagram: false };
+        let to = |peer| Connect {
+            protocol: Protocol::Tcp,
+            peer: address(peer),
+            datagram: false,
+            port_chosen: true,
+        };
         assert_eq!(connect(&to("10.0.0.7:5432")).pattern, "tcp 10.0.0.7:5432");
         assert_eq!(connect(&to("[::ffff:10.0.0.7]:5432")).pattern, "tcp 10.0.0.7:5432");
         assert_eq!(connect(&to("[fe80::1%3]:80")).pattern, "tcp [fe80::1]:80");

@@ -12,7 +12,7 @@ use std::os::fd::AsFd;
 
 use anyhow::Context;
 use aya::{Btf, Ebpf, EbpfLoader, maps::HashMap};
-use profiler_common::container::ContainerState;
+use profiler_common::{container::ContainerState, offset::ABSENT};
 
 pub use decode::{DecodeError, Event, EventBody, decode};
 pub use probes::{Behaviour, Status, Tier};
@@ -53,7 +53,8 @@ struct State(ContainerState);
 unsafe impl aya::Pod for State {}
 
 impl Sensor {
-    /// Loads the object and attaches, behaviour by behaviour, the first probe that this kernel takes.
+    /// Loads the object and attaches, behaviour by behaviour, the first probe that this kernel takes. `cgroup` is the
+    /// hierarchy's root: a socket that came from outside runs the programs of the cgroup that it was made in.
     ///
     /// # Errors
     /// Where nothing can be loaded at all. A behaviour without a probe is no error: its [`Status`] says why it is blind.
@@ -74,7 +75,9 @@ impl Sensor {
         if options.diagnostics {
             diagnostics::start(&mut ebpf)?;
         }
-        let status = probes::attach(&mut ebpf, &btf, cgroup.as_fd());
+        let absent: Vec<_> =
+            offsets.iter().filter(|(_, offset)| *offset == ABSENT).map(|(name, _)| *name).collect();
+        let status = probes::attach(&mut ebpf, &btf, cgroup.as_fd(), &absent);
         Ok(Self { ebpf, status })
     }
 

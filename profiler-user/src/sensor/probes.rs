@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use aya::{
     Btf, Ebpf,
     programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, FEntry, Program},
@@ -54,7 +54,12 @@ struct Candidate {
     name: &'static str,
     /// The programs it needs, all of them, with the kernel function or tracepoint each hooks.
     programs: &'static [(&'static str, &'static str)],
+    /// The kernel fields they read, by the beginning of their names in [`profiler_common::offset`].
+    fields: &'static [&'static str],
 }
+
+/// What a dentry walk reads.
+const WALK: [&str; 6] = ["PATH_", "DENTRY_", "VFSMOUNT_", "MOUNT_", "FS_", "TASK_FS"];
 
 const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
     (
@@ -62,6 +67,10 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
         &[Candidate {
             name: "tp_btf/sched_process_exec",
             programs: &[("exec", "sched_process_exec")],
+            fields: &[
+                WALK[0], WALK[1], WALK[2], WALK[3], WALK[4], WALK[5], "BPRM_", "FILE_", "INODE_",
+                "SB_", "MM_", "TASK_", "PID_", "UPID_",
+            ],
         }],
     ),
     (
@@ -69,6 +78,7 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
         &[Candidate {
             name: "tp_btf/sched_process_fork, sched_process_exit",
             programs: &[("fork", "sched_process_fork"), ("exit", "sched_process_exit")],
+            fields: &["TASK_", "PID_", "UPID_", "SIGNAL_"],
         }],
     ),
     (
@@ -77,8 +87,18 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
             Candidate {
                 name: "fentry/security_file_open",
                 programs: &[("open_file", "security_file_open")],
+                fields: &[
+                    WALK[0], WALK[1], WALK[2], WALK[3], WALK[4], WALK[5], "FILE_", "INODE_", "SB_",
+                ],
             },
-            Candidate { name: "tp_btf/sys_exit (open)", programs: &[("open_exit", "sys_exit")] },
+            Candidate {
+                name: "tp_btf/sys_exit (open)",
+                programs: &[("open_exit", "sys_exit")],
+                fields: &[
+                    WALK[0], WALK[1], WALK[2], WALK[3], WALK[4], WALK[5], "FILE_", "FILES_",
+                    "FDT_", "INODE_", "SB_", "PT_REGS_",
+                ],
+            },
         ],
     ),
     (
@@ -86,6 +106,7 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
         &[Candidate {
             name: "cgroup/connect4, connect6",
             programs: &[("connect4", ""), ("connect6", "")],
+            fields: &[],
         }],
     ),
     (
@@ -93,6 +114,7 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
         &[Candidate {
             name: "cgroup/sendmsg4, sendmsg6",
             programs: &[("sendmsg4", ""), ("sendmsg6", "")],
+            fields: &[],
         }],
     ),
     (
@@ -100,43 +122,63 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
         &[Candidate {
             name: "tp_btf/inet_sock_set_state",
             programs: &[("sock_state", "inet_sock_set_state")],
+            fields: &["SOCK_", "CGROUP_KN", "KN_"],
         }],
     ),
     (
         Behaviour::Syscall,
-        &[Candidate { name: "tp_btf/sys_exit", programs: &[("syscall", "sys_exit")] }],
+        &[Candidate {
+            name: "tp_btf/sys_exit",
+            programs: &[("syscall", "sys_exit")],
+            fields: &["PT_REGS_", "TASK_STATUS", "TASK_SECCOMP"],
+        }],
     ),
     (
         Behaviour::Cgroup,
         &[Candidate {
             name: "tp_btf/cgroup_mkdir, cgroup_rmdir",
             programs: &[("cgroup_mkdir", "cgroup_mkdir"), ("cgroup_rmdir", "cgroup_rmdir")],
+            fields: &["CGROUP_", "CSS_", "KN_"],
         }],
     ),
 ];
 
 /// Attaches the first candidate of every behaviour that this kernel takes.
-pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, cgroup: BorrowedFd<'_>) -> Vec<Status> {
-    CANDIDATES
-        .iter()
-        .map(|(behaviour, candidates)| attach_first(ebpf, btf, cgroup, *behaviour, candidates))
-        .collect()
-}
-
-fn attach_first(
+///
+/// `absent` names the fields that this kernel does not have. A load through a typed pointer would fail its trial anyway; one
+/// through the reading helper would not, and find nothing later.
+pub(super) fn attach(
     ebpf: &mut Ebpf,
     btf: &Btf,
     cgroup: BorrowedFd<'_>,
+    absent: &[&str],
+) -> Vec<Status> {
+    let mut attach_candidate = |candidate: &Candidate| {
+        let lacking: Vec<_> = absent
+            .iter()
+            .filter(|name| candidate.fields.iter().any(|field| name.starts_with(field)))
+            .copied()
+            .collect();
+        ensure!(lacking.is_empty(), "this kernel lacks the fields {}", lacking.join(", "));
+        candidate
+            .programs
+            .iter()
+            .try_for_each(|(program, target)| attach_program(ebpf, btf, cgroup, program, target))
+    };
+    CANDIDATES
+        .iter()
+        .map(|(behaviour, candidates)| first(*behaviour, candidates, &mut attach_candidate))
+        .collect()
+}
+
+fn first(
     behaviour: Behaviour,
     candidates: &[Candidate],
+    mut attach: impl FnMut(&Candidate) -> anyhow::Result<()>,
 ) -> Status {
     let mut refused = Vec::new();
     for (index, candidate) in candidates.iter().enumerate() {
-        let attached = candidate
-            .programs
-            .iter()
-            .try_for_each(|(program, target)| attach_program(ebpf, btf, cgroup, program, target));
-        match attached {
+        match attach(candidate) {
             Ok(()) => {
                 let tier = if index == 0 { Tier::Full } else { Tier::Restricted };
                 return Status { behaviour, tier, probe: Some(candidate.name), refused };
@@ -182,4 +224,35 @@ fn reason(error: &anyhow::Error) -> String {
     }
     let root = error.root_cause().to_string();
     root.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CANDIDATES, Tier, first};
+
+    #[test]
+    fn a_refused_first_choice_gives_way_and_is_named() {
+        let (behaviour, candidates) =
+            CANDIDATES.iter().find(|(_, candidates)| candidates.len() > 1).unwrap();
+        let status = first(*behaviour, candidates, |candidate| {
+            anyhow::ensure!(candidate.name == candidates[1].name, "no trampolines");
+            Ok(())
+        });
+        assert_eq!((status.tier, status.probe), (Tier::Restricted, Some(candidates[1].name)));
+        assert!(status.refused[0].contains("no trampolines"));
+        let blind = first(*behaviour, candidates, |_| anyhow::bail!("nothing"));
+        assert_eq!((blind.tier, blind.refused.len()), (Tier::Blind, 2));
+    }
+
+    #[test]
+    fn every_field_belongs_to_a_probe() {
+        macro_rules! names {
+            ($($name:ident = $structure:literal, $member:literal;)*) => { [$(stringify!($name)),*] };
+        }
+        let fields: Vec<_> =
+            CANDIDATES.iter().flat_map(|(_, all)| all.iter().flat_map(|one| one.fields)).collect();
+        for name in profiler_common::for_each_offset!(names) {
+            assert!(fields.iter().any(|field| name.starts_with(*field)), "{name}");
+        }
+    }
 }

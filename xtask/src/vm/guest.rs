@@ -126,7 +126,7 @@ fn run_script(programs: &Programs, options: &Options) -> String {
     let tests = super::tests_directory();
     let arguments: Vec<_> = options.arguments.iter().map(|argument| quote(argument)).collect();
     let head = format!(
-        "export DRIFTLINE_IN_VM=1 DRIFTLINE_REPEAT={} DRIFTLINE_BIN={} CARGO_MANIFEST_DIR={}\ncd {}\n",
+        "export DRIFTLINE_IN_VM=1 DRIFTLINE_REQUIRE_KERNEL=1 DRIFTLINE_REPEAT={} DRIFTLINE_BIN={} CARGO_MANIFEST_DIR={}\ncd {}\n",
         options.repeat,
         quoted(&programs.driftline),
         quoted(&tests),

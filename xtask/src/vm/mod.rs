@@ -44,7 +44,13 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { kernel: None, append: String::new(), repeat: 2, timeout: 1200, arguments: Vec::new() }
+        Self {
+            kernel: None,
+            append: String::new(),
+            repeat: 2,
+            timeout: 1200,
+            arguments: Vec::new(),
+        }
     }
 }
 

@@ -6,7 +6,12 @@ const NGINX: &str = "/usr/sbin/nginx";
 const DASH: &str = "/usr/bin/dash";
 
 fn connect(to: &str) -> Observation {
-    let connect = Connect { protocol: Protocol::Tcp, peer: to.parse().unwrap(), datagram: false };
+    let connect = Connect {
+        protocol: Protocol::Tcp,
+        peer: to.parse().unwrap(),
+        datagram: false,
+        port_chosen: true,
+    };
     observation(NGINX, &[], Behaviour::Connect(connect))
 }
 

@@ -49,7 +49,7 @@ pub enum EventBody {
     File(behaviour::File),
     Connect(behaviour::Connect),
     Listen(behaviour::Listen),
-    /// `port_chosen` is not known here: the listener's event said it.
+    /// Whether the port was chosen is not known here, nor for a connect: the listener's event said it.
     Accept(behaviour::Accept),
     Syscall {
         number: u64,

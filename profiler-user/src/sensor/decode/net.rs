@@ -16,6 +16,7 @@ pub(super) fn connect(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
         protocol: Protocol::from_number(protocol),
         peer: address(peer)?,
         datagram: header.flags & CONNECT_DATAGRAM != 0,
+        port_chosen: true,
     }))
 }
 

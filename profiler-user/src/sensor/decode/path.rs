@@ -1,7 +1,9 @@
 //! Paths and opens.
 
 use bytes::Bytes;
-use profiler_common::event::{OPEN_DENIED, OPEN_READ, OPEN_WRITE, Open, PathForm, PathPart};
+use profiler_common::event::{
+    OPEN_CLAIMED, OPEN_DENIED, OPEN_READ, OPEN_UNNAMED, OPEN_WRITE, Open, PathForm, PathPart,
+};
 
 use super::{DecodeError, EventBody, fixed, take, text};
 use crate::behaviour::File;
@@ -10,12 +12,15 @@ pub(super) fn open(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
     let Open { header, inode, path, base, .. } = fixed(rest, "open")?;
     let path = part(rest, path, inode)?;
     let base = part(rest, base, inode)?;
-    let denied = header.flags & OPEN_DENIED != 0;
     Ok(EventBody::File(File {
-        path: if denied { claimed(&base, &path) } else { path },
+        path: match () {
+            () if header.flags & OPEN_CLAIMED != 0 => claimed(&base, &path),
+            () if header.flags & OPEN_UNNAMED != 0 => unnamed(path),
+            () => path,
+        },
         read: header.flags & OPEN_READ != 0,
         write: header.flags & OPEN_WRITE != 0,
-        denied,
+        denied: header.flags & OPEN_DENIED != 0,
     }))
 }
 
@@ -29,6 +34,7 @@ pub(super) fn part(rest: &mut Bytes, part: PathPart, inode: u64) -> Result<Strin
         PathForm::Text => text(bytes.strip_suffix(&[0]).unwrap_or(&bytes)),
         PathForm::Names => format!("/{}", names(&bytes)),
         PathForm::NamesCut => format!("…/{}", names(&bytes)),
+        PathForm::Detached => format!("(detached)/{}", names(&bytes)),
         PathForm::Unrooted => unrooted(&names(&bytes), inode),
     })
 }
@@ -46,8 +52,28 @@ fn names(bytes: &[u8]) -> String {
 
 /// As the kernel prints what has no place in the tree: memfds have a name, pipes have none.
 fn unrooted(name: &str, inode: u64) -> String {
-    if name.is_empty() { format!("pipe:[{inode}]") } else { format!("/{name} (deleted)") }
+    if name.is_empty() { format!("pipe:[{inode}]") } else { format!("/{name}{DELETED}") }
 }
+
+/// A file that has lost its name, or never had one: the kernel calls what `O_TMPFILE` makes `#` and its inode number.
+/// Some kernels' printing says `(deleted)`, a walk does not.
+fn unnamed(path: String) -> String {
+    if path.starts_with('/') {
+        let path = path.strip_suffix(DELETED).unwrap_or(&path);
+        if let Some((directory, name)) = path.rsplit_once('/')
+            && let Some(number) = name.strip_prefix('#')
+            && !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            return format!("{directory}/(unnamed)");
+        }
+        return format!("{path}{DELETED}");
+    }
+    path
+}
+
+/// As the kernel marks it.
+const DELETED: &str = " (deleted)";
 
 /// What a caller asked for, made absolute and without `.` and `..`: the best that can be said of an open that failed.
 fn claimed(base: &str, path: &str) -> String {
@@ -67,7 +93,17 @@ fn claimed(base: &str, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{claimed, names};
+    use super::{claimed, names, unnamed};
+
+    #[test]
+    fn unnamed_files_have_one_name_on_every_tier() {
+        let name = |path: &str| unnamed(path.to_owned());
+        assert_eq!(name("/root/#10117125"), "/root/(unnamed)");
+        assert_eq!(name("/root/#10117125 (deleted)"), "/root/(unnamed)");
+        assert_eq!(name("/tmp/x"), "/tmp/x (deleted)");
+        assert_eq!(name("/tmp/x (deleted)"), "/tmp/x (deleted)");
+        assert_eq!(name("pipe:[12]"), "pipe:[12]");
+    }
 
     #[test]
     fn walks_are_turned_around() {

@@ -12,6 +12,7 @@ pub(super) fn exec(rest: &mut Bytes, redactor: &Redactor) -> Result<EventBody, D
     let given = part(rest, exec.given, exec.inode)?;
     let cwd = part(rest, exec.cwd, exec.inode)?;
     let args = take(rest, exec.args, "argv")?;
+    let args_cut = exec.args_total > exec.args;
     Ok(EventBody::Exec {
         first: exec.header.flags & EXEC_FIRST != 0,
         fileless: exec.header.flags & EXEC_FILELESS != 0,
@@ -20,8 +21,8 @@ pub(super) fn exec(rest: &mut Bytes, redactor: &Redactor) -> Result<EventBody, D
         executable,
         given,
         cwd,
-        args: redactor.redact_args(split(&args)),
-        args_cut: exec.args_total > exec.args,
+        args: redactor.redact_args(if args_cut { whole_words(split(&args)) } else { split(&args) }),
+        args_cut,
     })
 }
 
@@ -44,9 +45,26 @@ pub(crate) fn split(bytes: &[u8]) -> Vec<String> {
     bytes.split(|byte| *byte == 0).map(text).collect()
 }
 
+/// Arguments that were cut, up to the last blank: half a word may be half a secret, no longer to be known for one.
+fn whole_words(mut args: Vec<String>) -> Vec<String> {
+    if let Some(last) = args.pop()
+        && let Some(blank) = last.rfind(char::is_whitespace)
+    {
+        args.push(last[..blank].to_owned());
+    }
+    args
+}
+
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use super::{split, whole_words};
+
+    #[test]
+    fn half_a_word_is_dropped() {
+        let cut = |args: &[u8]| whole_words(split(args));
+        assert_eq!(cut(b"curl\0https://user:hunt"), ["curl"]);
+        assert_eq!(cut(b"sh\0-c\0id; curl https://user:hunt"), ["sh", "-c", "id; curl"]);
+    }
 
     #[test]
     fn empty_arguments_are_kept() {

@@ -8,7 +8,10 @@ mod resume;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
+
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::drift::chain::Chain;
 use crate::drift::event::Event;
@@ -71,13 +74,20 @@ impl EventsFile {
         let failed = |source| EventsError::Open { path: path.to_owned(), source };
         // Opened for reading too, a pipe would count as having a reader.
         let special = path.metadata().is_ok_and(|metadata| !metadata.is_file());
+        // A pipe that nobody reads is refused at once, not waited for.
+        let flags = if special { nix::libc::O_NONBLOCK } else { 0 };
         let mut file = OpenOptions::new()
             .append(true)
             .read(!special)
             .create(!special)
             .mode(0o600)
+            .custom_flags(flags)
             .open(path)
             .map_err(failed)?;
+        if special {
+            fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))
+                .map_err(|error| failed(error.into()))?;
+        }
         let mut chain = Chain::default();
         let regular = file.metadata().map_err(failed)?.is_file();
         if regular {
