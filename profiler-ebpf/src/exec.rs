@@ -22,10 +22,10 @@ static EXEC_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 /// and credentials are in place, its first instruction has not run.
 #[btf_tracepoint(function = "sched_process_exec")]
 pub(crate) fn exec(ctx: BtfTracePointContext) -> i32 {
-    if let Some(container) = Container::current() {
-        if record(&ctx, &container).is_none() {
-            container.count_lost(Kind::Exec);
-        }
+    if let Some(container) = Container::current()
+        && record(&ctx, &container).is_none()
+    {
+        container.count_lost(Kind::Exec);
     }
     0
 }

@@ -86,7 +86,7 @@ pub enum Protocol {
     Other(u32),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Connect {
     pub protocol: Protocol,
     /// An IPv4-mapped address is already IPv4.
@@ -97,7 +97,7 @@ pub struct Connect {
     pub port_chosen: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Listen {
     pub protocol: Protocol,
     pub local: SocketAddr,
@@ -105,7 +105,7 @@ pub struct Listen {
     pub port_chosen: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Accept {
     pub protocol: Protocol,
     pub local: SocketAddr,
