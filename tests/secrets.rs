@@ -13,6 +13,7 @@ fn arguments() -> Vec<String> {
         "--token @",
         "-pass @",
         "-p@",
+        "-u admin:@",
         "PGPASSWORD=@",
         "https://admin:@@db.example/x?api_key=@",
         "Authorization: Bearer @",

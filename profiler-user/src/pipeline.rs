@@ -68,6 +68,17 @@ impl<C: Consumer> Pipeline<C> {
         Arc::clone(&self.lost)
     }
 
+    /// Returns only if a stage ends before its time.
+    pub(crate) async fn broken(&mut self) -> anyhow::Error {
+        match self.stages.join_next().await {
+            Some(Ok(Err(error))) => error,
+            Some(Err(panic)) => {
+                anyhow::Error::new(panic).context("a stage of the pipeline panicked")
+            }
+            Some(Ok(Ok(_))) | None => anyhow::anyhow!("a stage of the pipeline ended early"),
+        }
+    }
+
     /// Reads what is left, lets it through, and gives the consumer back. `state` is the container's last.
     pub(crate) async fn finish(mut self, state: Box<ContainerState>) -> anyhow::Result<C> {
         let _reader_is_gone = self.stop.send(state);

@@ -78,7 +78,7 @@ impl Session {
         redactor: Redactor,
         consumer: C,
     ) -> Result<(End, C), Error> {
-        let pipeline = Pipeline::start(self.sensor.records()?, redactor, consumer)?;
+        let mut pipeline = Pipeline::start(self.sensor.records()?, redactor, consumer)?;
         if let Some(signal) = signals.pending()? {
             return Err(Error::Interrupted(signal));
         }
@@ -87,6 +87,7 @@ impl Session {
         let status = tokio::select! {
             status = launch::wait(&mut child, signals, limit) => status?,
             error = self.count_lost(&lost) => return Err(error.into()),
+            error = pipeline.broken() => return Err(error.into()),
         };
         // Whatever goes wrong from here on, what was observed is not thrown away.
         let ended = self.end_leftovers().await;

@@ -24,6 +24,10 @@ pub(super) fn find(words: &[&str]) -> Vec<(usize, Range<usize>)> {
             // openssl -passin pass:X
             found.push((at, secret + "pass:".len()..word.len()));
         } else if let Some(next) = next
+            && let Some(value) = credentials(word, next)
+        {
+            found.push((at + 1, value));
+        } else if let Some(next) = next
             && (is_secret_flag(word) || (at > 0 && is_keyword(word)))
         {
             found.push((at + 1, 0..next.len()));
@@ -59,6 +63,14 @@ fn glued(word: &str) -> Option<Range<usize>> {
     let letter = value.bytes().any(|byte| byte.is_ascii_alphabetic());
     (value.len() >= LEAST && digit && letter && !value.contains(['/', '=', '{']))
         .then_some(2..word.len())
+}
+
+/// `-u NAME:X` of a program that is not known; two numbers are ids.
+fn credentials(flag: &str, value: &str) -> Option<Range<usize>> {
+    let (name, secret) = value.split_once(':')?;
+    let ids = secret.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = matches!(flag, "-u" | "--user") && !ids && !secret.contains(['/', '{']);
+    fits.then_some(name.len() + 1..value.len())
 }
 
 fn is_secret_flag(word: &str) -> bool {

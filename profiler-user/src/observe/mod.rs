@@ -3,14 +3,18 @@
 //! The process table follows fork, exec and exit in the order of the stream. A process changes at exec only, so
 //! observations share it.
 
+mod clock;
+mod listeners;
+
 use std::{
     collections::{BTreeMap, HashMap},
-    net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+pub use self::clock::Clock;
+use self::listeners::Listeners;
 use crate::{
     behaviour::{
         ANCESTRY_MAX, Accept, Ancestor, Behaviour, Connect, Exec, File, Listen, Observation,
@@ -23,8 +27,7 @@ use crate::{
 pub struct Observer {
     clock: Clock,
     processes: HashMap<u32, Entry>,
-    /// Who listens, by container and local port; port 0 is one that the kernel picks only after saying so.
-    listeners: HashMap<(u64, u16), Vec<Listener>>,
+    listeners: Listeners,
 }
 
 struct Entry {
@@ -33,36 +36,9 @@ struct Entry {
     executed: bool,
 }
 
-struct Listener {
-    address: IpAddr,
-    process: Arc<Process>,
-    port_chosen: bool,
-}
-
-/// Wall-clock time of boot-time stamps.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    boot: Timestamp,
-}
-
-impl Clock {
-    /// Reads both clocks; their distance is constant but for adjustments of the wall clock.
-    pub fn now() -> anyhow::Result<Self> {
-        let since_boot = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME)?;
-        let uptime = SignedDuration::new(since_boot.tv_sec(), since_boot.tv_nsec().try_into()?);
-        Ok(Self { boot: Timestamp::now().checked_sub(uptime)? })
-    }
-
-    /// The time at `nanoseconds` since boot.
-    pub fn at(&self, nanoseconds: u64) -> Timestamp {
-        let since = SignedDuration::from_nanos(nanoseconds.cast_signed());
-        self.boot.checked_add(since).unwrap_or(self.boot)
-    }
-}
-
 impl Observer {
     pub fn new(clock: Clock) -> Self {
-        Self { clock, processes: HashMap::new(), listeners: HashMap::new() }
+        Self { clock, processes: HashMap::new(), listeners: Listeners::default() }
     }
 
     /// What an event says of behaviour; forks and exits only change the table.
@@ -84,7 +60,7 @@ impl Observer {
                 (process, Behaviour::File(File { path, ..file }))
             }
             EventBody::Connect(connect) => {
-                let port_chosen = self.port_chosen(event.container, connect.peer);
+                let port_chosen = self.listeners.port_chosen(event.container, connect.peer);
                 let connect = Connect { port_chosen, ..connect };
                 (self.process(event.pid, event.uid), Behaviour::Connect(connect))
             }
@@ -167,39 +143,17 @@ impl Observer {
         listen: Listen,
     ) -> (Arc<Process>, Behaviour) {
         let process = self.process(pid, uid);
-        // Without a bind the kernel picks the port, right after this event.
-        let port_chosen = listen.port_chosen && listen.local.port() != 0;
-        let listen = Listen { port_chosen, ..listen };
-        let address = listen.local.ip();
-        let listener = Listener { address, process: Arc::clone(&process), port_chosen };
-        let same_port = self.listeners.entry((container, listen.local.port())).or_default();
-        same_port.retain(|other| other.address != address);
-        same_port.push(listener);
+        let listen = self.listeners.add(container, &process, listen);
         (process, Behaviour::Listen(listen))
     }
 
     /// The handshake completes in no process: the listening one stands for it.
     fn accept(&mut self, container: u64, accept: Accept) -> (Arc<Process>, Behaviour) {
-        let (process, port_chosen) = match self.listener(container, accept.local) {
+        let (process, port_chosen) = match self.listeners.of(container, accept.local) {
             Some(listener) => (Arc::clone(&listener.process), listener.port_chosen),
             None => (self.process(0, 0), true),
         };
         (process, Behaviour::Accept(Accept { port_chosen, ..accept }))
-    }
-
-    /// Whether the far end of a connection is anything but an own listener on a port that the kernel picked.
-    fn port_chosen(&self, container: u64, peer: SocketAddr) -> bool {
-        let here = peer.ip().is_loopback() || peer.ip().is_unspecified();
-        !here || self.listener(container, peer).is_none_or(|listener| listener.port_chosen)
-    }
-
-    /// The listener that takes connections to this address: on the very address, else on any, else on a port unknown.
-    fn listener(&self, container: u64, local: SocketAddr) -> Option<&Listener> {
-        let on = |port| self.listeners.get(&(container, port)).into_iter().flatten();
-        on(local.port())
-            .find(|listener| listener.address == local.ip())
-            .or_else(|| on(local.port()).find(|listener| listener.address.is_unspecified()))
-            .or_else(|| on(0).next())
     }
 
     /// The process behind a pid; one whose start was lost is known by nothing but its pid.
@@ -272,96 +226,4 @@ pub fn losses(lost: &[u64]) -> BTreeMap<String, u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::behaviour::Protocol;
-
-    fn event(pid: u32, body: EventBody) -> Event {
-        Event { container: 1, time: 0, pid, uid: 0, body }
-    }
-
-    fn exec(pid: u32, executable: &str, first: bool) -> Event {
-        event(
-            pid,
-            EventBody::Exec {
-                first,
-                fileless: false,
-                parent_pid: 1,
-                vpid: pid - 90,
-                executable: executable.to_owned(),
-                given: executable.to_owned(),
-                cwd: "/".to_owned(),
-                args: vec![executable.to_owned()],
-                args_cut: false,
-            },
-        )
-    }
-
-    fn observer() -> Observer {
-        Observer::new(Clock { boot: Timestamp::UNIX_EPOCH })
-    }
-
-    #[test]
-    fn descent_survives_a_parents_end() {
-        let mut observer = observer();
-        observer.observe(exec(100, "/bin/a", true)).unwrap();
-        observer.observe(event(100, EventBody::Fork { child_pid: 101, child_vpid: 11 }));
-        observer.observe(event(100, EventBody::Exit { status: 0 }));
-        let observation = observer.observe(exec(101, "/bin/b", false)).unwrap();
-        assert_eq!(observation.process.ancestry[0].executable, "/bin/a");
-        let Behaviour::Exec(exec) = observation.behaviour else { panic!("not an exec") };
-        assert_eq!(exec.parent.as_deref(), Some("/bin/a"));
-    }
-
-    #[test]
-    fn a_program_that_replaced_itself_stays_in_the_descent() {
-        let mut observer = observer();
-        observer.observe(exec(100, "/bin/a", true)).unwrap();
-        let observation = observer.observe(exec(100, "/bin/b", false)).unwrap();
-        assert_eq!(observation.process.ancestry[0].executable, "/bin/a");
-        let Behaviour::Exec(exec) = observation.behaviour else { panic!("not an exec") };
-        assert_eq!(exec.parent.as_deref(), Some("/bin/a"));
-    }
-
-    #[test]
-    fn an_own_listener_on_a_port_that_the_kernel_picked_is_known_as_such() {
-        let mut observer = observer();
-        observer.observe(exec(100, "/bin/a", true)).unwrap();
-        let listen = |local: &str, port_chosen| {
-            let local = local.parse().unwrap();
-            event(100, EventBody::Listen(Listen { protocol: Protocol::Tcp, local, port_chosen }))
-        };
-        observer.observe(listen("127.0.0.1:40000", false));
-        observer.observe(listen("127.0.0.2:80", true));
-        let mut chosen = |peer: &str| {
-            let peer = peer.parse().unwrap();
-            let connect =
-                Connect { protocol: Protocol::Tcp, peer, datagram: false, port_chosen: true };
-            match observer.observe(event(100, EventBody::Connect(connect))).unwrap().behaviour {
-                Behaviour::Connect(connect) => connect.port_chosen,
-                other => panic!("{other:?}"),
-            }
-        };
-        assert!(!chosen("127.0.0.1:40000"));
-        assert!(chosen("127.0.0.2:80") && chosen("127.0.0.1:40001") && chosen("10.0.0.1:40000"));
-        // Without a bind the port is not known yet: whatever is taken then is that listener's.
-        observer.observe(listen("0.0.0.0:0", true));
-        let (local, peer) = ("127.0.0.1:45417".parse().unwrap(), "127.0.0.1:1".parse().unwrap());
-        let accept = Accept { protocol: Protocol::Tcp, local, port_chosen: true, peer };
-        let observation = observer.observe(event(0, EventBody::Accept(accept))).unwrap();
-        assert_eq!(observation.process.executable, "/bin/a");
-        let Behaviour::Accept(accept) = observation.behaviour else { panic!("not an accept") };
-        assert!(!accept.port_chosen);
-    }
-
-    #[test]
-    fn only_the_own_proc_directory_is_self() {
-        let mut observer = observer();
-        let process = observer.observe(exec(100, "/bin/a", true)).unwrap().process;
-        let own = |path: &str| own_proc(path.to_owned(), &process);
-        assert_eq!(own("/proc/10/maps"), "/proc/self/maps");
-        assert_eq!(own("/proc/100"), "/proc/self");
-        assert_eq!(own("/proc/11/environ"), "/proc/11/environ");
-        assert_eq!(own("/proc/sys/vm/overcommit_memory"), "/proc/sys/vm/overcommit_memory");
-    }
-}
+mod tests;

@@ -1,0 +1,90 @@
+use super::*;
+use crate::behaviour::Protocol;
+
+fn event(pid: u32, body: EventBody) -> Event {
+    Event { container: 1, time: 0, pid, uid: 0, body }
+}
+
+fn exec(pid: u32, executable: &str, first: bool) -> Event {
+    event(
+        pid,
+        EventBody::Exec {
+            first,
+            fileless: false,
+            parent_pid: 1,
+            vpid: pid - 90,
+            executable: executable.to_owned(),
+            given: executable.to_owned(),
+            cwd: "/".to_owned(),
+            args: vec![executable.to_owned()],
+            args_cut: false,
+        },
+    )
+}
+
+fn observer() -> Observer {
+    Observer::new(Clock { boot: Timestamp::UNIX_EPOCH })
+}
+
+#[test]
+fn descent_survives_a_parents_end() {
+    let mut observer = observer();
+    observer.observe(exec(100, "/bin/a", true)).unwrap();
+    observer.observe(event(100, EventBody::Fork { child_pid: 101, child_vpid: 11 }));
+    observer.observe(event(100, EventBody::Exit { status: 0 }));
+    let observation = observer.observe(exec(101, "/bin/b", false)).unwrap();
+    assert_eq!(observation.process.ancestry[0].executable, "/bin/a");
+    let Behaviour::Exec(exec) = observation.behaviour else { panic!("not an exec") };
+    assert_eq!(exec.parent.as_deref(), Some("/bin/a"));
+}
+
+#[test]
+fn a_program_that_replaced_itself_stays_in_the_descent() {
+    let mut observer = observer();
+    observer.observe(exec(100, "/bin/a", true)).unwrap();
+    let observation = observer.observe(exec(100, "/bin/b", false)).unwrap();
+    assert_eq!(observation.process.ancestry[0].executable, "/bin/a");
+    let Behaviour::Exec(exec) = observation.behaviour else { panic!("not an exec") };
+    assert_eq!(exec.parent.as_deref(), Some("/bin/a"));
+}
+
+#[test]
+fn an_own_listener_on_a_port_that_the_kernel_picked_is_known_as_such() {
+    let mut observer = observer();
+    observer.observe(exec(100, "/bin/a", true)).unwrap();
+    let listen = |local: &str, port_chosen| {
+        let local = local.parse().unwrap();
+        event(100, EventBody::Listen(Listen { protocol: Protocol::Tcp, local, port_chosen }))
+    };
+    observer.observe(listen("127.0.0.1:40000", false));
+    observer.observe(listen("127.0.0.2:80", true));
+    let mut chosen = |peer: &str| {
+        let peer = peer.parse().unwrap();
+        let connect = Connect { protocol: Protocol::Tcp, peer, datagram: false, port_chosen: true };
+        match observer.observe(event(100, EventBody::Connect(connect))).unwrap().behaviour {
+            Behaviour::Connect(connect) => connect.port_chosen,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(!chosen("127.0.0.1:40000"));
+    assert!(chosen("127.0.0.2:80") && chosen("127.0.0.1:40001") && chosen("10.0.0.1:40000"));
+    // Without a bind the port is not known yet: whatever is taken then is that listener's.
+    observer.observe(listen("0.0.0.0:0", true));
+    let (local, peer) = ("127.0.0.1:45417".parse().unwrap(), "127.0.0.1:1".parse().unwrap());
+    let accept = Accept { protocol: Protocol::Tcp, local, port_chosen: true, peer };
+    let observation = observer.observe(event(0, EventBody::Accept(accept))).unwrap();
+    assert_eq!(observation.process.executable, "/bin/a");
+    let Behaviour::Accept(accept) = observation.behaviour else { panic!("not an accept") };
+    assert!(!accept.port_chosen);
+}
+
+#[test]
+fn only_the_own_proc_directory_is_self() {
+    let mut observer = observer();
+    let process = observer.observe(exec(100, "/bin/a", true)).unwrap().process;
+    let own = |path: &str| own_proc(path.to_owned(), &process);
+    assert_eq!(own("/proc/10/maps"), "/proc/self/maps");
+    assert_eq!(own("/proc/100"), "/proc/self");
+    assert_eq!(own("/proc/11/environ"), "/proc/11/environ");
+    assert_eq!(own("/proc/sys/vm/overcommit_memory"), "/proc/sys/vm/overcommit_memory");
+}
