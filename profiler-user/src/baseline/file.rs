@@ -20,7 +20,7 @@ const NAME_MAX: usize = 200;
 pub enum LoadError {
     #[error("no baseline of image {image:?} in {}: {}", directory.display(), known_images(known))]
     NotFound { image: String, directory: PathBuf, known: Vec<String> },
-    #[error("cannot read baseline {}: {source}", path.display())]
+    #[error("cannot read baseline {}: {source}; restore it, or give --baselines another directory", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error(
         "baseline {} breaks off after {bytes} bytes: it was not written or copied to its end; restore it or record again",
@@ -226,7 +226,10 @@ fn known_images(known: &[String]) -> String {
         let names: Vec<_> = known.iter().take(10).map(|name| format!("{name:?}")).collect();
         let more = known.len() - names.len();
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        format!("there is {}{more}", names.join(", "))
+        format!(
+            "there is {}{more}; name one of them with --image, or record this one first",
+            names.join(", ")
+        )
     }
 }
 
