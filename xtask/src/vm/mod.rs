@@ -32,7 +32,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "")]
     append: String,
     /// How often a test repeats what it does
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 1)]
     repeat: u32,
     /// How many seconds one machine may take
     #[arg(long, default_value_t = 1200)]
