@@ -43,6 +43,7 @@ pub(crate) fn test() -> Result<()> {
         say(format!("{verdict}  {:7.1} s  {name}", took.as_secs_f32()));
     }
     let failed = results.iter().filter(|(.., passed)| !passed).count();
+    say(format!("{} passed, {failed} failed", results.len() - failed));
     if failed > 0 {
         bail!("{failed} of {} sections failed, see above", results.len())
     }
