@@ -35,7 +35,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1)]
     repeat: u32,
     /// How many seconds one machine may take
-    #[arg(long, default_value_t = 1200)]
+    #[arg(long, default_value_t = 2400)]
     timeout: u64,
     /// Arguments for each test program, such as a filter
     #[arg(last = true)]
@@ -48,7 +48,7 @@ impl Default for Options {
             kernel: None,
             append: String::new(),
             repeat: 2,
-            timeout: 1200,
+            timeout: 2400,
             arguments: Vec::new(),
         }
     }
