@@ -7,6 +7,7 @@ pub mod behaviour;
 pub mod cgroup;
 pub mod cli;
 mod command;
+pub mod container;
 pub mod drift;
 pub mod error;
 pub mod generalise;

@@ -1,0 +1,5 @@
+//! Which container: what the runtime and Kubernetes call the thing behind a cgroup.
+
+mod identity;
+
+pub use identity::{ContainerId, Identity, ImageIdentity, Pod, Role, Source};
