@@ -29,6 +29,8 @@ pub struct ContainerState {
     /// after a chroot.
     pub root_mount: u64,
     pub root_dentry: u64,
+    /// Processes inside that came from outside and have run no program yet: what they do is not the container's doing.
+    pub joining: u64,
     pub native: SyscallSet,
     /// Refused by a seccomp filter: EPERM, EACCES or ENOSYS under one, or killed by it.
     pub denied: SyscallSet,
@@ -38,7 +40,7 @@ pub struct ContainerState {
     pub lost: [u64; KINDS],
 }
 
-const _: () = assert!(size_of::<ContainerState>() == 24 + 3 * 128 + KINDS * 8);
+const _: () = assert!(size_of::<ContainerState>() == 32 + 3 * 128 + KINDS * 8);
 
 impl SyscallSet {
     pub const EMPTY: Self = Self { called: [0; SET_WORDS], sent: [0; SET_WORDS] };
@@ -55,9 +57,13 @@ impl ContainerState {
         started: 0,
         root_mount: 0,
         root_dentry: 0,
+        joining: 0,
         native: SyscallSet::EMPTY,
         denied: SyscallSet::EMPTY,
         foreign: SyscallSet::EMPTY,
         lost: [0; KINDS],
     };
+
+    /// A container that ran before anybody looked: its root directory is that of the first process that is met.
+    pub const RUNNING: Self = Self { started: 1, ..Self::NEW };
 }

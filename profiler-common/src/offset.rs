@@ -20,11 +20,15 @@ macro_rules! for_each_offset {
             CSS_CGROUP = "cgroup_subsys_state", "cgroup";
             CSS_PARENT = "cgroup_subsys_state", "parent";
             KN_ID = "kernfs_node", "id";
+            CSS_SET_CGROUP = "css_set", "dfl_cgrp";
+            NSPROXY_MNT = "nsproxy", "mnt_ns";
+            TASK_CGROUPS = "task_struct", "cgroups";
             TASK_EXIT_CODE = "task_struct", "exit_code";
             TASK_FILES = "task_struct", "files";
             TASK_FS = "task_struct", "fs";
             TASK_GROUP_LEADER = "task_struct", "group_leader";
             TASK_MM = "task_struct", "mm";
+            TASK_NSPROXY = "task_struct", "nsproxy";
             TASK_PID = "task_struct", "pid";
             TASK_REAL_PARENT = "task_struct", "real_parent";
             TASK_SECCOMP_MODE = "task_struct", "seccomp.mode";

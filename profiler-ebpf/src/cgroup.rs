@@ -1,31 +1,48 @@
-//! Cgroups inside a container come and go with it.
+//! Cgroups come and go: containers' own, and those inside them.
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    macros::{btf_tracepoint, map},
+    maps::Array,
+    programs::BtfTracePointContext,
+};
+use profiler_common::event::{CgroupMade, CgroupRemoved, Kind};
 
 use crate::{
-    container,
-    kernel::{load, offset, read},
+    atomic,
+    container::{self, Container},
+    kernel::{EVERY_CGROUP, load, offset, read},
+    record::{Record, ScratchMap, submit},
 };
+
+#[map]
+static CGROUP_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
+
+/// Cgroups of which the user side was not told: no room to track them, or none in the ring buffer.
+#[map]
+static UNSEEN_CGROUPS: Array<u64> = Array::with_max_entries(1, 0);
 
 /// `void cgroup_mkdir(struct cgroup *cgrp, const char *path)`: before any task can enter.
 #[btf_tracepoint(function = "cgroup_mkdir")]
 pub(crate) fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
-    let cgroup: *const u8 = ctx.arg(0);
-    let _other_hierarchy = adopt(cgroup);
+    let _other_hierarchy = made(ctx.arg(0), ctx.arg(1));
     0
 }
 
 /// `void cgroup_rmdir(struct cgroup *cgrp, const char *path)`
 #[btf_tracepoint(function = "cgroup_rmdir")]
 pub(crate) fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
-    if let Some(id) = id_in_unified(ctx.arg(0)) {
-        container::forget_child(id);
+    if let Some(cgroup) = id_in_unified(ctx.arg(0))
+        && let Some(container) = container::forget_child(cgroup)
+        && EVERY_CGROUP.load() != 0
+    {
+        let header = container.header(Kind::CgroupRemoved, 0);
+        submit(&container, Kind::CgroupRemoved, CgroupRemoved { header, cgroup });
     }
     0
 }
 
 #[inline(always)]
-fn adopt(cgroup: *const u8) -> Option<()> {
+fn made(cgroup: *const u8, path: *const u8) -> Option<()> {
     let child = id_in_unified(cgroup)?;
     // `self` is embedded; its parent is another cgroup's `self`, which knows its cgroup.
     let parent = read::<*const u8>(
@@ -34,7 +51,29 @@ fn adopt(cgroup: *const u8) -> Option<()> {
     )?;
     let parent = read::<*const u8>(parent, &offset::CSS_CGROUP)?;
     container::adopt(child, id(parent)?);
+    if EVERY_CGROUP.load() == 0 {
+        return Some(());
+    }
+    let Some(container) = Container::of_cgroup(child) else {
+        unseen();
+        return None;
+    };
+    let mut record = Record::<CgroupMade>::new(&CGROUP_SCRATCH)?;
+    let path = record.push_kernel_path(path);
+    let header = container.header(Kind::CgroupMade, 0);
+    if !record.submit(&container, Kind::CgroupMade, CgroupMade { header, cgroup: child, path }) {
+        unseen();
+    }
     Some(())
+}
+
+/// The user side has to look for it.
+#[inline(always)]
+fn unseen() {
+    if let Some(count) = UNSEEN_CGROUPS.get_ptr_mut(0) {
+        // SAFETY: a live map value.
+        unsafe { atomic::add(count, 1) };
+    }
 }
 
 /// The id, for a cgroup of the cgroup2 hierarchy: version 1 hierarchies number theirs on their own.
@@ -49,6 +88,6 @@ fn id_in_unified(cgroup: *const u8) -> Option<u64> {
 }
 
 #[inline(always)]
-fn id(cgroup: *const u8) -> Option<u64> {
+pub(crate) fn id(cgroup: *const u8) -> Option<u64> {
     read(read::<*const u8>(cgroup, &offset::CGROUP_KN)?, &offset::KN_ID)
 }

@@ -6,14 +6,14 @@ use aya_ebpf::{
         bpf_ktime_get_boot_ns,
     },
     macros::map,
-    maps::HashMap,
+    maps::{Array, HashMap},
 };
 use profiler_common::{
     container::ContainerState,
     event::{Header, Kind},
 };
 
-use crate::{atomic, path::Place};
+use crate::{atomic, join, kernel::EVERY_CGROUP, path::Place};
 
 /// Cgroup id → container id (the id of its outermost cgroup). Ids are never reused while the machine is up.
 #[map]
@@ -22,6 +22,10 @@ static CGROUPS: HashMap<u64, u64> = HashMap::with_max_entries(16_384, 0);
 /// Container id → state. The user side makes and removes entries.
 #[map]
 static CONTAINERS: HashMap<u64, ContainerState> = HashMap::with_max_entries(4_096, 0);
+
+/// [`ContainerState::NEW`], which is all zeros: too large for the stack.
+#[map]
+static NEW_CONTAINER: Array<ContainerState> = Array::with_max_entries(1, 0);
 
 /// A tracked container.
 #[derive(Clone, Copy)]
@@ -47,10 +51,11 @@ impl Container {
         Self::of_cgroup(unsafe { bpf_get_current_cgroup_id() })
     }
 
-    /// The current task's container once its entrypoint runs: what its launcher does inside the cgroup is not its own.
+    /// The current task's container once its entrypoint runs: what its launcher does inside the cgroup is not its own,
+    /// nor what a process from outside does there before it runs a program.
     #[inline(always)]
     pub(crate) fn current_started() -> Option<Self> {
-        Self::current().filter(Self::started)
+        Self::current().filter(|container| container.started() && !join::is_joining(container))
     }
 
     #[inline(always)]
@@ -65,19 +70,44 @@ impl Container {
         if self.started() {
             return false;
         }
-        let (mount, dentry) = Place::task_root().map_or((0, 0), Place::addresses);
+        self.keep_root();
         // SAFETY: as in `started`. Two first execs at once would both be marked first; a container has one entrypoint.
-        unsafe {
-            core::ptr::write_volatile(&raw mut (*self.state).root_mount, mount);
-            core::ptr::write_volatile(&raw mut (*self.state).root_dentry, dentry);
-            core::ptr::write_volatile(&raw mut (*self.state).started, 1);
-        }
+        unsafe { core::ptr::write_volatile(&raw mut (*self.state).started, 1) };
         true
     }
 
-    /// The root directory that paths are told from: its mount's and its dentry's address.
+    #[inline(always)]
+    fn keep_root(&self) {
+        let (mount, dentry) = Place::task_root().map_or((0, 0), Place::addresses);
+        // SAFETY: as in `started`.
+        unsafe {
+            core::ptr::write_volatile(&raw mut (*self.state).root_mount, mount);
+            core::ptr::write_volatile(&raw mut (*self.state).root_dentry, dentry);
+        }
+    }
+
+    /// Processes that joined and have run no program yet.
+    #[inline(always)]
+    pub(crate) fn joining(&self) -> u64 {
+        // SAFETY: as in `started`.
+        unsafe { core::ptr::read_volatile(&raw const (*self.state).joining) }
+    }
+
+    /// Adds to [`Self::joining`]; the two's complement subtracts.
+    #[inline(always)]
+    pub(crate) fn add_joining(&self, amount: i64) {
+        // SAFETY: a word of a live map value.
+        unsafe { atomic::add(&raw mut (*self.state).joining, amount as u64) };
+    }
+
+    /// The root directory that paths are told from: its mount's and its dentry's address. That of a container which ran
+    /// before it was tracked is the current task's, from the first time that it is asked for.
     #[inline(always)]
     pub(crate) fn root(&self) -> (u64, u64) {
+        // SAFETY: as in `started`.
+        if unsafe { core::ptr::read_volatile(&raw const (*self.state).root_dentry) } == 0 {
+            self.keep_root();
+        }
         // SAFETY: as in `started`.
         unsafe {
             (
@@ -113,26 +143,39 @@ impl Container {
     }
 }
 
-/// A child cgroup belongs to its parent's container.
+/// A new cgroup belongs to its parent's container. Where every cgroup may be a container's, one whose parent is in none
+/// that runs is tracked as its own until the user side knows better.
 #[inline(always)]
 pub(crate) fn adopt(child: u64, parent: u64) {
-    // SAFETY: values are plain integers, written once.
-    if let Some(container) = unsafe { CGROUPS.get(parent) } {
-        let container = *container;
-        if CGROUPS.insert(child, container, 0).is_err()
-            && let Some(container) = Container::of_cgroup(parent)
-        {
+    if let Some(container) = Container::of_cgroup(parent)
+        && (EVERY_CGROUP.load() == 0 || container.started())
+    {
+        if CGROUPS.insert(child, container.id, 0).is_err() {
             // What runs in there will not be seen: at least that is.
             container.count_lost(Kind::Exec);
         }
+    } else if EVERY_CGROUP.load() != 0 {
+        let _no_room = begin(child);
     }
 }
 
-/// Forgets a removed child cgroup; a container's own goes when the user side has read its state.
 #[inline(always)]
-pub(crate) fn forget_child(cgroup: u64) {
-    // SAFETY: values are plain integers, written once.
-    if unsafe { CGROUPS.get(cgroup) }.is_some_and(|container| *container != cgroup) {
-        let _gone = CGROUPS.remove(cgroup);
+fn begin(cgroup: u64) -> Option<()> {
+    CONTAINERS.insert(cgroup, NEW_CONTAINER.get(0)?, 0).ok()?;
+    if CGROUPS.insert(cgroup, cgroup, 0).is_err() {
+        let _gone = CONTAINERS.remove(cgroup);
     }
+    Some(())
+}
+
+/// Forgets a removed child cgroup. A container's own is returned: the user side forgets it when it has read its state.
+#[inline(always)]
+pub(crate) fn forget_child(cgroup: u64) -> Option<Container> {
+    // SAFETY: values are plain integers, written once.
+    let container = *unsafe { CGROUPS.get(cgroup) }?;
+    if container == cgroup {
+        return Container::of_cgroup(cgroup);
+    }
+    let _gone = CGROUPS.remove(cgroup);
+    None
 }

@@ -6,10 +6,11 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use aya_log_ebpf::debug;
-use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, Exec, Kind};
+use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, Exec, Kind};
 
 use crate::{
     container::Container,
+    join::{self, Origin},
     kernel::{DIAGNOSTICS, load, offset, read},
     path::{self, Place},
     record::{Record, ScratchMap},
@@ -33,7 +34,15 @@ pub(crate) fn exec(ctx: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
     let bprm: *const u8 = ctx.arg(2);
-    let mut flags = if container.start() { EXEC_FIRST } else { 0 };
+    let origin = join::executed(container);
+    if origin == Origin::Runtime {
+        return Some(());
+    }
+    let mut flags = match origin {
+        _ if container.start() => EXEC_FIRST,
+        Origin::Joined => EXEC_INJECTED,
+        _ => 0,
+    };
     // SAFETY: BTF-typed pointers, from the hook's arguments and the helper.
     let (task, file, filename, mm) = unsafe {
         let task = bpf_get_current_task_btf().cast::<u8>().cast_const();

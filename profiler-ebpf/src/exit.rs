@@ -5,6 +5,7 @@ use profiler_common::event::{Exit, Kind};
 
 use crate::{
     container::Container,
+    join,
     kernel::{load, offset, read},
     record::submit,
 };
@@ -12,7 +13,7 @@ use crate::{
 /// `void sched_process_exit(struct task_struct *p, …)`: fires per thread, after the process's live count went down.
 #[btf_tracepoint(function = "sched_process_exit")]
 pub(crate) fn exit(ctx: BtfTracePointContext) -> i32 {
-    let Some(container) = Container::current_started() else { return 0 };
+    let Some(container) = Container::current() else { return 0 };
     let task: *const u8 = ctx.arg(0);
     // SAFETY: the hook's argument is BTF-typed.
     let (signal, status) = unsafe {
@@ -20,6 +21,9 @@ pub(crate) fn exit(ctx: BtfTracePointContext) -> i32 {
     };
     // Two last threads that end at once may both see 0: the record is then repeated, never missing.
     if read::<u32>(signal, &offset::SIGNAL_LIVE) != Some(0) {
+        return 0;
+    }
+    if join::ended(&container) || !container.started() {
         return 0;
     }
     let header = container.header(Kind::Exit, 0);

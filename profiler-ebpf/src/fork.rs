@@ -6,6 +6,7 @@ use profiler_common::event::{Fork, Kind};
 use crate::{
     container::Container,
     exec::vpid,
+    join,
     kernel::{load, offset},
     record::submit,
 };
@@ -13,15 +14,15 @@ use crate::{
 /// `void sched_process_fork(struct task_struct *parent, struct task_struct *child)`: before the child can run.
 #[btf_tracepoint(function = "sched_process_fork")]
 pub(crate) fn fork(ctx: BtfTracePointContext) -> i32 {
-    let Some(container) = Container::current_started() else { return 0 };
     let child: *const u8 = ctx.arg(1);
     // SAFETY: the hook's argument is BTF-typed.
     let (pid, tgid) =
         unsafe { (load::<u32>(child, &offset::TASK_PID), load::<u32>(child, &offset::TASK_TGID)) };
     // A thread belongs to its process.
-    if pid != tgid {
+    if pid != tgid || join::forked(child, pid).is_some() {
         return 0;
     }
+    let Some(container) = Container::current_started() else { return 0 };
     let header = container.header(Kind::Fork, 0);
     submit(&container, Kind::Fork, Fork { header, child_pid: pid, child_vpid: vpid(child) });
     0

@@ -22,6 +22,10 @@ profiler_common::for_each_offset!(declare);
 #[unsafe(no_mangle)]
 pub(crate) static DIAGNOSTICS: Global<u32> = Global::new(0);
 
+/// 1 where every new cgroup may be a container's, as on a node; 0 where the user side names the only one.
+#[unsafe(no_mangle)]
+pub(crate) static EVERY_CGROUP: Global<u32> = Global::new(0);
+
 /// The address of a field; for direct loads through BTF-typed pointers and for embedded structures.
 #[inline(always)]
 pub(crate) fn at<T>(base: *const u8, offset: &Global<u32>) -> *const T {

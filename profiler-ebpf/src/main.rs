@@ -27,6 +27,7 @@ mod container;
 mod exec;
 mod exit;
 mod fork;
+mod join;
 mod kernel;
 mod listen;
 mod open;

@@ -109,7 +109,7 @@ impl Target {
 impl From<Sensor> for crate::sensor::Options {
     fn from(sensor: Sensor) -> Self {
         let buffer = (sensor.buffer * 1024).next_power_of_two();
-        Self { buffer, diagnostics: sensor.diagnostics }
+        Self { buffer, diagnostics: sensor.diagnostics, every_cgroup: false }
     }
 }
 

@@ -9,6 +9,8 @@ pub const ARGS_MAX: usize = 4096;
 pub const EXEC_FIRST: u32 = 1;
 /// The file has no name any more: a memfd, or deleted.
 pub const EXEC_FILELESS: u32 = 2;
+/// The process came from outside the container, and this is the first program that it runs inside.
+pub const EXEC_INJECTED: u32 = 4;
 
 /// Followed by: the executable's path, the path as given, the working directory, argv (NUL-separated).
 #[derive(Clone, Copy, Debug)]

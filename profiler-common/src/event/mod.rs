@@ -1,6 +1,7 @@
 //! What crosses the ring buffer: one record per behaviour, a fixed part and, behind it, variable bytes.
 
 mod accept;
+mod cgroup;
 mod connect;
 mod exec;
 mod exit;
@@ -11,8 +12,9 @@ mod path;
 mod syscall;
 
 pub use accept::Accept;
+pub use cgroup::{CgroupMade, CgroupRemoved};
 pub use connect::{CONNECT_DATAGRAM, Connect};
-pub use exec::{ARGS_MAX, EXEC_FILELESS, EXEC_FIRST, Exec};
+pub use exec::{ARGS_MAX, EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, Exec};
 pub use exit::Exit;
 pub use fork::Fork;
 pub use listen::{LISTEN_PORT_CHOSEN, Listen};
@@ -23,7 +25,7 @@ pub use path::{COMPONENTS_MAX, NAME_MAX, PATH_MAX, PathForm, PathPart};
 pub use syscall::{SYSCALL_DENIED, SYSCALL_FOREIGN, Syscall};
 
 /// Number of event kinds, for arrays indexed by [`Kind`].
-pub const KINDS: usize = 8;
+pub const KINDS: usize = 10;
 
 /// The kind of a record; the value of [`Header::kind`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,6 +39,8 @@ pub enum Kind {
     Listen = 5,
     Accept = 6,
     Syscall = 7,
+    CgroupMade = 8,
+    CgroupRemoved = 9,
 }
 
 impl Kind {
@@ -49,6 +53,8 @@ impl Kind {
         Self::Listen,
         Self::Accept,
         Self::Syscall,
+        Self::CgroupMade,
+        Self::CgroupRemoved,
     ];
 
     /// The name that counters and reports use.
@@ -62,6 +68,8 @@ impl Kind {
             Self::Listen => "listen",
             Self::Accept => "accept",
             Self::Syscall => "syscall",
+            Self::CgroupMade => "cgroup-made",
+            Self::CgroupRemoved => "cgroup-removed",
         }
     }
 

@@ -66,6 +66,7 @@ impl Observer {
             }
             EventBody::Listen(listen) => self.listen(event.container, event.pid, event.uid, listen),
             EventBody::Accept(accept) => self.accept(event.container, accept),
+            EventBody::CgroupMade { .. } | EventBody::CgroupRemoved => return None,
             EventBody::Syscall { number, denied, foreign } => {
                 let behaviour = Behaviour::Syscall(syscall(number, denied, foreign));
                 (self.process(event.pid, event.uid), behaviour)
@@ -86,6 +87,7 @@ impl Observer {
     fn exec(&mut self, event: Event) -> Option<(Arc<Process>, Behaviour)> {
         let EventBody::Exec {
             first,
+            injected,
             fileless,
             parent_pid,
             vpid,
@@ -102,6 +104,7 @@ impl Observer {
         // its own, which then counts among the ancestors although it had the same pid.
         let (parent, ancestry) = match self.processes.get(&event.pid) {
             _ if first => (None, Vec::new()),
+            _ if injected => (Some(INJECTED.to_owned()), Vec::new()),
             None => (Some(UNKNOWN.to_owned()), Vec::new()),
             Some(Entry { process, executed }) => {
                 let ancestry = if *executed { descent(process) } else { process.ancestry.clone() };
@@ -184,6 +187,9 @@ fn descent(process: &Process) -> Vec<Ancestor> {
     };
     std::iter::once(own).chain(process.ancestry.iter().cloned()).take(ANCESTRY_MAX).collect()
 }
+
+/// The parent of a process that came into the container from outside: by `kubectl exec`, a probe, `nsenter`.
+pub const INJECTED: &str = "(injected)";
 
 /// The executable of a process whose start was lost.
 pub const UNKNOWN: &str = "(unknown)";

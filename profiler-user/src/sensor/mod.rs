@@ -36,11 +36,13 @@ pub struct Options {
     pub buffer: u32,
     /// Let the probes log what they meet.
     pub diagnostics: bool,
+    /// Every new cgroup may be a container's: capture from its first moment on, and tell of it.
+    pub every_cgroup: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { buffer: 8 << 20, diagnostics: false }
+        Self { buffer: 8 << 20, diagnostics: false, every_cgroup: false }
     }
 }
 
@@ -62,12 +64,13 @@ impl Sensor {
         let offsets = offsets::read().context("reading field offsets from the kernel's BTF")?;
         let btf = Btf::from_sys_fs().context("reading the kernel's BTF")?;
         let diagnostics = u32::from(options.diagnostics);
+        let every_cgroup = u32::from(options.every_cgroup);
         let mut loader = EbpfLoader::new();
-        loader.btf(Some(&btf)).map_max_entries("EVENTS", options.buffer).override_global(
-            "DIAGNOSTICS",
-            &diagnostics,
-            true,
-        );
+        loader
+            .btf(Some(&btf))
+            .map_max_entries("EVENTS", options.buffer)
+            .override_global("DIAGNOSTICS", &diagnostics, true)
+            .override_global("EVERY_CGROUP", &every_cgroup, true);
         for (name, offset) in &offsets {
             loader.override_global(name, offset, true);
         }
@@ -93,12 +96,40 @@ impl Sensor {
 
     /// Starts to capture a container from its outermost cgroup; nothing is reported before the first exec in it.
     pub fn track(&mut self, cgroup: CgroupId) -> anyhow::Result<()> {
+        self.begin(cgroup, ContainerState::NEW)
+    }
+
+    /// The same for a container in which something runs already: what it does is reported from now on.
+    pub fn track_running(&mut self, cgroup: CgroupId) -> anyhow::Result<()> {
+        self.begin(cgroup, ContainerState::RUNNING)
+    }
+
+    fn begin(&mut self, cgroup: CgroupId, state: ContainerState) -> anyhow::Result<()> {
         let id = cgroup.0;
         let mut containers = HashMap::<_, u64, State>::try_from(self.map("CONTAINERS")?)?;
-        containers.insert(id, State(ContainerState::NEW), 0).context("tracking a container")?;
+        containers.insert(id, State(state), 0).context("tracking a container")?;
+        self.assign(cgroup, cgroup)
+    }
+
+    /// Counts what happens in `cgroup` as the doing of the container whose outermost cgroup is `container`.
+    pub fn assign(&mut self, cgroup: CgroupId, container: CgroupId) -> anyhow::Result<()> {
         let mut cgroups = HashMap::<_, u64, u64>::try_from(self.map("CGROUPS")?)?;
-        cgroups.insert(id, id, 0).context("tracking a container's cgroup")?;
+        cgroups.insert(cgroup.0, container.0, 0).context("tracking a container's cgroup")
+    }
+
+    /// Captures nothing more of this cgroup; unknown ones are none of ours anyway.
+    pub fn release(&mut self, cgroup: CgroupId) -> anyhow::Result<()> {
+        let mut cgroups = HashMap::<_, u64, u64>::try_from(self.map("CGROUPS")?)?;
+        let _may_be_gone = cgroups.remove(&cgroup.0);
+        let mut containers = HashMap::<_, u64, State>::try_from(self.map("CONTAINERS")?)?;
+        let _may_be_gone = containers.remove(&cgroup.0);
         Ok(())
+    }
+
+    /// Cgroups that were made without a record that tells of them, so far.
+    pub fn unseen_cgroups(&mut self) -> anyhow::Result<u64> {
+        let count = aya::maps::Array::<_, u64>::try_from(self.map("UNSEEN_CGROUPS")?)?;
+        count.get(&0, 0).context("reading the count of unseen cgroups")
     }
 
     /// What the kernel has counted for a container.

@@ -78,7 +78,7 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
         &[Candidate {
             name: "tp_btf/sched_process_fork, sched_process_exit",
             programs: &[("fork", "sched_process_fork"), ("exit", "sched_process_exit")],
-            fields: &["TASK_", "PID_", "UPID_", "SIGNAL_"],
+            fields: &["TASK_", "PID_", "UPID_", "SIGNAL_", "CGROUP_", "KN_", "CSS_SET", "NSPROXY_"],
         }],
     ),
     (
@@ -136,9 +136,13 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
     (
         Behaviour::Cgroup,
         &[Candidate {
-            name: "tp_btf/cgroup_mkdir, cgroup_rmdir",
-            programs: &[("cgroup_mkdir", "cgroup_mkdir"), ("cgroup_rmdir", "cgroup_rmdir")],
-            fields: &["CGROUP_", "CSS_", "KN_"],
+            name: "tp_btf/cgroup_mkdir, cgroup_rmdir, cgroup_attach_task",
+            programs: &[
+                ("cgroup_mkdir", "cgroup_mkdir"),
+                ("cgroup_rmdir", "cgroup_rmdir"),
+                ("cgroup_attach", "cgroup_attach_task"),
+            ],
+            fields: &["CGROUP_", "CSS_", "KN_", "NSPROXY_", "TASK_NSPROXY", "TASK_TGID"],
         }],
     ),
 ];

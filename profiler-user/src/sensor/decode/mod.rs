@@ -30,6 +30,8 @@ pub struct Event {
 pub enum EventBody {
     Exec {
         first: bool,
+        /// The process came from outside the container.
+        injected: bool,
         fileless: bool,
         parent_pid: u32,
         vpid: u32,
@@ -56,6 +58,14 @@ pub enum EventBody {
         denied: bool,
         foreign: bool,
     },
+    /// A cgroup was made; the event's container is the one that it belongs to.
+    CgroupMade {
+        cgroup: u64,
+        /// From the hierarchy's root; none where the kernel may not be read.
+        path: Option<String>,
+    },
+    /// A container's own cgroup is gone.
+    CgroupRemoved,
 }
 
 #[derive(Debug, Error, PartialEq)]
@@ -90,6 +100,11 @@ pub fn decode(record: Bytes, redactor: &Redactor) -> Result<Event, DecodeError> 
         Kind::Listen => net::listen(&mut rest)?,
         Kind::Accept => net::accept(&mut rest)?,
         Kind::Syscall => syscall(&mut rest)?,
+        Kind::CgroupMade => path::cgroup_made(&mut rest)?,
+        Kind::CgroupRemoved => {
+            let _header_again: event::CgroupRemoved = fixed(&mut rest, "cgroup removal")?;
+            EventBody::CgroupRemoved
+        }
     };
     // The ring buffer rounds nothing up: what is left over is not ours.
     if rest.has_remaining() {

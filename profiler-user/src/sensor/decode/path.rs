@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use profiler_common::event::{
-    OPEN_CLAIMED, OPEN_DENIED, OPEN_READ, OPEN_UNNAMED, OPEN_WRITE, Open, PathForm, PathPart,
+    CgroupMade, OPEN_CLAIMED, OPEN_DENIED, OPEN_READ, OPEN_UNNAMED, OPEN_WRITE, Open, PathForm,
+    PathPart,
 };
 
 use super::{DecodeError, EventBody, fixed, take, text};
@@ -22,6 +23,13 @@ pub(super) fn open(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
         write: header.flags & OPEN_WRITE != 0,
         denied: header.flags & OPEN_DENIED != 0,
     }))
+}
+
+pub(super) fn cgroup_made(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+    let CgroupMade { cgroup, path, .. } = fixed(rest, "cgroup")?;
+    let readable = path.form == PathForm::Text as u32;
+    let path = part(rest, path, cgroup)?;
+    Ok(EventBody::CgroupMade { cgroup, path: readable.then_some(path) })
 }
 
 /// Takes a path off the front. `inode` names what has no path.

@@ -1,7 +1,7 @@
 //! Execs, forks and exits.
 
 use bytes::Bytes;
-use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, Exec, Exit, Fork};
+use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, Exec, Exit, Fork};
 
 use super::{DecodeError, EventBody, fixed, path::part, take, text};
 use crate::redact::Redactor;
@@ -15,6 +15,7 @@ pub(super) fn exec(rest: &mut Bytes, redactor: &Redactor) -> Result<EventBody, D
     let args_cut = exec.args_total > exec.args;
     Ok(EventBody::Exec {
         first: exec.header.flags & EXEC_FIRST != 0,
+        injected: exec.header.flags & EXEC_INJECTED != 0,
         fileless: exec.header.flags & EXEC_FILELESS != 0,
         parent_pid: exec.parent_pid,
         vpid: exec.vpid,

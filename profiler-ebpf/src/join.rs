@@ -1,0 +1,156 @@
+//! Processes that come into a container from outside: its launcher, `kubectl exec`, a kubelet's probe.
+//!
+//! Until such a process runs a program inside, what it does (namespaces, mounts, keys: over fifty calls with runc) is the
+//! runtime's doing. runc moves itself in; crun makes its child in the container's cgroup at once. A runtime may also run
+//! itself again while it still is in its own mount namespace: that is no program of the container's either.
+
+use aya_ebpf::{
+    helpers::{bpf_get_current_pid_tgid, bpf_get_current_task_btf},
+    macros::{btf_tracepoint, map},
+    maps::LruHashMap,
+    programs::BtfTracePointContext,
+};
+
+use crate::{
+    cgroup,
+    container::Container,
+    kernel::{EVERY_CGROUP, load, offset, read},
+};
+
+/// Process id → where it comes from. An entry speaks of its own container only, so one that was left over from a
+/// process of the same number hides nothing.
+#[map]
+static JOINING: LruHashMap<u32, Joining> = LruHashMap::with_max_entries(16_384, 0);
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Joining {
+    container: u64,
+    /// The mount namespace that it came from, as an address that is only compared.
+    namespace: u64,
+}
+
+/// What an exec makes of a process.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Origin {
+    /// Born in the container.
+    Inside,
+    /// It has come in with this exec.
+    Joined,
+    /// The runtime, which ran itself again on its way in.
+    Runtime,
+}
+
+/// `void cgroup_attach_task(struct cgroup *dst_cgrp, const char *path, struct task_struct *task, bool threadgroup)`:
+/// in the context of who moves it.
+#[btf_tracepoint(function = "cgroup_attach_task")]
+pub(crate) fn cgroup_attach(ctx: BtfTracePointContext) -> i32 {
+    if EVERY_CGROUP.load() != 0 {
+        let (cgroup, task): (*const u8, *const u8) = (ctx.arg(0), ctx.arg(2));
+        let _not_a_container = attached(cgroup, task);
+    }
+    0
+}
+
+#[inline(always)]
+fn attached(cgroup: *const u8, task: *const u8) -> Option<()> {
+    let container = Container::of_cgroup(cgroup::id(cgroup)?)?;
+    // What a process does to its own kind within its container is no coming in.
+    if Container::current().is_some_and(|current| current.id == container.id) {
+        return None;
+    }
+    // SAFETY: the hook's argument is BTF-typed.
+    let process = unsafe { load::<u32>(task, &offset::TASK_TGID) };
+    mark(process, &container, namespace(task)?);
+    Some(())
+}
+
+/// A child made inside by a process outside, or by one that has itself run nothing yet. True where the child is
+/// on its way in.
+#[inline(always)]
+pub(crate) fn forked(child: *const u8, process: u32) -> Option<()> {
+    if EVERY_CGROUP.load() == 0 {
+        return None;
+    }
+    let set = read::<*const u8>(child, &offset::TASK_CGROUPS)?;
+    let container = Container::of_cgroup(cgroup::id(read(set, &offset::CSS_SET_CGROUP)?)?)?;
+    let inside = Container::current().is_some_and(|current| current.id == container.id);
+    let namespace = if !inside {
+        namespace(child)?
+    } else if container.joining() != 0 {
+        find(&container)?.namespace
+    } else {
+        return None;
+    };
+    mark(process, &container, namespace);
+    Some(())
+}
+
+/// Whether the current process came into this container and has run no program there yet.
+#[inline(always)]
+pub(crate) fn is_joining(container: &Container) -> bool {
+    container.joining() != 0 && find(container).is_some()
+}
+
+/// The current process runs a program.
+#[inline(always)]
+pub(crate) fn executed(container: &Container) -> Origin {
+    if container.joining() == 0 {
+        return Origin::Inside;
+    }
+    let Some(joining) = find(container) else { return Origin::Inside };
+    // SAFETY: the helper returns a BTF-typed pointer.
+    let task = unsafe { bpf_get_current_task_btf() }.cast::<u8>().cast_const();
+    if namespace(task) == Some(joining.namespace) {
+        return Origin::Runtime;
+    }
+    forget(container);
+    Origin::Joined
+}
+
+/// The current process ends. True where it never ran a program inside.
+#[inline(always)]
+pub(crate) fn ended(container: &Container) -> bool {
+    let joining = is_joining(container);
+    if joining {
+        forget(container);
+    }
+    joining
+}
+
+#[inline(always)]
+fn mark(process: u32, container: &Container, namespace: u64) {
+    let joining = Joining { container: container.id, namespace };
+    // SAFETY: values are plain integers.
+    let known =
+        unsafe { JOINING.get(process) }.is_some_and(|known| known.container == container.id);
+    if JOINING.insert(process, joining, 0).is_ok() && !known {
+        container.add_joining(1);
+    }
+}
+
+#[inline(always)]
+fn find(container: &Container) -> Option<Joining> {
+    // SAFETY: values are plain integers.
+    let joining = *unsafe { JOINING.get(current()) }?;
+    (joining.container == container.id).then_some(joining)
+}
+
+#[inline(always)]
+fn forget(container: &Container) {
+    if JOINING.remove(current()).is_ok() {
+        container.add_joining(-1);
+    }
+}
+
+/// The current process id.
+#[inline(always)]
+fn current() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+#[inline(always)]
+fn namespace(task: *const u8) -> Option<u64> {
+    let proxy = read::<*const u8>(task, &offset::TASK_NSPROXY)?;
+    read(proxy, &offset::NSPROXY_MNT)
+}
