@@ -7,6 +7,7 @@ use crate::drift::DriftKind;
 use crate::generalise::{
     Peer, accept, connect, generalise_args, generalise_path, join_args, listen,
 };
+use crate::observe::INJECTED;
 
 /// One statement: this executable has this in that set.
 #[derive(Clone, Debug)]
@@ -30,6 +31,11 @@ pub(super) fn facts(observation: &Observation) -> Vec<Fact> {
     }
 }
 
+/// What stands for a parent that is none.
+fn literal(key: &str) -> Name {
+    Name { key: key.to_owned(), values: Vec::new() }
+}
+
 /// An executable's own name, or any path.
 pub(super) fn path_name(path: &str) -> Name {
     Name { key: generalise_path(path), values: vec![path.to_owned()] }
@@ -47,17 +53,22 @@ pub(super) fn syscall_name(syscall: &Syscall) -> String {
 
 fn of_exec(exec: &Exec, process: &Process) -> [Fact; 2] {
     let parent = exec.parent.as_deref();
+    let injected = parent == Some(INJECTED);
     let mut values = process.args.clone();
     if process.args_cut {
         values.push("…".to_owned());
     }
     [
         Fact {
-            kind: DriftKind::ExecParent,
+            kind: if injected { DriftKind::ExecInjected } else { DriftKind::ExecParent },
             set: Set::Parents,
-            object: parent.unwrap_or(ENTRYPOINT).to_owned(),
-            name: parent
-                .map_or_else(|| Name { key: ENTRYPOINT.to_owned(), values: Vec::new() }, path_name),
+            object: if injected { &process.executable } else { parent.unwrap_or(ENTRYPOINT) }
+                .to_owned(),
+            name: match parent {
+                None => literal(ENTRYPOINT),
+                Some(INJECTED) => literal(INJECTED),
+                Some(parent) => path_name(parent),
+            },
         },
         Fact {
             kind: DriftKind::ExecArgs,

@@ -9,6 +9,7 @@ use super::nearest;
 use crate::behaviour::{Behaviour, Exec, File, Observation, Syscall};
 use crate::drift::{DriftKind, Finding, Novelty};
 use crate::generalise::Secrets;
+use crate::observe::INJECTED;
 
 /// These calls end a process or go back to where it was: they never come through `sys_exit`, or with a number that is no
 /// longer theirs, so a recording cannot be relied on to hold them. Nothing can be done with them that no process does.
@@ -110,7 +111,9 @@ impl Judge {
         // A new executable is one finding; that its arguments are new as well says nothing more.
         let mut findings = match known {
             None => {
-                vec![finding(DriftKind::Exec, nearest::executable(self, exec.parent.as_deref()))]
+                let injected = exec.parent.as_deref() == Some(INJECTED);
+                let kind = if injected { DriftKind::ExecInjected } else { DriftKind::Exec };
+                vec![finding(kind, nearest::executable(self, exec.parent.as_deref()))]
             }
             Some(_) => self.judge_facts(observation, known),
         };

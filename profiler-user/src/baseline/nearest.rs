@@ -5,6 +5,7 @@ use super::judge::{Judge, Known};
 use super::model::ENTRYPOINT;
 use super::names::{Keys, Set};
 use crate::behaviour::Syscall;
+use crate::observe::INJECTED;
 
 /// Entries that a phrase names before it only counts them.
 const NAMED: usize = 3;
@@ -22,6 +23,15 @@ pub(super) fn executable(judge: &Judge, parent: Option<&str>) -> Option<String> 
         return (!paths.is_empty())
             .then(|| format!("the container was started only with {}", some(&paths)));
     };
+    if parent == INJECTED {
+        let holds = |known: &Known| known.set(Set::Parents).iter().any(|parent| parent == INJECTED);
+        let known = judge.executables.iter().filter(|(_, known)| holds(known));
+        let paths: Vec<_> = known.map(|(path, _)| path.as_str()).collect();
+        return Some(match paths.as_slice() {
+            [] => "nothing was ever run from outside".to_owned(),
+            paths => format!("run from outside were only {}", some(paths)),
+        });
+    }
     let children = judge.holders(Set::Parents, &path_name(parent));
     Some(match (children.is_empty(), judge.executable(parent)) {
         (false, _) => format!("{} ran only {}", short(parent), some(&children)),

@@ -1,6 +1,6 @@
 //! `driftline watch -- CMD`: what CMD does beyond its baseline is drift.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ use crate::{
     baseline::{self, Baseline, Image, Judge},
     behaviour::Observation,
     cli,
-    drift::{Aggregator, BaselineStatus, Context, Event, aggregate},
+    drift::{Aggregator, BaselineStatus, Context, Event, Origin, aggregate},
     error::{Error, code},
     launch::{self, Signals},
     pipeline::Consumer,
@@ -120,9 +120,7 @@ pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, 
 
 fn context(baseline: &Baseline, session: &Session) -> Context {
     Context {
-        host_name: crate::host_name(),
-        container_id: None,
-        image_name: baseline.image.name.clone(),
+        origin: Arc::new(Origin::of_command(crate::host_name(), &baseline.image.name)),
         baseline_id: Some(baseline.id()),
         baseline_status: BaselineStatus::Exact,
         recorded_runs: baseline.runs.len() as u64,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use super::kind::Finding;
+use super::kind::{DriftKind, Finding};
 use crate::behaviour::{Behaviour, Observation};
 
 /// A hash over the kind, the generalised object, the executable, for an exec its parent's, and
@@ -17,6 +17,17 @@ use crate::behaviour::{Behaviour, Observation};
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
+    pub fn of_notice(kind: DriftKind, object: &str) -> Self {
+        Self(
+            Sha256::new()
+                .chain_update(kind.name())
+                .chain_update([0])
+                .chain_update(object)
+                .finalize()
+                .into(),
+        )
+    }
+
     pub fn of(observation: &Observation, finding: &Finding) -> Self {
         let (parent, denied) = match &observation.behaviour {
             Behaviour::Exec(exec) => (exec.parent.as_deref(), false),
@@ -53,7 +64,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::drift::kind::{DriftKind, Novelty};
+    use crate::drift::kind::Novelty;
     use crate::drift::sample;
 
     fn of(observation: &Observation) -> Fingerprint {

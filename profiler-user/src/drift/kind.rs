@@ -19,6 +19,9 @@ pub enum DriftKind {
     /// A memfd or a deleted file was run.
     #[serde(rename = "exec.fileless")]
     ExecFileless,
+    /// Run by a process that came from outside the container: `kubectl exec`, a probe.
+    #[serde(rename = "exec.injected")]
+    ExecInjected,
     #[serde(rename = "file.read")]
     FileRead,
     /// Written, created or truncated.
@@ -35,14 +38,21 @@ pub enum DriftKind {
     /// A system call through another ABI (i386, x32).
     #[serde(rename = "syscall.abi")]
     SyscallAbi,
+    /// There is no baseline of this image.
+    #[serde(rename = "image.unprofiled")]
+    ImageUnprofiled,
+    /// A container was not seen for a while, or not from its start.
+    #[serde(rename = "sensor.gap")]
+    SensorGap,
 }
 
 impl DriftKind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Exec,
         Self::ExecParent,
         Self::ExecArgs,
         Self::ExecFileless,
+        Self::ExecInjected,
         Self::FileRead,
         Self::FileWrite,
         Self::NetConnect,
@@ -50,6 +60,8 @@ impl DriftKind {
         Self::NetAccept,
         Self::Syscall,
         Self::SyscallAbi,
+        Self::ImageUnprofiled,
+        Self::SensorGap,
     ];
 
     /// The value of `drift.kind`; the same as the serialised name.
@@ -59,6 +71,7 @@ impl DriftKind {
             Self::ExecParent => "exec.parent",
             Self::ExecArgs => "exec.args",
             Self::ExecFileless => "exec.fileless",
+            Self::ExecInjected => "exec.injected",
             Self::FileRead => "file.read",
             Self::FileWrite => "file.write",
             Self::NetConnect => "net.connect",
@@ -66,6 +79,8 @@ impl DriftKind {
             Self::NetAccept => "net.accept",
             Self::Syscall => "syscall",
             Self::SyscallAbi => "syscall.abi",
+            Self::ImageUnprofiled => "image.unprofiled",
+            Self::SensorGap => "sensor.gap",
         }
     }
 }

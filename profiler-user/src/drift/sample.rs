@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::event::{Action, BaselineStatus, Context, Event};
+use super::event::{Action, BaselineStatus, Context, Event, Origin};
 use super::kind::{DriftKind, Finding, Novelty};
 use super::{Aggregator, aggregate};
 use crate::behaviour::{
@@ -22,9 +22,7 @@ pub(crate) fn later(seconds: i64) -> Timestamp {
 
 pub(crate) fn context() -> Context {
     Context {
-        host_name: "node-1".to_owned(),
-        container_id: None,
-        image_name: "demo".to_owned(),
+        origin: Arc::new(Origin::of_command("node-1".to_owned(), "demo")),
         baseline_id: Some("sha256:0123".to_owned()),
         baseline_status: BaselineStatus::Exact,
         recorded_runs: 5,

@@ -9,6 +9,7 @@ use super::show::{clean, command, cut};
 use crate::behaviour::{
     Accept, Behaviour, Connect, Exec, File, Listen, Observation, Process, Syscall,
 };
+use crate::observe::INJECTED;
 
 /// Characters of the nearest baseline entry that a sentence shows.
 const NEAREST_MAX: usize = 120;
@@ -24,6 +25,7 @@ pub fn sentence(
     let runs = runs(context);
     let (did, never) = match &observation.behaviour {
         Behaviour::Exec(exec) => match finding.kind {
+            DriftKind::ExecInjected => (ran(process, exec), never_injected(process)),
             DriftKind::ExecParent => (ran(process, exec), never_started(process, exec)),
             DriftKind::ExecArgs => (ran(process, exec), never_like_this(process)),
             DriftKind::ExecFileless => (ran_fileless(process, exec), nobody("did that")),
@@ -58,10 +60,11 @@ pub fn sentence(
 
 fn ran(process: &Process, exec: &Exec) -> String {
     let program = program(process);
-    match (process.ancestry.first(), &exec.parent) {
+    match (process.ancestry.first(), exec.parent.as_deref()) {
         (Some(parent), _) => {
             format!("{} (pid {}) ran {program}", clean(&parent.executable), parent.pid)
         }
+        (None, Some(INJECTED)) => format!("{program} was run from outside the container"),
         (None, Some(parent)) => format!("{} ran {program}", clean(parent)),
         (None, None) => format!("the container started with {program}"),
     }
@@ -110,7 +113,7 @@ fn nobody(did: &str) -> String {
 }
 
 fn never_started(process: &Process, exec: &Exec) -> String {
-    match &exec.parent {
+    match exec.parent.as_deref() {
         Some(parent) => format!(
             "{} was recorded, but {} never started it",
             clean(&process.executable),
@@ -121,6 +124,10 @@ fn never_started(process: &Process, exec: &Exec) -> String {
             clean(&process.executable)
         ),
     }
+}
+
+fn never_injected(process: &Process) -> String {
+    format!("{} was never run from outside", clean(&process.executable))
 }
 
 fn never_like_this(process: &Process) -> String {

@@ -9,6 +9,7 @@ fn exec(pid: u32, executable: &str, first: bool) -> Event {
     event(
         pid,
         EventBody::Exec {
+            injected: false,
             first,
             fileless: false,
             parent_pid: 1,

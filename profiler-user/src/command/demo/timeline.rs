@@ -128,15 +128,18 @@ fn fold<'a>(story: &mut String, rest: impl Iterator<Item = &'a Line>, last: &Lin
 
 fn noun(kind: DriftKind) -> &'static str {
     match kind {
-        DriftKind::Exec | DriftKind::ExecParent | DriftKind::ExecArgs | DriftKind::ExecFileless => {
-            "more program"
-        }
+        DriftKind::Exec
+        | DriftKind::ExecParent
+        | DriftKind::ExecArgs
+        | DriftKind::ExecFileless
+        | DriftKind::ExecInjected => "more program",
         DriftKind::FileRead => "more read",
         DriftKind::FileWrite => "more write",
         DriftKind::NetConnect => "more connection",
         DriftKind::NetListen => "more listener",
         DriftKind::NetAccept => "more accepted connection",
         DriftKind::Syscall | DriftKind::SyscallAbi => "more system call",
+        DriftKind::ImageUnprofiled | DriftKind::SensorGap => "more notice",
     }
 }
 

@@ -7,12 +7,18 @@
 //! that connected. So a listener, and the own end of an accepted connection, is `destination.*`,
 //! and one machine's `net.connect` and the other's `net.accept` join on the same keys.
 
+mod notice;
+mod origin;
 mod parts;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use ulid::Ulid;
 
+pub use self::notice::Notice;
+pub use self::origin::{Node, Origin};
 use self::parts::{EventProcess, Subject};
 use super::fingerprint::Fingerprint;
 use super::kind::{DriftKind, Finding, Novelty};
@@ -25,9 +31,7 @@ pub const SCHEMA_VERSION: &str = "driftline.drift/v1";
 /// What is the same for all drift of one container.
 #[derive(Clone, Debug)]
 pub struct Context {
-    pub host_name: String,
-    pub container_id: Option<String>,
-    pub image_name: String,
+    pub origin: Arc<Origin>,
     pub baseline_id: Option<String>,
     pub baseline_status: BaselineStatus,
     /// Runs that the baseline was recorded in; 0 where unknown.
@@ -116,15 +120,12 @@ pub struct Event {
     #[serde(rename = "threat.framework_version", skip_serializing_if = "Option::is_none")]
     pub framework_version: Option<String>,
 
-    #[serde(rename = "host.name")]
-    pub host_name: String,
-    #[serde(rename = "container.id", skip_serializing_if = "Option::is_none")]
-    pub container_id: Option<String>,
-    #[serde(rename = "container.image.name")]
-    pub image_name: String,
-
     #[serde(flatten)]
-    pub process: EventProcess,
+    pub origin: Arc<Origin>,
+
+    /// None for what no process did.
+    #[serde(flatten)]
+    pub process: Option<EventProcess>,
     #[serde(flatten)]
     pub subject: Subject,
 
@@ -163,10 +164,8 @@ impl Event {
             fingerprint: drift.fingerprint.to_string(),
             techniques: verdict.techniques.clone(),
             framework_version: framework.map(str::to_owned),
-            host_name: context.host_name.clone(),
-            container_id: context.container_id.clone(),
-            image_name: context.image_name.clone(),
-            process: EventProcess::of(observation),
+            origin: Arc::clone(&context.origin),
+            process: Some(EventProcess::of(observation)),
             subject: Subject::of(&observation.behaviour),
             baseline_id: context.baseline_id.clone(),
             baseline_status: context.baseline_status,

@@ -54,12 +54,23 @@ impl Table {
         &self.framework_version
     }
 
-    pub fn verdict(&self, observation: &Observation, finding: &Finding) -> &Verdict {
+    /// Where no rule can speak, because nothing was observed.
+    pub fn default_of(&self, kind: DriftKind) -> &Verdict {
+        &self.defaults[&kind]
+    }
+
+    /// The verdict of a rule that names what was done or done to: one that needs no baseline to be worth telling.
+    pub fn verdict_of_rule(
+        &self,
+        observation: &Observation,
+        finding: &Finding,
+    ) -> Option<&Verdict> {
         let subject = Subject::of(observation);
-        self.rules
-            .iter()
-            .find(|rule| rule.fits(finding, &subject))
-            .map_or_else(|| &self.defaults[&finding.kind], |rule| &rule.verdict)
+        self.rules.iter().find(|rule| rule.fits(finding, &subject)).map(|rule| &rule.verdict)
+    }
+
+    pub fn verdict(&self, observation: &Observation, finding: &Finding) -> &Verdict {
+        self.verdict_of_rule(observation, finding).unwrap_or_else(|| self.default_of(finding.kind))
     }
 }
 

@@ -1,0 +1,55 @@
+//! Events about a container that no process caused: nothing to judge by, a gap in what was seen.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use ulid::Ulid;
+
+use super::{Action, Context, Event, SCHEMA_VERSION, Subject};
+use crate::drift::fingerprint::Fingerprint;
+use crate::drift::kind::{DriftKind, Novelty};
+use crate::drift::severity::Table;
+
+/// What there is to say.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    pub kind: DriftKind,
+    pub object: String,
+    pub sentence: String,
+    pub time: Timestamp,
+    /// The end of what it speaks of, where that has a length.
+    pub last: Timestamp,
+}
+
+impl Notice {
+    pub fn event(self, context: &Context) -> Event {
+        let verdict = Table::builtin().default_of(self.kind);
+        Event {
+            schema_version: SCHEMA_VERSION,
+            id: Ulid::from_datetime(self.time.into()),
+            seq: None,
+            prev_hash: None,
+            action: Action::Created,
+            time: self.time,
+            last: self.last,
+            count: 1,
+            observer_version: env!("CARGO_PKG_VERSION"),
+            kind: self.kind,
+            severity: verdict.severity,
+            novelty: Novelty::Container,
+            sentence: self.sentence,
+            nearest: None,
+            fingerprint: Fingerprint::of_notice(self.kind, &self.object).to_string(),
+            object: self.object,
+            techniques: Vec::new(),
+            framework_version: None,
+            origin: Arc::clone(&context.origin),
+            process: None,
+            subject: Subject::default(),
+            baseline_id: context.baseline_id.clone(),
+            baseline_status: context.baseline_status,
+            sensor_tier: context.sensor_tier.clone(),
+            lost_events: context.lost_events,
+        }
+    }
+}
