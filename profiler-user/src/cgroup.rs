@@ -29,12 +29,13 @@ pub struct Hierarchy {
 }
 
 impl Hierarchy {
-    /// Finds the cgroup2 mount; on a hybrid host it is not `/sys/fs/cgroup` itself.
+    /// Finds the cgroup2 mount; on a hybrid host it is not `/sys/fs/cgroup` itself. Of several, the one that shows the
+    /// whole hierarchy: an agent in a pod has its own part at `/sys/fs/cgroup`, and the host's where its manifest says.
     pub fn find() -> Result<Self, Error> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|error| {
             Error::Machine(format!("cannot read /proc/self/mountinfo: {error}; mount /proc"))
         })?;
-        Self::in_mountinfo(&mounts).ok_or_else(|| {
+        Self::in_mountinfo(&mounts, is_whole).ok_or_else(|| {
             Error::Machine(
                 "no cgroup2 hierarchy is mounted here: this host has version 1 cgroups only, which Driftline cannot \
                  follow; mount one (mount -t cgroup2 none /sys/fs/cgroup/unified) or boot with \
@@ -45,8 +46,8 @@ impl Hierarchy {
     }
 
     /// Fields: id, parent, device, root, mount point, options, optional fields, `-`, type, … (proc(5)).
-    fn in_mountinfo(mountinfo: &str) -> Option<Self> {
-        mountinfo.lines().find_map(|line| {
+    fn in_mountinfo(mountinfo: &str, is_whole: impl Fn(&Path) -> bool) -> Option<Self> {
+        let hierarchies = mountinfo.lines().filter_map(|line| {
             let (left, right) = line.split_once(" - ")?;
             if right.split(' ').next() != Some("cgroup2") {
                 return None;
@@ -55,7 +56,20 @@ impl Hierarchy {
             let root = unescape(fields.next()?);
             let mount = PathBuf::from(unescape(fields.next()?));
             Some(Self { mount, root })
-        })
+        });
+        let mut first = None;
+        for hierarchy in hierarchies {
+            if is_whole(&hierarchy.mount) {
+                return Some(hierarchy);
+            }
+            first.get_or_insert(hierarchy);
+        }
+        first
+    }
+
+    /// Where it is mounted.
+    pub fn mount(&self) -> &Path {
+        &self.mount
     }
 
     /// The directory of the whole hierarchy, as far as it is mounted here.
@@ -83,6 +97,12 @@ impl fmt::Display for Hierarchy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.mount.display().fmt(f)
     }
+}
+
+/// Whether this mount shows the hierarchy from its root, the only cgroup without `cgroup.events`. A mount that another
+/// one covers shows neither file.
+fn is_whole(mount: &Path) -> bool {
+    mount.join("cgroup.procs").exists() && !mount.join("cgroup.events").exists()
 }
 
 /// mountinfo writes blanks as octal.
@@ -219,6 +239,8 @@ impl Drop for Cgroup {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::Hierarchy;
 
     const HYBRID: &str = "\
@@ -229,19 +251,38 @@ mod tests {
 
     #[test]
     fn a_hybrid_hosts_cgroup2_is_found() {
-        let hierarchy = Hierarchy::in_mountinfo(HYBRID).unwrap();
+        let hierarchy = Hierarchy::in_mountinfo(HYBRID, |_| false).unwrap();
         assert_eq!(hierarchy.to_string(), "/sys/fs/cgroup/unified");
     }
 
     #[test]
     fn version_1_alone_is_none() {
         let version_1: Vec<_> = HYBRID.lines().take(2).collect();
-        assert!(Hierarchy::in_mountinfo(&version_1.join("\n")).is_none());
+        assert!(Hierarchy::in_mountinfo(&version_1.join("\n"), |_| true).is_none());
     }
 
     #[test]
     fn blanks_in_mount_points_are_read() {
         let line = "25 23 0:24 / /mnt/a\\040b rw - cgroup2 cgroup2 rw";
-        assert_eq!(Hierarchy::in_mountinfo(line).unwrap().to_string(), "/mnt/a b");
+        assert_eq!(Hierarchy::in_mountinfo(line, |_| true).unwrap().to_string(), "/mnt/a b");
+    }
+
+    #[test]
+    fn of_several_mounts_the_whole_hierarchy_is_taken() {
+        let mounts = "\
+1 0 0:29 / /sys/fs/cgroup ro - cgroup2 cgroup rw
+2 0 0:29 /../../.. /host/sys/fs/cgroup rw - cgroup2 cgroup rw
+3 0 0:29 /../../../kubepods /pods rw - cgroup2 cgroup rw";
+        for (whole, expected) in [
+            (&["/host/sys/fs/cgroup"][..], "/host/sys/fs/cgroup"),
+            (&["/sys/fs/cgroup"], "/sys/fs/cgroup"),
+            (&["/sys/fs/cgroup", "/host/sys/fs/cgroup"], "/sys/fs/cgroup"),
+            (&["/pods"], "/pods"),
+            (&[], "/sys/fs/cgroup"),
+        ] {
+            let is_whole = |mount: &Path| whole.iter().any(|path| mount == Path::new(path));
+            let found = Hierarchy::in_mountinfo(mounts, is_whole).unwrap();
+            assert_eq!(found.to_string(), expected, "{whole:?}");
+        }
     }
 }

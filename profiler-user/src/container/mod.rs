@@ -1,5 +1,7 @@
 //! Which container: what the runtime and Kubernetes call the thing behind a cgroup.
 
 mod identity;
+pub mod locate;
+pub mod path;
 
 pub use identity::{ContainerId, Identity, ImageIdentity, Pod, Role, Source};
