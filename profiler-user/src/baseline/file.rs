@@ -84,7 +84,7 @@ pub fn path_for(directory: &Path, image: &str) -> PathBuf {
 
 /// The baseline of `image`, which must be of that very image and architecture.
 pub fn load(directory: &Path, image: &Image) -> Result<Baseline, LoadError> {
-    let path = path_for(directory, &image.name);
+    let path = path_for(directory, &image.label());
     let baseline = match load_file(&path) {
         Err(LoadError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             let known = list(directory)
@@ -93,7 +93,7 @@ pub fn load(directory: &Path, image: &Image) -> Result<Baseline, LoadError> {
                 .map(|listed| listed.image)
                 .collect();
             return Err(LoadError::NotFound {
-                image: image.name.clone(),
+                image: image.label(),
                 directory: directory.to_owned(),
                 known,
             });
@@ -101,8 +101,9 @@ pub fn load(directory: &Path, image: &Image) -> Result<Baseline, LoadError> {
         loaded => loaded?,
     };
     let (found, expected) = (baseline.image.clone(), image.clone());
-    if found.name != expected.name {
-        return Err(LoadError::OtherImage { path, found: found.name, expected: expected.name });
+    if found.label() != expected.label() || found.id != expected.id {
+        let (found, expected) = (found.label(), expected.label());
+        return Err(LoadError::OtherImage { path, found, expected });
     }
     if found.architecture != expected.architecture {
         let (found, expected) = (found.architecture, expected.architecture);
@@ -161,7 +162,7 @@ fn parse(path: PathBuf, bytes: &[u8]) -> Result<Baseline, LoadError> {
 
 /// Writes the baseline under its image's name. A reader sees the old file or the new one, never a part, also after a crash.
 pub fn save(directory: &Path, baseline: &Baseline) -> Result<PathBuf, SaveError> {
-    let path = path_for(directory, &baseline.image.name);
+    let path = path_for(directory, &baseline.image.label());
     match write_whole(directory, &path, layout::render(baseline).as_bytes()) {
         Ok(()) => Ok(path),
         Err(source) => Err(SaveError { path, source }),

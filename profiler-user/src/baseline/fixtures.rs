@@ -48,6 +48,7 @@ fn started() -> Run {
         ended: None,
         host: "h".to_owned(),
         tier: "full".to_owned(),
+        partial: false,
         lost: BTreeMap::new(),
         command: Some(vec!["nginx".to_owned()]),
     }

@@ -1,6 +1,7 @@
 //! Taking an observation in.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use jiff::Timestamp;
 
@@ -14,18 +15,31 @@ impl Baseline {
     pub fn begin_run(&mut self, id: RunId, run: Run, key_id: &str) {
         let run = Run { started: to_second(run.started), ended: run.ended.map(to_second), ..run };
         self.redaction_key.insert(key_id.to_owned());
-        self.runs.insert(id, run);
+        match self.runs.entry(id) {
+            Entry::Vacant(entry) => {
+                entry.insert(run);
+            }
+            // It was interrupted, and goes on.
+            Entry::Occupied(mut entry) => {
+                entry.get_mut().partial = true;
+                entry.get_mut().ended = None;
+            }
+        }
     }
 
     /// `lost`: how many events were lost during the run, by kind.
     pub fn end_run(&mut self, id: &RunId, ended: Timestamp, lost: &BTreeMap<String, u64>) {
+        self.lose(id, lost);
         if let Some(run) = self.runs.get_mut(id) {
             run.ended = Some(to_second(ended));
-            run.lost.extend(
-                lost.iter()
-                    .filter(|(_, count)| **count > 0)
-                    .map(|(kind, count)| (kind.clone(), *count)),
-            );
+        }
+    }
+
+    /// The same while the run goes on.
+    pub fn lose(&mut self, id: &RunId, lost: &BTreeMap<String, u64>) {
+        if let Some(run) = self.runs.get_mut(id) {
+            let lost = lost.iter().filter(|(_, count)| **count > 0);
+            run.lost.extend(lost.map(|(kind, count)| (kind.clone(), *count)));
         }
     }
 

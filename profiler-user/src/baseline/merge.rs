@@ -25,10 +25,10 @@ pub enum MergeError {
 
 impl Baseline {
     pub fn merge(mut self, other: Self) -> Result<Self, MergeError> {
-        if self.image.name != other.image.name {
-            return Err(MergeError::OtherImage { one: self.image.name, other: other.image.name });
+        let image = self.image.label();
+        if image != other.image.label() || self.image.id != other.image.id {
+            return Err(MergeError::OtherImage { one: image, other: other.image.label() });
         }
-        let image = self.image.name.clone();
         if self.image.architecture != other.image.architecture {
             return Err(MergeError::OtherArchitecture {
                 image,
@@ -43,6 +43,8 @@ impl Baseline {
                 other: other.generaliser,
             });
         }
+        self.image.repo_digests.extend(other.image.repo_digests);
+        self.image.references.extend(other.image.references);
         self.redaction_key.extend(other.redaction_key);
         self.runs.join(other.runs);
         self.syscalls.join(other.syscalls);
@@ -98,6 +100,7 @@ impl Join for Run {
     fn join(&mut self, other: Self) {
         self.started = self.started.min(other.started);
         self.ended = self.ended.max(other.ended);
+        self.partial |= other.partial;
         self.lost.join(other.lost);
         // These do not differ between copies of one run; where they do, the order must not matter either.
         let Self { host, tier, command, .. } = other;
@@ -167,12 +170,13 @@ mod tests {
 
     fn run() -> impl Strategy<Value = Run> {
         let command = prop::option::of(prop::collection::vec("[a-c]", 0..2));
-        (time(), prop::option::of(time()), "[ab]", "[ab]", map(0..9_u64), command).prop_map(
-            |(started, ended, host, tier, lost, command)| Run {
+        (time(), prop::option::of(time()), "[ab]", "[ab]", any::<bool>(), map(0..9_u64), command).prop_map(
+            |(started, ended, host, tier, partial, lost, command)| Run {
                 started,
                 ended,
                 host,
                 tier,
+                partial,
                 lost,
                 command,
             },

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::container::{ContainerId, Identity};
 use crate::generalise::GENERALISER;
 
 /// The version of this format.
@@ -40,12 +41,26 @@ pub struct Baseline {
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
+    /// Of a container image the repository.
     pub name: String,
     /// As `uname -m` has it.
     pub architecture: String,
+    /// The config digest, `sha256:…`: the same wherever the image came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The container's name in its pod: one image may run in several roles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// `registry/web@sha256:…`, under which else it may be found.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub repo_digests: BTreeSet<String>,
+    /// As users wrote it: `registry/web:1.27`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub references: BTreeSet<String>,
 }
 
-/// A ULID: unique without asking anybody, and sorted by time.
+/// Unique without asking anybody: a ULID, sorted by time; of a container the beginning of its id, so that a
+/// recording which was interrupted goes on as the same run.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct RunId(String);
@@ -61,6 +76,9 @@ pub struct Run {
     pub host: String,
     /// `full` or `restricted`: what the kernel allowed to be seen.
     pub tier: String,
+    /// Not seen from its start, or not all of the time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// Events that were lost, by kind.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lost: BTreeMap<String, u64>,
@@ -146,13 +164,46 @@ impl Baseline {
 impl Image {
     /// An image on this machine's architecture.
     pub fn here(name: impl Into<String>) -> Self {
-        Self { name: name.into(), architecture: std::env::consts::ARCH.to_owned() }
+        let (name, architecture) = (name.into(), std::env::consts::ARCH.to_owned());
+        let (repo_digests, references) = (BTreeSet::new(), BTreeSet::new());
+        Self { name, architecture, id: None, container: None, repo_digests, references }
+    }
+
+    /// The image of a container in its role; none where its runtime does not say.
+    pub fn of_container(identity: &Identity) -> Option<Self> {
+        let image = identity.image.as_ref()?;
+        let here = Self::here(&image.name);
+        Some(Self {
+            architecture: image.architecture.clone().unwrap_or(here.architecture),
+            name: if image.name.is_empty() { image.id.clone()? } else { here.name },
+            id: image.id.clone(),
+            container: identity.name.clone(),
+            repo_digests: image.repo_digests.iter().cloned().collect(),
+            references: image.reference.iter().cloned().collect(),
+        })
+    }
+
+    /// What its baseline's file is called: unique for image and role, and told by a person.
+    pub fn label(&self) -> String {
+        let mut label = self.name.clone();
+        if let Some(id) = &self.id {
+            let digits = id.strip_prefix("sha256:").unwrap_or(id);
+            label = format!("{label}@{}", digits.get(..12).unwrap_or(digits));
+        }
+        match &self.container {
+            Some(container) => format!("{label}+{container}"),
+            None => label,
+        }
     }
 }
 
 impl RunId {
     pub fn new(ulid: impl Into<String>) -> Self {
         Self(ulid.into())
+    }
+
+    pub fn of_container(id: &ContainerId) -> Self {
+        Self(id.as_str()[..26].to_owned())
     }
 }
 

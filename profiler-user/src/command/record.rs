@@ -63,6 +63,7 @@ pub(crate) async fn run(args: cli::Record, signals: Signals) -> Result<ExitCode,
         ended: None,
         host: crate::host_name(),
         tier: tier_name(session.tier()).to_owned(),
+        partial: false,
         lost: std::collections::BTreeMap::new(),
         command: Some(redactor.redact_args(command.collect())),
     };

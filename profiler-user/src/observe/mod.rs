@@ -41,6 +41,20 @@ impl Observer {
         Self { clock, processes: HashMap::new(), listeners: Listeners::default() }
     }
 
+    /// Takes in a process that ran before anybody looked; its parent should be known before it.
+    pub fn adopt(&mut self, process: Process) {
+        let ancestry = self.processes.get(&process.parent_pid).map(|parent| descent(&parent.process));
+        let process = Process { ancestry: ancestry.unwrap_or_default(), ..process };
+        let entry = Entry { process: Arc::new(process), executed: true };
+        self.processes.insert(entry.process.pid, entry);
+    }
+
+    /// The same for a socket that already listens.
+    pub fn adopt_listener(&mut self, container: u64, pid: u32, listen: Listen) {
+        let process = self.process(pid, 0);
+        self.listeners.add(container, &process, listen);
+    }
+
     /// What an event says of behaviour; forks and exits only change the table.
     pub fn observe(&mut self, event: Event) -> Option<Observation> {
         let time = self.clock.at(event.time);

@@ -14,7 +14,7 @@ use anyhow::Context;
 use aya::{Btf, Ebpf, EbpfLoader, maps::HashMap};
 use profiler_common::{container::ContainerState, offset::ABSENT};
 
-pub use decode::{DecodeError, Event, EventBody, decode};
+pub use decode::{DecodeError, Event, EventBody, command_line, decode};
 pub use probes::{Behaviour, Status, Tier};
 pub use records::Records;
 

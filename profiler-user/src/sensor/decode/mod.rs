@@ -123,6 +123,11 @@ fn syscall(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
     })
 }
 
+/// argv as `/proc/PID/cmdline` has it, redacted.
+pub fn command_line(bytes: &[u8], redactor: &Redactor) -> Vec<String> {
+    redactor.redact_args(process::split(bytes))
+}
+
 /// Takes a record's fixed part off its front.
 fn fixed<T: FromBytes>(rest: &mut Bytes, what: &'static str) -> Result<T, DecodeError> {
     let short = DecodeError::Short { what, len: rest.len() };

@@ -1,0 +1,228 @@
+//! `driftline record` on a node: one baseline for each image and role, saved every second that brought something.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime},
+};
+
+use jiff::Timestamp;
+
+use super::task::{Member, Task};
+use crate::{
+    baseline::{self, Baseline, Image, LoadError, Run, RunId},
+    behaviour::{Behaviour, Observation},
+    container::Role,
+    drift::BaselineStatus,
+    observe::{UNKNOWN, losses},
+    store::{Capture, Write},
+};
+
+/// A save that takes long is repeated less often: it may take a tenth of the time.
+const SHARE: u32 = 10;
+
+pub(super) struct Recorder {
+    directory: PathBuf,
+    key_id: String,
+    host: String,
+    tier: String,
+    books: BTreeMap<String, Book>,
+    /// Labels of baselines that cannot be used; it was said why.
+    unusable: HashMap<String, String>,
+}
+
+/// A baseline that is being recorded.
+struct Book {
+    baseline: Baseline,
+    dirty: bool,
+    /// Not before then.
+    due: Instant,
+    /// The file as it was last written here: another one was written by somebody else.
+    stamp: Option<(SystemTime, u64)>,
+    failing: bool,
+}
+
+pub(super) struct Recording {
+    label: String,
+    run: RunId,
+    unattributed: u64,
+}
+
+impl Recorder {
+    pub(super) fn new(directory: &Path, key_id: String, host: String, tier: String) -> Self {
+        let directory = directory.to_owned();
+        let (books, unusable) = (BTreeMap::new(), HashMap::new());
+        Self { directory, key_id, host, tier, books, unusable }
+    }
+
+    /// Images that are being recorded.
+    pub(super) fn len(&self) -> usize {
+        self.books.len()
+    }
+
+    fn book(&mut self, image: Image) -> Result<&mut Book, LoadError> {
+        let label = image.label();
+        if !self.books.contains_key(&label) {
+            let path = baseline::path_for(&self.directory, &label);
+            let stamp = stamp(&path);
+            let baseline = match baseline::load(&self.directory, &image) {
+                Ok(baseline) => baseline,
+                Err(LoadError::NotFound { .. }) => Baseline::new(image.clone()),
+                Err(error) => return Err(error),
+            };
+            let (dirty, due, failing) = (false, Instant::now(), false);
+            self.books.insert(label.clone(), Book { baseline, dirty, due, stamp, failing });
+        }
+        let book = self.books.get_mut(&label).expect("it was just put there");
+        book.baseline.image.repo_digests.extend(image.repo_digests);
+        book.baseline.image.references.extend(image.references);
+        Ok(book)
+    }
+
+    fn finish(&mut self, job: &Recording, lost: &[u64], ended: Option<Timestamp>) {
+        let Some(book) = self.books.get_mut(&job.label) else { return };
+        let mut lost = losses(lost);
+        if job.unattributed > 0 {
+            lost.insert("unattributed".to_owned(), job.unattributed);
+        }
+        match ended {
+            Some(ended) => book.baseline.end_run(&job.run, ended, &lost),
+            None => book.baseline.lose(&job.run, &lost),
+        }
+        book.dirty = true;
+    }
+
+    /// Writes everything that is not on disk yet.
+    pub(super) fn save_all(&mut self) {
+        for book in self.books.values_mut() {
+            book.due = Instant::now();
+        }
+        self.save_due();
+    }
+
+    fn save_due(&mut self) {
+        let now = Instant::now();
+        for book in self.books.values_mut().filter(|book| book.dirty && book.due <= now) {
+            match book.save(&self.directory) {
+                Ok(()) => {
+                    book.dirty = false;
+                    book.failing = false;
+                }
+                Err(error) => {
+                    if !book.failing {
+                        eprintln!("driftline: {error:#}; it is tried again");
+                    }
+                    book.failing = true;
+                }
+            }
+            let took = now.elapsed();
+            book.due = Instant::now() + (took * SHARE).max(Duration::from_millis(900));
+        }
+    }
+}
+
+impl Task for Recorder {
+    type Job = Recording;
+
+    fn begin(
+        &mut self,
+        member: &Member,
+        now: Timestamp,
+        _out: &mut Vec<Write>,
+    ) -> Option<Recording> {
+        if member.identity.role == Role::Sandbox {
+            return None;
+        }
+        let Some(image) = Image::of_container(&member.identity) else {
+            eprintln!(
+                "driftline: container {} is not recorded: no runtime says what its image is",
+                member.identity.id.short()
+            );
+            return None;
+        };
+        let (label, key_id) = (image.label(), self.key_id.clone());
+        let details = Run {
+            started: member.identity.started.unwrap_or(now),
+            ended: None,
+            host: self.host.clone(),
+            tier: self.tier.clone(),
+            partial: member.capture != Capture::FromStart,
+            lost: BTreeMap::new(),
+            command: None,
+        };
+        let run = RunId::of_container(&member.identity.id);
+        match self.book(image) {
+            Ok(book) => {
+                book.baseline.begin_run(run.clone(), details, &key_id);
+                book.dirty = true;
+                self.unusable.remove(&label);
+                Some(Recording { label, run, unattributed: 0 })
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if self.unusable.get(&label) != Some(&error) {
+                    eprintln!("driftline: {error}; until then {label} is not recorded");
+                }
+                self.unusable.insert(label, error);
+                None
+            }
+        }
+    }
+
+    fn take(&mut self, job: &mut Recording, observation: Observation, _out: &mut Vec<Write>) {
+        let Some(book) = self.books.get_mut(&job.label) else { return };
+        // Whoever did it: learned, it would be allowed to every process of which nothing is known.
+        if observation.process.executable == UNKNOWN
+            && !matches!(observation.behaviour, Behaviour::Syscall(_))
+        {
+            job.unattributed += 1;
+        } else {
+            book.baseline.learn(&job.run, &observation);
+            book.dirty = true;
+        }
+    }
+
+    fn tick(&mut self, _: &mut Recording, _: u64, _: Timestamp, _: &mut Vec<Write>) {}
+
+    fn end(&mut self, job: Recording, lost: &[u64], now: Timestamp, _out: &mut Vec<Write>) {
+        self.finish(&job, lost, Some(now));
+    }
+
+    fn leave(&mut self, job: Recording, lost: &[u64], _now: Timestamp, _out: &mut Vec<Write>) {
+        self.finish(&job, lost, None);
+    }
+
+    fn every_second(&mut self, _now: Timestamp) {
+        self.save_due();
+    }
+
+    fn baseline(&self, _job: &Recording) -> Option<(Option<String>, BaselineStatus)> {
+        None
+    }
+}
+
+impl Book {
+    /// Merges with what somebody else may have saved meanwhile, so that neither loses.
+    fn save(&mut self, directory: &Path) -> anyhow::Result<()> {
+        fs::create_dir_all(directory)?;
+        let lock = fs::File::open(directory)?;
+        lock.lock()?;
+        let path = baseline::path_for(directory, &self.baseline.image.label());
+        if self.stamp != stamp(&path) {
+            match baseline::load(directory, &self.baseline.image) {
+                Ok(on_disk) => self.baseline = on_disk.merge(self.baseline.clone())?,
+                Err(LoadError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        baseline::save(directory, &self.baseline)?;
+        self.stamp = stamp(&path);
+        Ok(())
+    }
+}
+
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}

@@ -1,0 +1,157 @@
+//! Containers that ran before the agent did: their processes and listeners, from /proc.
+
+use std::{
+    collections::HashMap,
+    fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+};
+
+use crate::{
+    behaviour::{Listen, Process, Protocol, canonical},
+    observe::Observer,
+    redact::Redactor,
+    sensor,
+};
+
+/// Programs that start containers: as long as nothing else runs in a cgroup, its entrypoint does not either.
+const RUNTIMES: [&str; 4] = ["runc", "crun", "youki", "runsc"];
+
+/// Whether any of the processes is the container's own, and not its runtime on the way in.
+pub(super) fn is_running(pids: &[u32]) -> bool {
+    pids.iter().any(|pid| {
+        let Ok(executable) = fs::read_link(format!("/proc/{pid}/exe")) else { return false };
+        let name = executable.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = name.trim_start_matches("memfd:").trim_end_matches(" (deleted)");
+        !RUNTIMES.iter().any(|runtime| name == *runtime || name.starts_with("runc_cloned"))
+    })
+}
+
+/// Tells the observer what runs and listens. What is gone by now is left out.
+pub(super) fn take_in(observer: &mut Observer, container: u64, pids: &[u32], redactor: &Redactor) {
+    let mut processes: Vec<_> = pids.iter().filter_map(|pid| process(*pid, redactor)).collect();
+    // Parents first; the first process of a pid namespace has no parent in it.
+    processes.sort_by_key(|process| (process.vpid, process.pid));
+    for process in processes {
+        observer.adopt(process);
+    }
+    let mut sockets = HashMap::new();
+    for pid in pids {
+        for inode in sockets_of(*pid) {
+            sockets.entry(inode).or_insert(*pid);
+        }
+    }
+    // One network namespace for all of them, unless the container made more: the first process's will do.
+    let Some(first) = pids.first() else { return };
+    for (table, parse) in
+        [("tcp", address_v4 as fn(&str) -> Option<IpAddr>), ("tcp6", address_v6)]
+    {
+        let table = fs::read_to_string(format!("/proc/{first}/net/{table}")).unwrap_or_default();
+        for (local, inode) in table.lines().filter_map(|line| listener(line, parse)) {
+            if let Some(pid) = sockets.get(&inode) {
+                let listen = Listen {
+                    protocol: Protocol::Tcp,
+                    local,
+                    port_chosen: !is_ephemeral(local.port()),
+                };
+                observer.adopt_listener(container, *pid, listen);
+            }
+        }
+    }
+}
+
+fn process(pid: u32, redactor: &Redactor) -> Option<Process> {
+    let directory = format!("/proc/{pid}");
+    let executable = fs::read_link(format!("{directory}/exe")).ok()?;
+    let status = fs::read_to_string(format!("{directory}/status")).ok()?;
+    let command = fs::read(format!("{directory}/cmdline")).unwrap_or_default();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.trim_start_matches(':').split_whitespace())
+    };
+    Some(Process {
+        pid,
+        vpid: field("NSpid").and_then(|mut ids| ids.next_back()?.parse().ok()),
+        parent_pid: field("PPid").and_then(|mut ids| ids.next()?.parse().ok()).unwrap_or(0),
+        uid: field("Uid").and_then(|mut ids| ids.next()?.parse().ok()).unwrap_or(0),
+        executable: executable.to_string_lossy().into_owned(),
+        args: sensor::command_line(&command, redactor),
+        args_cut: false,
+        ancestry: Vec::new(),
+    })
+}
+
+fn sockets_of(pid: u32) -> Vec<u64> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let inode = |path: &Path| {
+        let link = fs::read_link(path).ok()?;
+        link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    };
+    entries.filter_map(|entry| inode(&entry.ok()?.path())).collect()
+}
+
+/// A listening socket of `/proc/PID/net/tcp`: where, and its inode.
+fn listener(line: &str, parse: fn(&str) -> Option<IpAddr>) -> Option<(SocketAddr, u64)> {
+    const LISTEN: &str = "0A";
+    let fields: Vec<_> = line.split_whitespace().collect();
+    if *fields.get(3)? != LISTEN {
+        return None;
+    }
+    let (address, port) = fields.get(1)?.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let inode = fields.get(9)?.parse().ok()?;
+    Some((SocketAddr::new(canonical(parse(address)?), port), inode))
+}
+
+/// The kernel prints addresses as words in the machine's order.
+fn address_v4(text: &str) -> Option<IpAddr> {
+    let word = u32::from_str_radix(text, 16).ok()?;
+    Some(Ipv4Addr::from(word.to_ne_bytes()).into())
+}
+
+fn address_v6(text: &str) -> Option<IpAddr> {
+    let mut bytes = [0; 16];
+    for (index, chunk) in bytes.chunks_exact_mut(4).enumerate() {
+        let word = u32::from_str_radix(text.get(index * 8..index * 8 + 8)?, 16).ok()?;
+        chunk.copy_from_slice(&word.to_ne_bytes());
+    }
+    Some(Ipv6Addr::from(bytes).into())
+}
+
+/// Whether the kernel hands this port out by itself; who bound it is no longer known.
+fn is_ephemeral(port: u16) -> bool {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut bounds = range.split_whitespace().filter_map(|bound| bound.parse::<u16>().ok());
+    match (bounds.next(), bounds.next()) {
+        (Some(low), Some(high)) => (low..=high).contains(&port),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::Clock;
+
+    #[test]
+    fn the_kernels_tables_are_read() {
+        let line = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1";
+        assert_eq!(listener(line, address_v4), Some(("127.0.0.1:8080".parse().unwrap(), 4711)));
+        let mapped = "   1: 0000000000000000FFFF00000100007F:0050 0:0 0A 0:0 0:0 0 0 0 12 1";
+        assert_eq!(listener(mapped, address_v6), Some(("127.0.0.1:80".parse().unwrap(), 12)));
+        let established = line.replace(" 0A ", " 01 ");
+        assert_eq!(listener(&established, address_v4), None);
+    }
+
+    #[test]
+    fn this_process_is_taken_in() {
+        let redactor = Redactor::new([0; 32]);
+        let own = process(std::process::id(), &redactor).unwrap();
+        assert!(own.executable.contains("driftline") || own.executable.contains("profiler"));
+        assert!(is_running(&[own.pid]));
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut observer = Observer::new(Clock::now().unwrap());
+        take_in(&mut observer, 1, &[own.pid], &redactor);
+        drop(socket);
+    }
+}

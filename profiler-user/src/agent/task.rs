@@ -1,0 +1,45 @@
+//! What is done with a container's observations: recording or watching.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{
+    behaviour::Observation,
+    container::Identity,
+    drift::{BaselineStatus, Origin},
+    store::{Capture, Write},
+};
+
+/// A container whose identity is known as well as it will be.
+pub(super) struct Member {
+    pub(super) identity: Arc<Identity>,
+    pub(super) origin: Arc<Origin>,
+    pub(super) capture: Capture,
+}
+
+/// The agent's work; one container's part of it is a [`Task::Job`].
+pub(super) trait Task: Send + 'static {
+    type Job: Send;
+
+    /// None where there is nothing to do with this container.
+    fn begin(&mut self, member: &Member, now: Timestamp, out: &mut Vec<Write>)
+    -> Option<Self::Job>;
+
+    fn take(&mut self, job: &mut Self::Job, observation: Observation, out: &mut Vec<Write>);
+
+    /// About every second, for each container. `lost`: its events that were lost so far.
+    fn tick(&mut self, job: &mut Self::Job, lost: u64, now: Timestamp, out: &mut Vec<Write>);
+
+    /// The container ended; `lost` by kind.
+    fn end(&mut self, job: Self::Job, lost: &[u64], now: Timestamp, out: &mut Vec<Write>);
+
+    /// The agent stops, the container goes on.
+    fn leave(&mut self, job: Self::Job, lost: &[u64], now: Timestamp, out: &mut Vec<Write>);
+
+    /// About every second.
+    fn every_second(&mut self, now: Timestamp);
+
+    /// The baseline that a job goes by, for the ledger.
+    fn baseline(&self, job: &Self::Job) -> Option<(Option<String>, BaselineStatus)>;
+}
