@@ -20,6 +20,7 @@ pub mod requirements;
 pub mod sensor;
 mod session;
 pub mod sink;
+pub mod store;
 
 use std::process::ExitCode;
 

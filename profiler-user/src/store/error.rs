@@ -1,0 +1,113 @@
+//! What can go wrong with the history, each in one sentence: what, where, why, and what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sqlx::migrate::MigrateError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error(
+        "cannot use the store directory {}: {source}; give --store a directory that exists or can \
+         be created, and that may be written to", path.display()
+    )]
+    Directory { path: PathBuf, source: io::Error },
+    #[error(
+        "the store directory {} is in use by another driftline (pid {pid}); end that one, or give \
+         each its own --store", path.display()
+    )]
+    InUse { path: PathBuf, pid: String },
+    #[error(
+        "the store {} was written by a newer driftline (its schema is {found}, this one knows up \
+         to {known}); run that version, or give --store another directory", path.display()
+    )]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    /// While `doing` something.
+    #[error("cannot {doing} {}: {source}; {}", path.display(), trouble.advice())]
+    Database { path: PathBuf, doing: &'static str, trouble: Trouble, source: sqlx::Error },
+    #[error("an event cannot be written as JSON: {0}; please report this")]
+    Event(#[from] serde_json::Error),
+    #[error("a row of the store {} cannot be read: {why}; move the file away to begin a new one", path.display())]
+    Row { path: PathBuf, why: String },
+}
+
+/// What SQLite complains of, by what one can do about it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Trouble {
+    /// The disk, or a quota, is full.
+    Full,
+    /// The disk does not do what it is told.
+    Disk,
+    /// Not to be opened, or not to be written to.
+    Unwritable,
+    /// Not SQLite's, or no longer.
+    Damaged,
+    /// A value that the schema refuses: a defect of ours.
+    Refused,
+    Other,
+}
+
+impl StoreError {
+    pub(super) fn database(path: &Path, doing: &'static str, source: sqlx::Error) -> Self {
+        Self::Database { path: path.to_owned(), doing, trouble: Trouble::of(&source), source }
+    }
+
+    pub(super) fn migration(path: &Path, source: MigrateError, known: i64) -> Self {
+        let path = path.to_owned();
+        let doing = "bring up to date the store";
+        match source {
+            MigrateError::VersionMissing(found) | MigrateError::VersionTooNew(found, _) => {
+                Self::Newer { path, found, known }
+            }
+            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
+                Self::database(&path, doing, source)
+            }
+            other => Self::Database {
+                path,
+                doing,
+                trouble: Trouble::Other,
+                source: sqlx::Error::Migrate(Box::new(other)),
+            },
+        }
+    }
+
+    /// The same writes would fail again, whatever happens around them.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Database { trouble, .. } => *trouble == Trouble::Refused,
+            Self::Event(_) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Trouble {
+    fn of(error: &sqlx::Error) -> Self {
+        let code = match error {
+            sqlx::Error::Database(error) => error.code().and_then(|code| code.parse::<i32>().ok()),
+            sqlx::Error::Io(error) if error.kind() == io::ErrorKind::StorageFull => {
+                return Self::Full;
+            }
+            _ => None,
+        };
+        // The primary result code is in the low byte: <https://sqlite.org/rescode.html>.
+        match code.map(|code| code & 0xff) {
+            Some(13) => Self::Full,
+            Some(10) => Self::Disk,
+            Some(3 | 8 | 14) => Self::Unwritable,
+            Some(11 | 26) => Self::Damaged,
+            Some(18..=20) => Self::Refused,
+            _ => Self::Other,
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Full => "make room on its disk",
+            Self::Disk => "look after its disk",
+            Self::Unwritable => "see that the file and its directory may be written to",
+            Self::Damaged => "move the file away to begin a new one",
+            Self::Refused | Self::Other => "please report this",
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Events as they are in the store.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::{IntoDeserializer as _, value};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::commit::{nanoseconds, timestamp};
+use crate::drift::{Action, Severity};
+
+/// An event as it was committed. `line` is the record; the rest is what most readers ask of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredEvent {
+    pub seq: i64,
+    /// One JSON object, without a newline: exactly what every sink shall carry.
+    pub line: String,
+    pub action: Action,
+    /// The value of `drift.kind`. Text, so that a kind that this version does not know passes through.
+    pub kind: String,
+    pub severity: Severity,
+    /// Of the first occurrence.
+    pub time: Timestamp,
+    /// Of the newest occurrence.
+    pub last: Timestamp,
+}
+
+/// What is kept beside the line to be searched for.
+#[derive(Deserialize)]
+pub(super) struct Keys {
+    #[serde(rename = "event.id")]
+    id: String,
+    #[serde(rename = "event.action")]
+    action: String,
+    #[serde(rename = "drift.kind")]
+    kind: String,
+    #[serde(rename = "drift.severity")]
+    severity: String,
+    #[serde(rename = "drift.fingerprint")]
+    fingerprint: String,
+    #[serde(rename = "container.id")]
+    container: Option<String>,
+    #[serde(rename = "k8s.namespace.name")]
+    namespace: Option<String>,
+    time: Timestamp,
+    #[serde(rename = "time.last")]
+    last: Timestamp,
+}
+
+impl Keys {
+    pub(super) async fn insert(
+        self,
+        connection: &mut sqlx::SqliteConnection,
+        seq: i64,
+        line: &str,
+    ) -> sqlx::Result<()> {
+        sqlx::query(
+            "INSERT INTO events (seq, line, id, action, kind, severity, fingerprint, container, \
+             namespace, time, last) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(seq)
+        .bind(line)
+        .bind(self.id)
+        .bind(self.action)
+        .bind(self.kind)
+        .bind(self.severity)
+        .bind(self.fingerprint)
+        .bind(self.container)
+        .bind(self.namespace)
+        .bind(nanoseconds(self.time))
+        .bind(nanoseconds(self.last))
+        .execute(connection)
+        .await
+        .map(|_| ())
+    }
+}
+
+pub(super) const COLUMNS_FROM: &str =
+    "SELECT seq, line, action, kind, severity, time, last FROM events";
+
+/// From a row of [`COLUMNS_FROM`].
+impl sqlx::FromRow<'_, SqliteRow> for StoredEvent {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            seq: row.try_get("seq")?,
+            line: row.try_get("line")?,
+            action: match row.try_get("action")? {
+                "created" => Action::Created,
+                "updated" => Action::Updated,
+                "closed" => Action::Closed,
+                other => return Err(unknown("action", other)),
+            },
+            kind: row.try_get("kind")?,
+            severity: severity(row.try_get("severity")?)?,
+            time: timestamp(row.try_get("time")?)?,
+            last: timestamp(row.try_get("last")?)?,
+        })
+    }
+}
+
+fn severity(name: &str) -> sqlx::Result<Severity> {
+    let name: value::StrDeserializer<'_, value::Error> = name.into_deserializer();
+    Severity::deserialize(name).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+pub(super) fn unknown(what: &str, value: &str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("{what} {value:?} is not one this version knows").into())
+}

@@ -1,0 +1,62 @@
+//! The node's history, in one SQLite file: every event, every container, and how far each sink has come.
+//!
+//! **Invariant:** what [`Store::commit`] acknowledged is on disk. The file is in WAL mode, and events and the ledger
+//! are committed with `synchronous=FULL`: neither `kill -9` nor a power cut takes back an acknowledged commit, as
+//! far as the disk keeps what it says. Sinks' cursors are written with `NORMAL`: a power cut may take some
+//! back, and the sink repeats what it had delivered since.
+//!
+//! **Invariant:** `event.seq` counts from 1 without gaps, and each line carries the hash of the one before. Both are
+//! read from the file inside the transaction that appends, so nothing in memory can disagree with it.
+
+mod commit;
+mod error;
+mod event;
+mod ledger;
+mod lock;
+mod open;
+mod query;
+mod upsert;
+mod write;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sqlx::{SqliteConnection, SqlitePool};
+use tokio::sync::{Mutex, watch};
+
+pub use error::{StoreError, Trouble};
+pub use event::StoredEvent;
+pub use ledger::{Capture, LedgerEntry, LedgerFilter, LedgerRow};
+pub use write::{Committed, Write};
+pub use writer::{StoreWriter, WriterStatus};
+
+/// The file's name in the store's directory.
+pub const FILE: &str = "driftline.db";
+
+/// An open history; cheap to clone. The last clone that goes releases the directory.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: PathBuf,
+    /// Both under one lock: SQLite knows one writer at a time, and a lock that waits beats one that polls.
+    writers: Mutex<Writers>,
+    readers: SqlitePool,
+    newest: watch::Sender<i64>,
+    _lock: lock::DirectoryLock,
+}
+
+#[derive(Debug)]
+struct Writers {
+    /// Commits are synced: events and the ledger.
+    durable: SqliteConnection,
+    /// Commits are not synced: cursors.
+    relaxed: SqliteConnection,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! What is written into the history.
+
+use jiff::Timestamp;
+
+use super::LedgerEntry;
+use crate::container::ContainerId;
+use crate::drift::Event;
+
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// Numbered and chained when it is committed; what its `seq` and `prev_hash` hold before does not matter.
+    Event(Box<Event>),
+    /// A container that was seen, or of which more is known by now.
+    Container(Box<LedgerEntry>),
+    /// A container's end. The first that is told of stays; what it left open may be told later.
+    Ended {
+        id: ContainerId,
+        at: Timestamp,
+        exit_code: Option<i32>,
+        /// The runtime's word, such as `OOMKilled`.
+        reason: Option<String>,
+        /// Events of this container that the sensor could not deliver, in all.
+        lost: u64,
+    },
+    /// The agent is alive.
+    Heartbeat(Timestamp),
+    /// Nobody watched; without a container, the whole node.
+    Gap { container: Option<ContainerId>, from: Timestamp, to: Timestamp, why: String },
+}
+
+/// What a commit added.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Committed {
+    pub events: u64,
+    /// `event.seq` of the newest event in the store, 0 where there is none.
+    pub newest: i64,
+}
