@@ -28,9 +28,9 @@ Exit codes:
 pub enum Command {
     /// Say what this kernel and node allow, and what will be blind
     Check(Check),
-    /// Run CMD and take what it does into a baseline
+    /// Take what CMD, or every container of this node, does into baselines
     Record(Record),
-    /// Run CMD and report what its baseline does not hold
+    /// Report what CMD, or any container of this node, does beyond its baseline
     Watch(Watch),
     /// Record a real server, break into it, and show what Driftline saw
     Demo,
@@ -49,9 +49,11 @@ pub struct Check {
 pub struct Record {
     #[command(flatten)]
     pub target: Target,
-    /// End CMD after this long (seconds, or with a unit: 90s, 10m, 2h)
+    /// End after this long (seconds, or with a unit: 90s, 10m, 2h)
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub duration: Option<std::time::Duration>,
+    #[command(flatten)]
+    pub node: Node,
     #[command(flatten)]
     pub sensor: Sensor,
 }
@@ -67,7 +69,42 @@ pub struct Watch {
     #[arg(long)]
     pub fail_on_drift: bool,
     #[command(flatten)]
+    pub node: Node,
+    #[command(flatten)]
     pub sensor: Sensor,
+}
+
+/// Without CMD: the containers of this node.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Without CMD: every container of this node")]
+pub struct Node {
+    /// Directory of the history: events and the ledger of containers
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = "/var/lib/driftline")]
+    pub store: PathBuf,
+    /// Serve /metrics, /healthz and /readyz here, such as 0.0.0.0:9465
+    #[arg(long, value_name = "ADDR", env = "DRIFTLINE_HTTP")]
+    pub http: Option<std::net::SocketAddr>,
+    /// Send alerts to this Alertmanager; repeat it for each of its replicas
+    #[arg(long, value_name = "URL", env = "DRIFTLINE_ALERTMANAGER", value_delimiter = ',')]
+    pub alertmanager: Vec<String>,
+    /// The container runtime's socket, such as unix:///run/containerd/containerd.sock; found by itself where there is one
+    #[arg(long, value_name = "SOCKET", env = "DRIFTLINE_RUNTIME_ENDPOINT", value_delimiter = ',')]
+    pub runtime_endpoint: Vec<String>,
+    /// Only containers of this namespace, or with !NAME none of it; repeat it for more
+    #[arg(long, value_name = "NAME", env = "DRIFTLINE_NAMESPACE", value_delimiter = ',')]
+    pub namespace: Vec<String>,
+    /// Only containers of pods with these labels: key=value, key!=value, key, !key, separated by commas
+    #[arg(long, value_name = "LABELS", env = "DRIFTLINE_SELECTOR")]
+    pub selector: Vec<String>,
+    /// Only containers of images like this, where * is any run of characters; repeat it for more
+    #[arg(long, value_name = "PATTERN", env = "DRIFTLINE_IMAGES", value_delimiter = ',')]
+    pub images: Vec<String>,
+    /// The node's name in Kubernetes, from the downward API
+    #[arg(long, value_name = "NAME", env = "DRIFTLINE_NODE_NAME")]
+    pub node_name: Option<String>,
+    /// The cluster's name, for events and alerts
+    #[arg(long, value_name = "NAME", env = "DRIFTLINE_CLUSTER")]
+    pub cluster: Option<String>,
 }
 
 /// What is run, and where its baseline is.
@@ -79,8 +116,8 @@ pub struct Target {
     /// Name of the image; by default CMD's file name
     #[arg(long, value_name = "NAME", env = "DRIFTLINE_IMAGE", value_parser = image)]
     pub image: Option<String>,
-    /// The command to run, after `--`
-    #[arg(last = true, required = true, value_name = "CMD")]
+    /// The command to run, after `--`; without one, every container of this node
+    #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }
 

@@ -6,8 +6,9 @@ use thiserror::Error;
 
 /// Exit codes of `driftline` itself. Any other is CMD's own; 128 + N where signal N ended CMD.
 ///
-/// 2 is clap's, for a wrong command line.
 pub mod code {
+    /// A wrong command line; clap's own as well.
+    pub const USAGE: u8 = 2;
     /// `watch --fail-on-drift` saw drift.
     pub const DRIFT: u8 = 3;
     /// This machine does not allow what was asked for: not root, no BTF, no cgroup2, no probe.
@@ -30,6 +31,9 @@ pub mod code {
 /// what, why, and what to do.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// A flag that cannot be understood.
+    #[error("{0}")]
+    Usage(String),
     #[error("{0}")]
     Machine(String),
     #[error("{0}")]
@@ -48,6 +52,7 @@ impl Error {
     /// See [`code`].
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
+            Self::Usage(_) => code::USAGE,
             Self::Machine(_) => code::MACHINE,
             Self::Baseline(_) => code::BASELINE,
             Self::Output(_) => code::OUTPUT,

@@ -66,6 +66,26 @@ impl Signals {
     }
 }
 
+impl Signals {
+    /// Waits for a signal that asks driftline to end; its number.
+    pub(crate) async fn ending(self) -> anyhow::Result<i32> {
+        let ending = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+        let mut signals = poll::register(self.fd).context("waiting for signals")?;
+        loop {
+            let mut ready = signals.readable_mut().await.context("waiting for signals")?;
+            match ready.get_inner_mut().read_signal().context("reading a signal")? {
+                Some(info) => {
+                    let number = info.ssi_signo.cast_signed();
+                    if ending.iter().any(|signal| *signal as i32 == number) {
+                        return Ok(number);
+                    }
+                }
+                None => ready.clear_ready(),
+            }
+        }
+    }
+}
+
 /// Starts CMD inside the cgroup.
 pub(crate) fn spawn(
     command: &[OsString],

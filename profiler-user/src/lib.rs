@@ -2,6 +2,7 @@
 //!
 //! [`run`] dispatches; the way of the data is [`pipeline`].
 
+mod agent;
 pub mod baseline;
 pub mod behaviour;
 pub mod cgroup;

@@ -148,7 +148,7 @@ fn undecodable(error: &DecodeError) {
 }
 
 /// Calls that are in the container's sets although their event never got through: (number, denied, foreign).
-fn unsent(state: &ContainerState) -> impl Iterator<Item = (u32, bool, bool)> {
+pub(crate) fn unsent(state: &ContainerState) -> impl Iterator<Item = (u32, bool, bool)> {
     let sets =
         [(state.native, false, false), (state.denied, true, false), (state.foreign, false, true)];
     sets.into_iter().flat_map(|(set, denied, foreign)| {

@@ -49,13 +49,7 @@ impl Session {
         let cgroup = Cgroup::create(&hierarchy)?;
         let mut sensor = Sensor::load(hierarchy.open()?, options)
             .map_err(|error| Error::Machine(format!("cannot load the eBPF probes: {error:#}")))?;
-        if let Some(blind) = sensor.status().iter().find(|status| is_vital(status)) {
-            return Err(Error::Machine(format!(
-                "this kernel takes no probe for {:?}: {}; `driftline check` shows all of them",
-                blind.behaviour,
-                blind.refused.join("; ")
-            )));
-        }
+        require_vital(&sensor)?;
         sensor.track(cgroup.id())?;
         Ok(Self { cgroup, sensor })
     }
@@ -138,6 +132,18 @@ impl Session {
             "processes in the command's cgroup do not end, not even by SIGKILL"
         );
         Ok(())
+    }
+}
+
+/// Fails where the sensor lacks any of the probes that a verdict rests on.
+pub(crate) fn require_vital(sensor: &Sensor) -> Result<(), Error> {
+    match sensor.status().iter().find(|status| is_vital(status)) {
+        Some(blind) => Err(Error::Machine(format!(
+            "this kernel takes no probe for {:?}: {}; `driftline check` shows all of them",
+            blind.behaviour,
+            blind.refused.join("; ")
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -25,7 +25,7 @@ impl From<SaveError> for Error {
 }
 
 /// As baselines and events name it.
-fn tier_name(tier: Tier) -> &'static str {
+pub(crate) fn tier_name(tier: Tier) -> &'static str {
     match tier {
         Tier::Full => "full",
         Tier::Restricted => "restricted",

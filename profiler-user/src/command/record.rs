@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{tier_name, warn_of_blindness, warn_of_loss};
 use crate::{
+    agent::{self, Settings},
     baseline::{self, Baseline, Image, LoadError, Run, RunId},
     behaviour::{Behaviour, Observation},
     cli,
@@ -41,6 +42,10 @@ impl Consumer for Recorder {
 }
 
 pub(crate) async fn run(args: cli::Record, signals: Signals) -> Result<ExitCode, Error> {
+    if args.target.command.is_empty() {
+        let settings = Settings::new(args.target.baselines, args.node, args.sensor)?;
+        return agent::record(settings.with_limit(args.duration), signals).await;
+    }
     requirements::check()?;
     let directory = &args.target.baselines;
     let image = Image::here(args.target.image());

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{tier_name, warn_of_blindness, warn_of_loss};
 use crate::{
+    agent::{self, Settings},
     baseline::{self, Baseline, Image, Judge},
     behaviour::Observation,
     cli,
@@ -13,7 +14,7 @@ use crate::{
     error::{Error, code},
     launch::{self, Signals},
     pipeline::Consumer,
-    redact::{Key, Redactor},
+    redact::{self, Redactor},
     requirements,
     session::Session,
     sink::{EventsFile, Terminal},
@@ -72,13 +73,17 @@ impl Watcher {
 }
 
 pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, Error> {
+    if args.target.command.is_empty() {
+        let settings = Settings::new(args.target.baselines, args.node, args.sensor)?;
+        return agent::watch(settings.with_events(args.events), signals).await;
+    }
     requirements::check()?;
     let directory = &args.target.baselines;
     let image = Image::here(args.target.image());
     let baseline = baseline::load(directory, &image)?;
     // Without the key of the recording, secrets are compared by their place alone.
     let key = baseline::load_key(directory).map_err(|e| Error::Baseline(e.to_string()))?;
-    let redactor = Redactor::new(key.map_or_else(throw_away_key, Ok)?);
+    let redactor = Redactor::new(key.map_or_else(redact::throw_away_key, Ok)?);
     let events = match &args.events {
         Some(path) => {
             Some(EventsFile::open(path).map_err(|error| Error::Output(error.to_string()))?)
@@ -127,12 +132,4 @@ fn context(baseline: &Baseline, session: &Session) -> Context {
         sensor_tier: tier_name(session.tier()).to_owned(),
         lost_events: 0,
     }
-}
-
-/// Equal secrets still look equal within this run.
-fn throw_away_key() -> anyhow::Result<Key> {
-    use std::io::Read;
-    let mut key = Key::default();
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
-    Ok(key)
 }

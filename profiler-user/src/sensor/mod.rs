@@ -126,6 +126,12 @@ impl Sensor {
         Ok(())
     }
 
+    /// Whether the kernel captures this cgroup.
+    pub fn is_tracked(&mut self, cgroup: CgroupId) -> anyhow::Result<bool> {
+        let cgroups = HashMap::<_, u64, u64>::try_from(self.map("CGROUPS")?)?;
+        Ok(cgroups.get(&cgroup.0, 0).is_ok())
+    }
+
     /// Cgroups that were made without a record that tells of them, so far.
     pub fn unseen_cgroups(&mut self) -> anyhow::Result<u64> {
         let count = aya::maps::Array::<_, u64>::try_from(self.map("UNSEEN_CGROUPS")?)?;

@@ -20,6 +20,8 @@ pub(super) struct Rule {
     pub(super) syscalls: HashSet<String>,
     pub(super) networks: Vec<Network>,
     pub(super) ports: Vec<u16>,
+    /// Worth telling also where there is no baseline.
+    pub(super) always: bool,
     pub(super) verdict: Verdict,
 }
 

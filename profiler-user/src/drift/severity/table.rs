@@ -59,18 +59,19 @@ impl Table {
         &self.defaults[&kind]
     }
 
-    /// The verdict of a rule that names what was done or done to: one that needs no baseline to be worth telling.
-    pub fn verdict_of_rule(
-        &self,
-        observation: &Observation,
-        finding: &Finding,
-    ) -> Option<&Verdict> {
+    /// Whether it is worth telling without a baseline.
+    pub fn is_always_told(&self, observation: &Observation, finding: &Finding) -> bool {
+        self.rule(observation, finding).is_some_and(|rule| rule.always)
+    }
+
+    fn rule(&self, observation: &Observation, finding: &Finding) -> Option<&Rule> {
         let subject = Subject::of(observation);
-        self.rules.iter().find(|rule| rule.fits(finding, &subject)).map(|rule| &rule.verdict)
+        self.rules.iter().find(|rule| rule.fits(finding, &subject))
     }
 
     pub fn verdict(&self, observation: &Observation, finding: &Finding) -> &Verdict {
-        self.verdict_of_rule(observation, finding).unwrap_or_else(|| self.default_of(finding.kind))
+        self.rule(observation, finding)
+            .map_or_else(|| self.default_of(finding.kind), |rule| &rule.verdict)
     }
 }
 
@@ -102,6 +103,8 @@ struct RuleLine {
     networks: Vec<String>,
     #[serde(default)]
     ports: Vec<u16>,
+    #[serde(default)]
+    always: bool,
     severity: Severity,
     #[serde(default)]
     techniques: Vec<String>,
@@ -128,6 +131,7 @@ impl RuleLine {
             syscalls: expand(&self.syscalls, sets)?.map(str::to_owned).collect(),
             networks: self.networks.iter().map(|n| Network::parse(n)).collect::<Result<_>>()?,
             ports: self.ports,
+            always: self.always,
             kinds: self.kinds,
             verdict: Grade { severity: self.severity, techniques: self.techniques, why: self.why }
                 .build()?,

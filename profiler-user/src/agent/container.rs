@@ -1,0 +1,111 @@
+//! One container as the agent follows it, from its cgroup's making to its end.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use profiler_common::event::KINDS;
+
+use super::task::Member;
+use crate::{
+    behaviour::Observation,
+    container::{ContainerId, path::CgroupIdentity},
+    observe::{Clock, Observer},
+    sensor::EventBody,
+    store::Capture,
+};
+
+/// Observations that wait for a container to be identified: at about 300 bytes each, 3 MB.
+const WAITING_MAX: usize = 10_000;
+
+pub(super) struct Container<J> {
+    pub(super) id: ContainerId,
+    /// What the path of its cgroup says.
+    pub(super) path: CgroupIdentity,
+    pub(super) observer: Observer,
+    pub(super) capture: Capture,
+    pub(super) seen: Timestamp,
+    pub(super) state: State<J>,
+    /// Kernel ids of its cgroups that are still there.
+    pub(super) cgroups: Vec<u64>,
+    /// Lost events by kind: of cgroups that are gone, and of those that are there.
+    pub(super) lost_before: [u64; KINDS],
+    pub(super) lost: [u64; KINDS],
+    /// The entrypoint's process, and how it ended.
+    entrypoint: Option<u32>,
+    status: Option<u32>,
+    /// When its last cgroup went.
+    pub(super) ended: Option<Timestamp>,
+}
+
+pub(super) enum State<J> {
+    /// Nobody has said yet who it is.
+    Waiting(Vec<Observation>),
+    Known { member: Member, job: Option<J> },
+}
+
+impl<J> Container<J> {
+    pub(super) fn new(path: CgroupIdentity, clock: Clock, capture: Capture, seen: Timestamp) -> Self {
+        Self {
+            id: path.id.clone(),
+            path,
+            observer: Observer::new(clock),
+            capture,
+            seen,
+            state: State::Waiting(Vec::new()),
+            cgroups: Vec::new(),
+            lost_before: [0; KINDS],
+            lost: [0; KINDS],
+            entrypoint: None,
+            status: None,
+            ended: None,
+        }
+    }
+
+    /// Keeps an observation for later. False when too many wait.
+    pub(super) fn has_room(&self) -> bool {
+        match &self.state {
+            State::Waiting(waiting) => waiting.len() < WAITING_MAX,
+            State::Known { .. } => true,
+        }
+    }
+
+    /// Follows the first process, whose end is the container's exit code also when the runtime has forgotten it.
+    pub(super) fn follow(&mut self, pid: u32, body: &EventBody) {
+        match body {
+            EventBody::Exec { first: true, .. } => self.entrypoint = Some(pid),
+            EventBody::Exit { status } if self.entrypoint == Some(pid) => {
+                self.status = Some(*status);
+            }
+            _ => {}
+        }
+    }
+
+    /// As a runtime reports it: 128 and the signal's number for one that was killed.
+    pub(super) fn exit_code(&self) -> Option<i32> {
+        let status = self.status?;
+        let (signal, code) = (status & 0x7f, (status >> 8) & 0xff);
+        Some(if signal == 0 { code } else { 128 + signal }.cast_signed())
+    }
+
+    pub(super) fn lost_by_kind(&self) -> [u64; KINDS] {
+        std::array::from_fn(|kind| self.lost_before[kind] + self.lost[kind])
+    }
+
+    pub(super) fn member(&self) -> Option<&Member> {
+        match &self.state {
+            State::Known { member, .. } => Some(member),
+            State::Waiting(_) => None,
+        }
+    }
+}
+
+impl Member {
+    pub(super) fn new(
+        identity: crate::container::Identity,
+        node: &crate::drift::Node,
+        capture: Capture,
+    ) -> Self {
+        let origin = crate::drift::Origin::of_container(node, &identity);
+        Self { identity: Arc::new(identity), origin: Arc::new(origin), capture }
+    }
+}

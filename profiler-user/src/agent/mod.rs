@@ -1,0 +1,172 @@
+//! Every container of the node: captured from its cgroup's making, named by its runtime, recorded or watched.
+//!
+//! One task ([`node`]) owns everything that is known of containers and takes records, the runtime's answers and the clock
+//! in turn. What it has to say goes through the store, from which every sink reads at its own pace.
+
+mod catalogue;
+mod container;
+mod gaps;
+mod node;
+mod recorder;
+pub(crate) mod selector;
+mod settings;
+mod takein;
+mod task;
+mod unprofiled;
+mod watcher;
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{sync::mpsc, time::MissedTickBehavior};
+
+pub(crate) use self::settings::Settings;
+use self::{
+    catalogue::Catalogue,
+    gaps::Gaps,
+    node::{Node, Surroundings},
+    recorder::Recorder,
+    task::Task,
+    watcher::Watcher,
+};
+use crate::{
+    baseline,
+    cgroup::Hierarchy,
+    error::Error,
+    launch::Signals,
+    redact::Redactor,
+    requirements,
+    runtime::Resolver,
+    sensor::{Sensor, Tier},
+    session,
+    store::{Store, StoreWriter},
+};
+
+/// The runtime's answers in flight.
+const ANSWERS: usize = 1024;
+
+/// `driftline record` without a command.
+pub(crate) async fn record(settings: Settings, signals: Signals) -> Result<ExitCode, Error> {
+    requirements::check()?;
+    std::fs::create_dir_all(&settings.baselines).map_err(|error| {
+        Error::Output(format!(
+            "cannot make the baselines directory {}: {error}; give --baselines a place that may be written to",
+            settings.baselines.display()
+        ))
+    })?;
+    let key = baseline::load_or_create_key(&settings.baselines)
+        .map_err(|error| Error::Output(error.to_string()))?;
+    let redactor = Redactor::new(key);
+    let (directory, key_id) = (settings.baselines.clone(), redactor.key_id());
+    let host = settings.machine.name.clone().unwrap_or_else(|| settings.machine.host_name.clone());
+    run(settings, signals, redactor, |tier| Recorder::new(&directory, key_id, host, tier)).await
+}
+
+/// `driftline watch` without a command.
+pub(crate) async fn watch(settings: Settings, signals: Signals) -> Result<ExitCode, Error> {
+    requirements::check()?;
+    let key = baseline::load_key(&settings.baselines)
+        .map_err(|error| Error::Baseline(error.to_string()))?;
+    let redactor = Redactor::new(key.map_or_else(crate::redact::throw_away_key, Ok)?);
+    let (directory, key_id) = (settings.baselines.clone(), redactor.key_id());
+    run(settings, signals, redactor, |tier| {
+        Watcher::new(Catalogue::new(&directory, key_id), tier)
+    })
+    .await
+}
+
+async fn run<T: Task>(
+    settings: Settings,
+    signals: Signals,
+    redactor: Redactor,
+    make: impl FnOnce(String) -> T,
+) -> Result<ExitCode, Error> {
+    let hierarchy = Hierarchy::find()?;
+    let store = Store::open(&settings.store).await.map_err(output)?;
+    let gaps = Gaps::new(
+        store.last_heartbeat().await.map_err(output)?,
+        store.unfinished().await.map_err(output)?,
+    );
+    let options = crate::sensor::Options { every_cgroup: true, ..settings.sensor };
+    let mut sensor = Sensor::load(hierarchy.open()?, options)
+        .map_err(|error| Error::Machine(format!("cannot load the eBPF probes: {error:#}")))?;
+    session::require_vital(&sensor)?;
+    for status in sensor.status().iter().filter(|status| status.tier == Tier::Blind) {
+        eprintln!(
+            "driftline: {:?} is not seen on this kernel ({})",
+            status.behaviour,
+            status.refused.join("; ")
+        );
+    }
+    let tier = crate::command::tier_name(sensor.tier()).to_owned();
+    let mut records = sensor.records()?;
+    let (answers_in, mut answers) = mpsc::channel(ANSWERS);
+    let resolver = Resolver::start(settings.runtime.clone(), answers_in);
+    let (writer, writing) = StoreWriter::new(store.clone());
+    let writing = tokio::spawn(writing);
+
+    let task = make(tier.clone());
+    let around = Surroundings {
+        sensor,
+        hierarchy,
+        redactor,
+        resolver,
+        machine: settings.machine.clone(),
+        selector: settings.selector.clone(),
+        tier,
+        gaps,
+    };
+    let mut node = Node::new(task, around)?;
+    node.scan()?;
+
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let end = tokio::time::sleep(settings.limit.unwrap_or(Duration::MAX));
+    tokio::pin!(end);
+    let signal = signals.ending();
+    tokio::pin!(signal);
+    eprintln!("driftline: ready");
+    loop {
+        tokio::select! {
+            batch = records.next() => {
+                for record in batch? {
+                    node.record(record)?;
+                }
+            }
+            Some(answer) = answers.recv() => node.answer(answer),
+            _ = ticks.tick() => node.tick()?,
+            signal = &mut signal => {
+                signal?;
+                break;
+            }
+            () = &mut end => break,
+        }
+        for write in std::mem::take(&mut node.out) {
+            writer.write(write).await;
+        }
+    }
+    loop {
+        let batch = records.drain();
+        if batch.is_empty() {
+            break;
+        }
+        for record in batch {
+            node.record(record)?;
+        }
+    }
+    node.leave();
+    for write in std::mem::take(&mut node.out) {
+        writer.write(write).await;
+    }
+    drop(writer);
+    let not_written = writing.await.context("the store's writer panicked")?;
+    if not_written > 0 {
+        eprintln!("driftline: {not_written} entries are missing from the history");
+        return Ok(crate::error::code::OUTPUT.into());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn output(error: crate::store::StoreError) -> Error {
+    Error::Output(error.to_string())
+}

@@ -1,0 +1,62 @@
+//! What the command line asks of an agent.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::selector::Selector;
+use crate::{cli, drift::Node as Machine, error::Error, runtime, sensor};
+
+pub(crate) struct Settings {
+    pub(super) baselines: PathBuf,
+    pub(super) store: PathBuf,
+    pub(super) events: Option<PathBuf>,
+    pub(super) http: Option<std::net::SocketAddr>,
+    pub(super) alertmanagers: Vec<String>,
+    pub(super) runtime: runtime::Config,
+    pub(super) selector: Selector,
+    pub(super) machine: Machine,
+    pub(super) sensor: sensor::Options,
+    pub(super) limit: Option<Duration>,
+}
+
+impl Settings {
+    /// # Errors
+    /// What cannot be understood, named with its flag.
+    pub(crate) fn new(
+        baselines: PathBuf,
+        node: cli::Node,
+        sensor: cli::Sensor,
+    ) -> Result<Self, Error> {
+        let usage = |flag: &str, why: String| Error::Usage(format!("{flag}: {why}"));
+        let endpoints = node
+            .runtime_endpoint
+            .iter()
+            .map(|text| text.parse().map_err(|why: runtime::InvalidEndpoint| why.to_string()))
+            .collect::<Result<_, _>>()
+            .map_err(|why| usage("--runtime-endpoint", why))?;
+        Ok(Self {
+            baselines,
+            store: node.store,
+            events: None,
+            http: node.http,
+            alertmanagers: node.alertmanager,
+            runtime: runtime::Config { endpoints, ..runtime::Config::default() },
+            selector: Selector::new(&node.namespace, &node.selector, &node.images)
+                .map_err(|why| usage("--selector", why))?,
+            machine: Machine {
+                host_name: crate::host_name(),
+                name: node.node_name,
+                cluster: node.cluster,
+            },
+            sensor: sensor.into(),
+            limit: None,
+        })
+    }
+
+    pub(crate) fn with_limit(self, limit: Option<Duration>) -> Self {
+        Self { limit, ..self }
+    }
+
+    pub(crate) fn with_events(self, events: Option<PathBuf>) -> Self {
+        Self { events, ..self }
+    }
+}

@@ -1,0 +1,80 @@
+//! What is worth telling of a container without a baseline: what hardly any image does, whatever it is for.
+
+use crate::{
+    behaviour::{Behaviour, Observation},
+    drift::{DriftKind, Finding, Novelty, severity::Table},
+    generalise::{connect, generalise_path},
+    observe::INJECTED,
+};
+
+/// The findings that need no baseline: programs without a file, and the table's rules that say so of themselves.
+pub(super) fn judge(observation: &Observation) -> Vec<Finding> {
+    let path = observation.process.executable.as_str();
+    let finding = |kind, object: &str, pattern: String| Finding {
+        kind,
+        object: object.to_owned(),
+        pattern,
+        novelty: Novelty::Container,
+        nearest: None,
+    };
+    let candidates = match &observation.behaviour {
+        Behaviour::Exec(exec) => {
+            let injected = exec.parent.as_deref() == Some(INJECTED);
+            let kind = if injected { DriftKind::ExecInjected } else { DriftKind::Exec };
+            let mut all = vec![finding(kind, path, generalise_path(path))];
+            if exec.fileless {
+                all.push(finding(DriftKind::ExecFileless, path, generalise_path(path)));
+            }
+            all
+        }
+        Behaviour::File(file) => {
+            let of = |kind| finding(kind, &file.path, generalise_path(&file.path));
+            let read = file.read.then(|| of(DriftKind::FileRead));
+            read.into_iter().chain(file.write.then(|| of(DriftKind::FileWrite))).collect()
+        }
+        Behaviour::Connect(to) => {
+            let peer = connect(to);
+            vec![finding(DriftKind::NetConnect, &peer.object, peer.pattern)]
+        }
+        Behaviour::Syscall(syscall) => {
+            let kind = if syscall.foreign { DriftKind::SyscallAbi } else { DriftKind::Syscall };
+            vec![finding(kind, &syscall.name, syscall.name.clone())]
+        }
+        Behaviour::Listen(_) | Behaviour::Accept(_) => Vec::new(),
+    };
+    let table = Table::builtin();
+    candidates
+        .into_iter()
+        .filter(|finding| {
+            finding.kind == DriftKind::ExecFileless || table.is_always_told(observation, finding)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drift::sample;
+
+    #[test]
+    fn what_hardly_any_image_does_is_told_and_nothing_else() {
+        let kinds = |observation: &Observation| {
+            judge(observation).iter().map(|finding| finding.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(&sample::read("/etc/shadow")), [DriftKind::FileRead]);
+        assert_eq!(kinds(&sample::write("/usr/bin/ls")), [DriftKind::FileWrite]);
+        assert_eq!(kinds(&sample::syscall("init_module")), [DriftKind::Syscall]);
+        assert_eq!(
+            kinds(&sample::exec("/usr/bin/dash", &["sh"], Some(INJECTED))),
+            [DriftKind::ExecInjected]
+        );
+        assert_eq!(
+            kinds(&sample::exec("memfd:x", &["x"], Some("/bin/sh"))),
+            [DriftKind::ExecFileless]
+        );
+        assert_eq!(kinds(&sample::read("/etc/hosts")), []);
+        assert_eq!(kinds(&sample::exec("/bin/ls", &["ls"], Some("/bin/sh"))), []);
+        assert_eq!(kinds(&sample::connect("/usr/bin/app", "10.0.0.7:5432")), []);
+        assert_eq!(kinds(&sample::syscall("read")), []);
+    }
+}

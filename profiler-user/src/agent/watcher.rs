@@ -1,0 +1,180 @@
+//! `driftline watch` on a node: each container is judged by its image's baseline.
+
+use std::{collections::HashSet, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    catalogue::{Catalogue, Choice},
+    task::{Member, Task},
+    unprofiled,
+};
+use crate::{
+    behaviour::Observation,
+    container::{Identity, Role, Source},
+    drift::{
+        Aggregator, BaselineStatus, Context, DriftKind, Event, Notice, Origin, aggregate,
+    },
+    store::Write,
+};
+
+pub(super) struct Watcher {
+    catalogue: Catalogue,
+    tier: String,
+    /// Images without a baseline of which it was said.
+    unprofiled: HashSet<String>,
+    /// What was said of baselines that do not fit.
+    said: HashSet<String>,
+}
+
+pub(super) struct Watching {
+    identity: Arc<Identity>,
+    context: Context,
+    choice: Option<Choice>,
+    /// Of the catalogue that `choice` was made from.
+    generation: u64,
+    aggregator: Aggregator,
+}
+
+impl Watcher {
+    pub(super) fn new(mut catalogue: Catalogue, tier: String) -> Self {
+        catalogue.refresh();
+        Self { catalogue, tier, unprofiled: HashSet::new(), said: HashSet::new() }
+    }
+
+    /// Baselines at hand, and images that run without one.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.catalogue.len(), self.unprofiled.len())
+    }
+
+    /// The baseline to go by now; that there is none is told once per image.
+    fn choose(&mut self, job: &mut Watching, now: Timestamp, out: &mut Vec<Write>) {
+        job.generation = self.catalogue.generation();
+        job.choice = match self.catalogue.choose(&job.identity) {
+            Ok(choice) => choice,
+            Err(why) => {
+                if self.said.insert(why.clone()) {
+                    eprintln!("driftline: {why}; until then it is watched without a baseline");
+                }
+                None
+            }
+        };
+        let context = &mut job.context;
+        match &job.choice {
+            Some(choice) => {
+                context.baseline_id = Some(choice.id.clone());
+                context.baseline_status = choice.status;
+                context.recorded_runs = choice.runs;
+                if let Some(image) = image_key(&job.identity) {
+                    self.unprofiled.remove(&image);
+                }
+            }
+            None => {
+                context.baseline_id = None;
+                context.baseline_status = BaselineStatus::None;
+                context.recorded_runs = 0;
+                self.tell_unprofiled(job, now, out);
+            }
+        }
+    }
+
+    fn tell_unprofiled(&mut self, job: &Watching, now: Timestamp, out: &mut Vec<Write>) {
+        let Some(image) = image_key(&job.identity) else { return };
+        if job.identity.role == Role::Sandbox || !self.unprofiled.insert(image.clone()) {
+            return;
+        }
+        let notice = Notice {
+            kind: DriftKind::ImageUnprofiled,
+            sentence: format!(
+                "there is no baseline of the image {image}: its containers are judged by the rules that need none; \
+                 record it with driftline record"
+            ),
+            object: image,
+            time: now,
+            last: now,
+        };
+        out.push(Write::Event(Box::new(notice.event(&job.context))));
+    }
+}
+
+impl Task for Watcher {
+    type Job = Watching;
+
+    fn begin(
+        &mut self,
+        member: &Member,
+        now: Timestamp,
+        out: &mut Vec<Write>,
+    ) -> Option<Watching> {
+        let context = context(&member.origin, &self.tier);
+        let mut job = Watching {
+            identity: Arc::clone(&member.identity),
+            context,
+            choice: None,
+            generation: 0,
+            aggregator: Aggregator::new(aggregate::CAPACITY),
+        };
+        self.choose(&mut job, now, out);
+        Some(job)
+    }
+
+    fn take(&mut self, job: &mut Watching, observation: Observation, out: &mut Vec<Write>) {
+        let findings = match &job.choice {
+            Some(choice) => choice.judge.judge(&observation),
+            None => unprofiled::judge(&observation),
+        };
+        for finding in findings {
+            push(out, job.aggregator.observe(&job.context, &observation, finding));
+        }
+    }
+
+    fn tick(&mut self, job: &mut Watching, lost: u64, now: Timestamp, out: &mut Vec<Write>) {
+        job.context.lost_events = lost;
+        if job.generation != self.catalogue.generation() {
+            self.choose(job, now, out);
+        }
+        push(out, job.aggregator.updates(&job.context, now));
+    }
+
+    fn end(&mut self, mut job: Watching, lost: &[u64], _now: Timestamp, out: &mut Vec<Write>) {
+        job.context.lost_events = lost.iter().sum();
+        push(out, job.aggregator.close(&job.context));
+    }
+
+    fn leave(&mut self, mut job: Watching, lost: &[u64], now: Timestamp, out: &mut Vec<Write>) {
+        job.context.lost_events = lost.iter().sum();
+        // Whatever is due within the hour is due now.
+        let later = now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(now);
+        push(out, job.aggregator.updates(&job.context, later));
+    }
+
+    fn every_second(&mut self, _now: Timestamp) {
+        self.catalogue.refresh();
+    }
+
+    fn baseline(&self, job: &Watching) -> Option<(Option<String>, BaselineStatus)> {
+        Some((job.context.baseline_id.clone(), job.context.baseline_status))
+    }
+}
+
+/// Before anything is known of a baseline.
+pub(super) fn context(origin: &Arc<Origin>, tier: &str) -> Context {
+    Context {
+        origin: Arc::clone(origin),
+        baseline_id: None,
+        baseline_status: BaselineStatus::None,
+        recorded_runs: 0,
+        sensor_tier: tier.to_owned(),
+        lost_events: 0,
+    }
+}
+
+/// How an image is named to people; none where it is not known.
+fn image_key(identity: &Identity) -> Option<String> {
+    let image = identity.image.as_ref().filter(|_| identity.source == Source::Runtime)?;
+    image.reference.clone().or_else(|| image.id.clone()).or_else(|| Some(image.name.clone()))
+}
+
+fn push(out: &mut Vec<Write>, events: Vec<Event>) {
+    out.extend(events.into_iter().map(|event| Write::Event(Box::new(event))));
+}
