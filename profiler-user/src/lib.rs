@@ -18,6 +18,7 @@ mod pipeline;
 mod poll;
 pub mod redact;
 pub mod requirements;
+pub mod runtime;
 pub mod sensor;
 mod session;
 pub mod sink;
