@@ -107,7 +107,8 @@ impl Catalogue {
         let all = || self.entries.values().filter_map(|entry| entry.loaded.as_ref());
         let here = || all().filter(|loaded| loaded.image.architecture == image.architecture);
         let rank = |loaded: &&Loaded| (loaded.likeness(&image), loaded.runs);
-        let best = here().filter(|loaded| loaded.likeness(&image) > Likeness::None).max_by_key(rank);
+        let best =
+            here().filter(|loaded| loaded.likeness(&image) > Likeness::None).max_by_key(rank);
         if let Some(best) = best {
             let status = match best.likeness(&image) {
                 Likeness::Exact => BaselineStatus::Exact,
@@ -159,8 +160,8 @@ impl Loaded {
         let same_image = same_id || !own.repo_digests.is_disjoint(&image.repo_digests);
         let same_role = own.container == image.container;
         // A baseline of a command may be named after the image as the user writes it.
-        let same_repository = own.name == image.name
-            || (own.id.is_none() && image.references.contains(&own.name));
+        let same_repository =
+            own.name == image.name || (own.id.is_none() && image.references.contains(&own.name));
         match (same_image, same_repository, same_role) {
             (true, _, true) => Likeness::Exact,
             (true, _, false) => Likeness::Image,
@@ -239,7 +240,8 @@ mod tests {
         assert!(catalogue.choose(&web).unwrap().is_some());
         catalogue.refresh();
         assert_eq!(catalogue.generation(), generation);
-        let path = baseline::path_for(directory.path(), &Image::of_container(&web).unwrap().label());
+        let path =
+            baseline::path_for(directory.path(), &Image::of_container(&web).unwrap().label());
         fs::write(&path, "{").unwrap();
         catalogue.refresh();
         assert!(catalogue.choose(&web).unwrap().is_some());

@@ -8,7 +8,7 @@ use profiler_common::event::KINDS;
 use super::task::Member;
 use crate::{
     behaviour::Observation,
-    container::{ContainerId, path::CgroupIdentity},
+    container::path::CgroupIdentity,
     observe::{Clock, Observer},
     sensor::EventBody,
     store::Capture,
@@ -18,7 +18,6 @@ use crate::{
 const WAITING_MAX: usize = 10_000;
 
 pub(super) struct Container<J> {
-    pub(super) id: ContainerId,
     /// What the path of its cgroup says.
     pub(super) path: CgroupIdentity,
     pub(super) observer: Observer,
@@ -40,13 +39,20 @@ pub(super) struct Container<J> {
 pub(super) enum State<J> {
     /// Nobody has said yet who it is.
     Waiting(Vec<Observation>),
-    Known { member: Member, job: Option<J> },
+    Known {
+        member: Member,
+        job: Option<J>,
+    },
 }
 
 impl<J> Container<J> {
-    pub(super) fn new(path: CgroupIdentity, clock: Clock, capture: Capture, seen: Timestamp) -> Self {
+    pub(super) fn new(
+        path: CgroupIdentity,
+        clock: Clock,
+        capture: Capture,
+        seen: Timestamp,
+    ) -> Self {
         Self {
-            id: path.id.clone(),
             path,
             observer: Observer::new(clock),
             capture,

@@ -4,10 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    task::Member,
-    watcher::context,
-};
+use super::{task::Member, watcher::context};
 use crate::{
     container::ContainerId,
     drift::{DriftKind, Node as Machine, Notice, Origin},
@@ -45,8 +42,7 @@ impl Gaps {
         now: Timestamp,
         out: &mut Vec<Write>,
     ) {
-        if member.capture == Capture::Gaps
-            && self.unfinished.remove(&member.identity.id).is_some()
+        if member.capture == Capture::Gaps && self.unfinished.remove(&member.identity.id).is_some()
         {
             self.write(&member.identity.id, &member.origin, tier, now, out);
         }

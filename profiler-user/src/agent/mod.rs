@@ -69,10 +69,8 @@ pub(crate) async fn watch(settings: Settings, signals: Signals) -> Result<ExitCo
         .map_err(|error| Error::Baseline(error.to_string()))?;
     let redactor = Redactor::new(key.map_or_else(crate::redact::throw_away_key, Ok)?);
     let (directory, key_id) = (settings.baselines.clone(), redactor.key_id());
-    run(settings, signals, redactor, |tier| {
-        Watcher::new(Catalogue::new(&directory, key_id), tier)
-    })
-    .await
+    run(settings, signals, redactor, |tier| Watcher::new(Catalogue::new(&directory, key_id), tier))
+        .await
 }
 
 async fn run<T: Task>(

@@ -106,8 +106,7 @@ impl<T: Task> Node<T> {
         }
         let is_there = |id: &ContainerId| self.containers.contains_key(id);
         let (around, now) = (&mut self.around, Timestamp::now());
-        let gone =
-            around.gaps.gone(is_there, &around.machine, &around.tier, now, &mut self.out);
+        let gone = around.gaps.gone(is_there, &around.machine, &around.tier, now, &mut self.out);
         gone.into_iter().for_each(|id| around.resolver.ask_end(id));
         Ok(())
     }
@@ -197,12 +196,7 @@ impl<T: Task> Node<T> {
         Ok(())
     }
 
-    fn cgroup_made(
-        &mut self,
-        owner: u64,
-        cgroup: u64,
-        path: Option<String>,
-    ) -> anyhow::Result<()> {
+    fn cgroup_made(&mut self, owner: u64, cgroup: u64, path: Option<String>) -> anyhow::Result<()> {
         let path = match path {
             Some(path) => Some(path),
             None => self.locator.path_of(CgroupId(cgroup)).unwrap_or(None),
@@ -250,16 +244,15 @@ impl<T: Task> Node<T> {
         let state = self.around.sensor.state(CgroupId(cgroup));
         self.around.sensor.release(CgroupId(cgroup))?;
         self.cgroups.remove(&cgroup);
-        let Some(container) = self.containers.get_mut(id) else { return Ok(()) };
         if let Ok(state) = state {
             self.take_final(id, &state);
         }
-        let Some(container_left) = self.containers.get_mut(id) else { return Ok(()) };
-        container_left.cgroups.retain(|known| *known != cgroup);
-        if container_left.cgroups.is_empty() {
-            container_left.ended = Some(Timestamp::now());
-            if container_left.member().is_some() {
-                self.finish(&id.clone());
+        let Some(container) = self.containers.get_mut(id) else { return Ok(()) };
+        container.cgroups.retain(|known| *known != cgroup);
+        if container.cgroups.is_empty() {
+            container.ended = Some(Timestamp::now());
+            if container.member().is_some() {
+                self.finish(id);
             }
         }
         Ok(())
@@ -286,7 +279,8 @@ impl<T: Task> Node<T> {
     /// A container has ended, and is known: its last words.
     fn finish(&mut self, id: &ContainerId) {
         let Some(container) = self.containers.remove(id) else { return };
-        let (now, lost) = (container.ended.unwrap_or_else(Timestamp::now), container.lost_by_kind());
+        let (now, lost) =
+            (container.ended.unwrap_or_else(Timestamp::now), container.lost_by_kind());
         let exit_code = container.exit_code();
         if let State::Known { job: Some(job), .. } = container.state {
             self.task.end(job, &lost, now, &mut self.out);
@@ -332,8 +326,7 @@ impl<T: Task> Node<T> {
         let now = Timestamp::now();
         let member = Member::new(identity, &self.around.machine, container.capture);
         let selected = self.around.selector.selects(&member.identity);
-        let mut job =
-            if selected { self.task.begin(&member, now, &mut self.out) } else { None };
+        let mut job = if selected { self.task.begin(&member, now, &mut self.out) } else { None };
         self.out.push(Write::Container(Box::new(LedgerEntry {
             identity: (*member.identity).clone(),
             cgroup: Some(container.path.own.clone()),
@@ -468,6 +461,7 @@ impl<T: Task> Node<T> {
                 self.task.leave(job, &lost, now, &mut self.out);
             }
         }
+        self.task.stop();
         self.out.push(Write::Heartbeat(now));
     }
 

@@ -93,14 +93,6 @@ impl Recorder {
         book.dirty = true;
     }
 
-    /// Writes everything that is not on disk yet.
-    pub(super) fn save_all(&mut self) {
-        for book in self.books.values_mut() {
-            book.due = Instant::now();
-        }
-        self.save_due();
-    }
-
     fn save_due(&mut self) {
         let now = Instant::now();
         for book in self.books.values_mut().filter(|book| book.dirty && book.due <= now) {
@@ -194,6 +186,13 @@ impl Task for Recorder {
     }
 
     fn every_second(&mut self, _now: Timestamp) {
+        self.save_due();
+    }
+
+    fn stop(&mut self) {
+        for book in self.books.values_mut() {
+            book.due = Instant::now();
+        }
         self.save_due();
     }
 

@@ -4,7 +4,7 @@ use crate::container::Identity;
 
 /// Empty lists select everything.
 #[derive(Clone, Debug, Default)]
-pub struct Selector {
+pub(crate) struct Selector {
     namespaces: Vec<String>,
     excluded_namespaces: Vec<String>,
     labels: Vec<Label>,
@@ -26,7 +26,7 @@ impl Selector {
     ///
     /// # Errors
     /// What is not of that form, said so.
-    pub fn new(
+    pub(crate) fn new(
         namespaces: &[String],
         labels: &[String],
         images: &[String],
@@ -45,7 +45,7 @@ impl Selector {
         })
     }
 
-    pub fn selects(&self, container: &Identity) -> bool {
+    pub(crate) fn selects(&self, container: &Identity) -> bool {
         let namespace = container.namespace();
         let in_namespace = self.namespaces.is_empty()
             || namespace.is_some_and(|name| self.namespaces.iter().any(|wanted| wanted == name));

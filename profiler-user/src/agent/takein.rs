@@ -43,8 +43,7 @@ pub(super) fn take_in(observer: &mut Observer, container: u64, pids: &[u32], red
     }
     // One network namespace for all of them, unless the container made more: the first process's will do.
     let Some(first) = pids.first() else { return };
-    for (table, parse) in
-        [("tcp", address_v4 as fn(&str) -> Option<IpAddr>), ("tcp6", address_v6)]
+    for (table, parse) in [("tcp", address_v4 as fn(&str) -> Option<IpAddr>), ("tcp6", address_v6)]
     {
         let table = fs::read_to_string(format!("/proc/{first}/net/{table}")).unwrap_or_default();
         for (local, inode) in table.lines().filter_map(|line| listener(line, parse)) {

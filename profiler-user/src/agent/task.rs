@@ -40,6 +40,9 @@ pub(super) trait Task: Send + 'static {
     /// About every second.
     fn every_second(&mut self, now: Timestamp);
 
+    /// The last call.
+    fn stop(&mut self) {}
+
     /// The baseline that a job goes by, for the ledger.
     fn baseline(&self, job: &Self::Job) -> Option<(Option<String>, BaselineStatus)>;
 }

@@ -12,9 +12,7 @@ use super::{
 use crate::{
     behaviour::Observation,
     container::{Identity, Role, Source},
-    drift::{
-        Aggregator, BaselineStatus, Context, DriftKind, Event, Notice, Origin, aggregate,
-    },
+    drift::{Aggregator, BaselineStatus, Context, DriftKind, Event, Notice, Origin, aggregate},
     store::Write,
 };
 
@@ -100,12 +98,7 @@ impl Watcher {
 impl Task for Watcher {
     type Job = Watching;
 
-    fn begin(
-        &mut self,
-        member: &Member,
-        now: Timestamp,
-        out: &mut Vec<Write>,
-    ) -> Option<Watching> {
+    fn begin(&mut self, member: &Member, now: Timestamp, out: &mut Vec<Write>) -> Option<Watching> {
         let context = context(&member.origin, &self.tier);
         let mut job = Watching {
             identity: Arc::clone(&member.identity),

@@ -170,8 +170,8 @@ mod tests {
 
     fn run() -> impl Strategy<Value = Run> {
         let command = prop::option::of(prop::collection::vec("[a-c]", 0..2));
-        (time(), prop::option::of(time()), "[ab]", "[ab]", any::<bool>(), map(0..9_u64), command).prop_map(
-            |(started, ended, host, tier, partial, lost, command)| Run {
+        (time(), prop::option::of(time()), "[ab]", "[ab]", any::<bool>(), map(0..9_u64), command)
+            .prop_map(|(started, ended, host, tier, partial, lost, command)| Run {
                 started,
                 ended,
                 host,
@@ -179,8 +179,7 @@ mod tests {
                 partial,
                 lost,
                 command,
-            },
-        )
+            })
     }
 
     fn executable() -> impl Strategy<Value = Executable> {

@@ -43,7 +43,8 @@ impl Observer {
 
     /// Takes in a process that ran before anybody looked; its parent should be known before it.
     pub fn adopt(&mut self, process: Process) {
-        let ancestry = self.processes.get(&process.parent_pid).map(|parent| descent(&parent.process));
+        let ancestry =
+            self.processes.get(&process.parent_pid).map(|parent| descent(&parent.process));
         let process = Process { ancestry: ancestry.unwrap_or_default(), ..process };
         let entry = Entry { process: Arc::new(process), executed: true };
         self.processes.insert(entry.process.pid, entry);
