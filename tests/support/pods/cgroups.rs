@@ -72,7 +72,7 @@ fn remove_tree(path: &Path) -> std::io::Result<()> {
 /// The cgroups above those of pods, which nodes share: the last one removes what the first one made.
 pub(super) struct Kubepods(Flock<File>);
 
-const KUBEPODS: &str = "/kubepods/besteffort";
+const KUBEPODS: [&str; 3] = ["/kubepods", "/kubepods/besteffort", "/kubepods/burstable"];
 
 impl Kubepods {
     pub(super) fn share() -> anyhow::Result<Self> {
@@ -80,12 +80,12 @@ impl Kubepods {
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
         let mut file = Flock::lock(file, FlockArg::LockShared).map_err(|(_, error)| error)?;
-        let path = inside(Path::new(KUBEPODS))?;
-        let above = path.parent().context("it has two parts")?;
         // On a machine that is a node itself they are the kubelet's.
-        if !above.exists() {
+        if !inside(Path::new(KUBEPODS[0]))?.exists() {
             file.write_all(b"made")?;
-            fs::create_dir_all(path)?;
+            for cgroup in KUBEPODS {
+                fs::create_dir_all(inside(Path::new(cgroup))?)?;
+            }
         }
         Ok(Self(file))
     }
@@ -99,9 +99,9 @@ impl Kubepods {
         file.rewind()?;
         file.read_to_string(&mut text)?;
         if text.starts_with("made") {
-            let path = inside(Path::new(KUBEPODS))?;
-            fs::remove_dir(&path)?;
-            fs::remove_dir(path.parent().context("it has two parts")?)?;
+            for cgroup in KUBEPODS.iter().rev() {
+                fs::remove_dir(inside(Path::new(cgroup))?).context(*cgroup)?;
+            }
             file.set_len(0)?;
         }
         Ok(())

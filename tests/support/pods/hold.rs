@@ -76,6 +76,17 @@ fn enter(directory: &Path) -> anyhow::Result<()> {
         mount(Some(&directory.join(own)), *path, NONE, MsFlags::MS_BIND, NONE)
             .with_context(|| format!("{path} of its own"))?;
     }
+    // The runtime syncs its store at every step, which a test need not wait for. Containers' files are on the disk.
+    let (store, snapshots) =
+        (Path::new("/var/lib/containerd"), "io.containerd.snapshotter.v1.overlayfs");
+    let on_disk = directory.join("lib/containerd").join(snapshots);
+    fs::create_dir_all(&on_disk)?;
+    mount(Some("tmpfs"), store, Some("tmpfs"), MsFlags::empty(), NONE).context("a store")?;
+    fs::create_dir(store.join(snapshots))?;
+    mount(Some(&on_disk), &store.join(snapshots), NONE, MsFlags::MS_BIND, NONE)
+        .context("snapshots on the disk")?;
+    // As on a machine with systemd: mounts of the node show in containers that ask for that.
+    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_SHARED, NONE).context("shared mounts")?;
     let loopback = Command::new("busybox").args(["ip", "link", "set", "lo", "up"]).status();
     ensure!(loopback.context("busybox runs")?.success(), "the loopback interface stays down");
     cgroups::make(directory)

@@ -2,7 +2,9 @@
 
 use std::{path::Path, process::Command, sync::OnceLock};
 
-use xtask::oci::{Built, Image};
+use xtask::oci::{self, Built, Image};
+
+use crate::programs::driftline;
 
 /// The sandbox's image.
 pub const PAUSE: &str = "registry.test/pause:1";
@@ -25,6 +27,15 @@ pub(super) fn all() -> &'static [Built] {
     IMAGES.get_or_init(|| {
         let images = [pause(), busybox(BUSYBOX), nginx(), redis()];
         images.map(|image| image.build().expect("images are built in memory")).into()
+    })
+}
+
+/// The agent's image: the `driftline` binary under test.
+pub fn agent() -> &'static Built {
+    static AGENT: OnceLock<Built> = OnceLock::new();
+    AGENT.get_or_init(|| {
+        let image = oci::agent(&driftline(), env!("CARGO_PKG_VERSION")).expect("it was built");
+        image.build().expect("images are built in memory")
     })
 }
 

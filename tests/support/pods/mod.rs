@@ -9,24 +9,28 @@ mod container;
 pub mod cri;
 mod hold;
 mod images;
+mod manifest;
 mod network;
 mod node;
 mod pod;
 mod remains;
 mod runc;
 mod runtime;
+mod services;
 mod spec;
 mod volume;
 
 pub use churn::Ended;
 pub use container::{Container, Output, Probe};
 pub use hold::hold;
-pub use images::{BUSYBOX, NGINX, PAUSE, REDIS, busybox};
+pub use images::{BUSYBOX, NGINX, PAUSE, REDIS, agent, busybox};
+pub use manifest::{Manifest, NODE_NAME};
 pub use node::{Node, can_run};
 pub use pod::Pod;
 pub use runc::run_runtime;
+pub use services::Service;
 pub use spec::{ContainerSpec, PodSpec};
-pub use volume::Projected;
+pub use volume::Volume;
 
 /// Where nodes have their directories: not in /tmp, whose names Driftline generalises.
 const BASE: &str = "/var/tmp/driftline-tests";

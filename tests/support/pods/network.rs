@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
     os::fd::AsFd,
     path::Path,
@@ -58,44 +58,56 @@ impl Node {
 
     /// Connects from the node as soon as somebody listens, for at most 20 seconds.
     pub fn connect(&self, address: &str) -> TcpStream {
-        let address: SocketAddr = address.parse().expect("an address with a port");
-        self.in_network(|| {
-            let end = Instant::now() + Duration::from_secs(20);
-            loop {
-                match TcpStream::connect_timeout(&address, Duration::from_secs(2)) {
-                    Ok(stream) => return stream,
-                    Err(_) if Instant::now() < end => thread::sleep(Duration::from_millis(20)),
-                    Err(error) => panic!("nobody listens on {address}: {error}"),
-                }
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            match self.try_connect(address) {
+                Ok(stream) => return stream,
+                Err(_) if Instant::now() < end => thread::sleep(Duration::from_millis(20)),
+                Err(error) => panic!("nobody listens on {address}: {error}"),
             }
-        })
+        }
     }
 
-    /// `GET http://ADDRESS/PATH` from the node: the status and the body.
+    fn try_connect(&self, address: &str) -> io::Result<TcpStream> {
+        let address: SocketAddr = address.parse().expect("an address with a port");
+        self.in_network(|| TcpStream::connect_timeout(&address, Duration::from_secs(2)))
+    }
+
+    /// `GET http://ADDRESS/PATH` from the node, as soon as somebody listens: the status and the body.
     pub fn get(&self, address: &str, path: &str) -> (u16, String) {
-        self.http("GET", address, path, "")
+        converse(self.connect(address), &request("GET", address, path, ""))
+            .unwrap_or_else(|error| panic!("http://{address}{path}: {error}"))
     }
 
-    /// `POST http://ADDRESS/PATH` of JSON from the node: the status and the body.
+    /// `POST http://ADDRESS/PATH` of JSON from the node, as soon as somebody listens: the status and the body.
     pub fn post(&self, address: &str, path: &str, json: &str) -> (u16, String) {
-        self.http("POST", address, path, json)
+        converse(self.connect(address), &request("POST", address, path, json))
+            .unwrap_or_else(|error| panic!("http://{address}{path}: {error}"))
     }
 
-    fn http(&self, method: &str, address: &str, path: &str, body: &str) -> (u16, String) {
-        let mut stream = self.connect(address);
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("not zero");
-        let length = body.len();
-        // Version 1.0: the answer comes in one piece and ends with the connection.
-        write!(
-            stream,
-            "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
-        )
-        .expect("the peer reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("the peer answers");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer of HTTP");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        (status.expect("a status"), body.to_owned())
+    /// `GET http://ADDRESS/PATH` from the node, now.
+    pub fn try_get(&self, address: &str, path: &str) -> io::Result<(u16, String)> {
+        converse(self.try_connect(address)?, &request("GET", address, path, ""))
     }
+}
+
+/// A request of version 1.0: the answer comes in one piece and ends with the connection.
+fn request(method: &str, address: &str, path: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// Asks, and gives the answer's status and body.
+fn converse(mut stream: TcpStream, request: &str) -> io::Result<(u16, String)> {
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let parts = answer
+        .split_once("\r\n\r\n")
+        .and_then(|(head, body)| Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned())));
+    parts.ok_or_else(|| io::Error::other(format!("no answer of HTTP: {answer:?}")))
 }

@@ -63,7 +63,7 @@ impl Node {
         let namespaces = Arc::new(namespaces);
         let mut node = Self { directory, namespaces, cri, containerd: None, holder };
         node.start_runtime();
-        node.import(&images::all());
+        node.import(images::all());
         node
     }
 

@@ -14,7 +14,7 @@ use super::{
     hold::note,
     node::Node,
     spec::{ContainerSpec, PodSpec, mount},
-    volume::{Projected, SERVICE_ACCOUNT},
+    volume::{SERVICE_ACCOUNT, Volume},
 };
 
 /// A pod that runs, until it is removed or its node goes.
@@ -22,7 +22,7 @@ pub struct Pod {
     pub spec: PodSpec,
     sandbox: String,
     containers: Vec<Container>,
-    volume: Option<Projected>,
+    volume: Option<Volume>,
     cri: Cri,
     /// The pod's own directories, seen from outside.
     logs: PathBuf,
@@ -42,7 +42,7 @@ impl Node {
         fs::write(directory.join("etc-hosts"), "127.0.0.1\tlocalhost\n").expect("writable");
         let volume = spec.service_account.then(|| {
             let volume = directory.join("volumes/kubernetes.io~projected/kube-api-access");
-            Projected::new(&volume, &spec.namespace)
+            Volume::service_account(&volume, &spec.namespace)
         });
         let request = RunPodSandboxRequest {
             config: Some(spec.sandbox_config(0)),
@@ -94,7 +94,7 @@ impl Pod {
     }
 
     /// The volume with the pod's token, where its description asks for one.
-    pub fn service_account(&mut self) -> &mut Projected {
+    pub fn service_account(&mut self) -> &mut Volume {
         self.volume.as_mut().expect("the pod was made with a service account")
     }
 

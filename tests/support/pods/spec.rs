@@ -22,8 +22,10 @@ pub struct PodSpec {
     /// `runc`, the default, or `crun`.
     pub runtime: String,
     pub containers: Vec<ContainerSpec>,
-    /// Where the node keeps a projected volume for it, see [`super::Projected`].
+    /// Whether it gets a token, in a projected volume.
     pub service_account: bool,
+    /// Whether it asks for some of the node's memory or processors, so has a place above those that do not.
+    pub burstable: bool,
 }
 
 /// A container of a pod before it runs.
@@ -89,9 +91,10 @@ impl PodSpec {
         self
     }
 
-    /// The pod's cgroup, where a kubelet with the `cgroupfs` driver puts one without requests.
+    /// The pod's cgroup, where a kubelet with the `cgroupfs` driver puts it.
     pub fn cgroup(&self) -> String {
-        format!("/kubepods/besteffort/pod{}", self.uid)
+        let class = if self.burstable { "burstable" } else { "besteffort" };
+        format!("/kubepods/{class}/pod{}", self.uid)
     }
 
     /// The directory of the pod's logs on the node.
@@ -223,11 +226,16 @@ pub(super) fn mount(host_path: &str, container_path: &str, readonly: bool) -> Mo
     }
 }
 
+/// Fills bytes with noise.
+pub(super) fn random(bytes: &mut [u8]) {
+    let mut random = std::fs::File::open("/dev/urandom").expect("a random device");
+    random.read_exact(bytes).expect("random bytes");
+}
+
 /// A random uid in the form that the API server gives.
 fn uid() -> String {
     let mut bytes = [0; 16];
-    let mut random = std::fs::File::open("/dev/urandom").expect("a random device");
-    random.read_exact(&mut bytes).expect("random bytes");
+    random(&mut bytes);
     bytes[6] = 0x40 | bytes[6] & 0xf;
     bytes[8] = 0x80 | bytes[8] & 0x3f;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

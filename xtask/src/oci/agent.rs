@@ -14,11 +14,12 @@ const DESCRIPTION: &str = "Records what containers do and says when they do anyt
 
 /// The image of a `driftline` binary, without its debug information.
 pub fn agent(driftline: &Path, version: &str) -> Result<Image> {
-    let stripped = driftline.with_extension("stripped");
-    sh::run(sh::command("strip").arg("--strip-debug").arg("-o").arg(&stripped).arg(driftline))
+    let stripped = tempfile::NamedTempFile::new()?;
+    let mut strip = sh::command("strip");
+    sh::run(strip.arg("--strip-debug").arg("-o").arg(stripped.path()).arg(driftline))
         .context("the binary is made small by `strip`, which comes with a C compiler")?;
     let mut image = Image::new(format!("localhost/driftline:{version}"))
-        .program("/usr/bin/driftline", &stripped)?
+        .program("/usr/bin/driftline", stripped.path())?
         .file("/etc/passwd", 0o644, "root:x:0:0:root:/:/usr/sbin/nologin\n")
         .file("/etc/group", 0o644, "root:x:0:\n")
         .directory("/tmp", 0o1777)

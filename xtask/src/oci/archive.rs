@@ -61,7 +61,7 @@ pub fn write_archive(path: &Path, images: &[Built]) -> Result<()> {
     for blob in images.iter().flat_map(|image| [&image.config, &image.manifest, &image.layer]) {
         add(&mut archive, &blob.path(), &blob.bytes)?;
     }
-    archive.into_inner()?.into_inner()?.sync_all()?;
+    archive.into_inner()?.into_inner()?;
     Ok(())
 }
 
