@@ -1,5 +1,6 @@
 //! Running the real binary on the real kernel.
 
+pub mod pods;
 mod programs;
 mod server;
 mod terminal;

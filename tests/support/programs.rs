@@ -12,6 +12,11 @@ pub fn actor() -> PathBuf {
     beside("DRIFTLINE_ACTOR", "driftline-actor", "cargo build --package driftline-tests")
 }
 
+/// The program that plays a node: `DRIFTLINE_NODE`, else the one that cargo built beside this test.
+pub(crate) fn node_holder() -> PathBuf {
+    beside("DRIFTLINE_NODE", "driftline-node", "cargo build --package driftline-tests")
+}
+
 fn beside(variable: &str, name: &str, build: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(variable) {
         return path.into();

@@ -2,9 +2,9 @@
 
 mod cargo;
 mod demo;
+mod image;
 mod pinned;
 mod setup;
-mod sh;
 mod test;
 mod toolchain;
 mod vm;
@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use xtask::{libraries, oci, sh};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Set-up, tests and demo of Driftline")]
@@ -21,6 +22,8 @@ enum Task {
     Setup,
     /// Build Driftline and show it at work in under a minute
     Demo,
+    /// Build the node agent's container image, without a container engine
+    Image(image::Options),
     /// Run every check and test, those in a virtual machine included
     Test,
     /// Run the tests that need a kernel on another kernel, in a virtual machine
@@ -41,6 +44,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Setup => setup::setup(),
         Task::Demo => demo::demo(),
+        Task::Image(options) => image::image(&options),
         Task::Test => test::test(),
         Task::VmTest(options) => setup::setup().and_then(|()| vm::vm_test(&options)),
     }

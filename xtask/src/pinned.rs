@@ -34,10 +34,29 @@ pub(crate) const DEBIAN_LINKER: &[&str] = &["g++", "zlib1g-dev", "libzstd-dev"];
 pub(crate) const DEMO: &[&str] = &["nginx", "libnginx-mod-http-perl"];
 
 /// What the tests need besides that.
-pub(crate) const TESTS: &[&str] = &["python3", "busybox-static", "cpio", "xz-utils"];
+pub(crate) const TESTS: &[&str] = &[
+    "busybox-static",
+    "containerd",
+    "containernetworking-plugins",
+    "cpio",
+    "crun",
+    "prometheus",
+    "prometheus-alertmanager",
+    "python3",
+    "redis-server",
+    "redis-tools",
+    "runc",
+    "xz-utils",
+];
 
 /// Services that come with those packages and must not start at the next boot because of us.
-pub(crate) const SERVICES: &[(&str, &str)] = &[("nginx", "nginx.service")];
+pub(crate) const SERVICES: &[(&str, &str)] = &[
+    ("containerd", "containerd.service"),
+    ("nginx", "nginx.service"),
+    ("prometheus", "prometheus.service"),
+    ("prometheus-alertmanager", "prometheus-alertmanager.service"),
+    ("redis-server", "redis-server.service"),
+];
 
 /// Kernels for virtual machines, by the name they have in tests, and the packages that bring them.
 pub(crate) const KERNELS: &[(&str, &str)] =

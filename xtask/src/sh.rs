@@ -7,12 +7,12 @@ use std::process::{Command, ExitStatus, Output};
 use anyhow::{Context as _, Result, bail};
 
 /// One line for the person who watches.
-pub(crate) fn say(line: impl AsRef<str>) {
+pub fn say(line: impl AsRef<str>) {
     eprintln!("{}", line.as_ref());
 }
 
 /// The root of the checkout.
-pub(crate) fn workspace() -> PathBuf {
+pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("xtask is a directory of the workspace")
@@ -20,20 +20,20 @@ pub(crate) fn workspace() -> PathBuf {
 }
 
 /// A command in the checkout, without what `cargo run` set for this program only.
-pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(workspace()).env_remove("LD_LIBRARY_PATH");
     command
 }
 
 /// Runs a command whose output the person sees.
-pub(crate) fn run(command: &mut Command) -> Result<()> {
+pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| not_started(command))?;
     if status.success() { Ok(()) } else { bail!("{}", failed(command, status)) }
 }
 
 /// Runs a command for what it prints; the person sees its output only when it fails.
-pub(crate) fn output(command: &mut Command) -> Result<String> {
+pub fn output(command: &mut Command) -> Result<String> {
     let Output { status, stdout, stderr } =
         command.output().with_context(|| not_started(command))?;
     if status.success() {

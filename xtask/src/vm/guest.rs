@@ -8,8 +8,8 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, ensure};
 
 use super::kernel::Kernel;
-use super::{Options, Programs, libraries};
-use crate::sh;
+use super::{Options, Programs};
+use crate::{libraries, sh};
 
 /// Debian packages whose files the guest gets from this machine, as patterns; those not installed are left out.
 const PACKAGES: &[&str] = &[

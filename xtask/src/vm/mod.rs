@@ -7,7 +7,6 @@ mod boot;
 mod emulator;
 mod guest;
 mod kernel;
-mod libraries;
 
 use std::fs;
 use std::path::{Path, PathBuf};

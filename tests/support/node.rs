@@ -1,0 +1,23 @@
+//! `driftline-node hold` holds the namespaces of one test node until its standard input ends.
+//! `driftline-node run RUNTIME ARGUMENTS…` stands before runc or crun.
+
+use std::process::ExitCode;
+
+use support::pods::{hold, run_runtime};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let task = arguments.next().unwrap_or_default();
+    let result = match task.to_str() {
+        Some("hold") => hold(),
+        Some("run") => run_runtime(arguments.collect()),
+        _ => Err(anyhow::anyhow!("usage: driftline-node hold | run RUNTIME ARGUMENTS…")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("driftline-node: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

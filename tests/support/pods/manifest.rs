@@ -1,0 +1,180 @@
+//! Manifests of the agent, made into pods as the API server and a kubelet do.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::Path,
+};
+
+use serde_json::Value;
+
+use super::{
+    cri::messages::Mount,
+    node::Node,
+    spec::{ContainerSpec, PodSpec},
+    volume::Volume,
+};
+
+/// The name that pods see in `spec.nodeName`.
+pub const NODE_NAME: &str = "node-0";
+
+/// A manifest with one `DaemonSet`, and the `ConfigMap`s that it refers to.
+pub struct Manifest {
+    daemon_set: Value,
+    config_maps: HashMap<String, BTreeMap<String, String>>,
+}
+
+impl Manifest {
+    /// Reads one of `profiler-user/deploy/kubernetes`, by its file name.
+    pub fn read(name: &str) -> Self {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../profiler-user/deploy");
+        let path = directory.join("kubernetes").join(name);
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut manifest = Self { daemon_set: Value::Null, config_maps: HashMap::new() };
+        for document in documents {
+            match document["kind"].as_str() {
+                Some("DaemonSet") => manifest.daemon_set = document,
+                Some("ConfigMap") => {
+                    let data = strings(&document["data"]).into_iter().collect();
+                    manifest.config_maps.insert(string(&document["metadata"]["name"]), data);
+                }
+                _ => {}
+            }
+        }
+        manifest
+    }
+
+    /// The whole `DaemonSet`, to look at or to change.
+    pub fn daemon_set(&mut self) -> &mut Value {
+        &mut self.daemon_set
+    }
+
+    /// Sets a `ConfigMap`, in place of one of this name in the manifest.
+    pub fn config_map(&mut self, name: &str, data: &[(&str, &str)]) {
+        let data = data.iter().map(|&(key, text)| (key.to_owned(), text.to_owned()));
+        self.config_maps.insert(name.to_owned(), data.collect());
+    }
+
+    /// The pod that a node gets. Its volumes are written, and directories of the node that it asks for are made.
+    pub fn pod(&self, node: &Node) -> PodSpec {
+        let metadata = &self.daemon_set["metadata"];
+        let template = &self.daemon_set["spec"]["template"];
+        let spec = &template["spec"];
+        let mut pod = PodSpec::new(&string(&metadata["namespace"]), "");
+        pod.name = format!("{}-{}", string(&metadata["name"]), &pod.uid[..5]);
+        pod.labels = strings(&template["metadata"]["labels"]);
+        pod.annotations = strings(&template["metadata"]["annotations"]);
+        pod.host_network = spec["hostNetwork"] == true;
+        pod.host_pid = spec["hostPID"] == true;
+        pod.service_account = spec["automountServiceAccountToken"] != false;
+        let containers = items(&spec["containers"]);
+        pod.burstable = containers.iter().any(|container| !container["resources"].is_null());
+        let volumes = items(&spec["volumes"]).iter().map(|volume| {
+            let name = string(&volume["name"]);
+            (name.clone(), self.volume(node, &pod, &name, volume))
+        });
+        let volumes: HashMap<_, _> = volumes.collect();
+        pod.containers =
+            containers.iter().map(|container| self.container(&pod, container, &volumes)).collect();
+        pod
+    }
+
+    /// Where a volume is on the node.
+    fn volume(&self, node: &Node, pod: &PodSpec, name: &str, volume: &Value) -> String {
+        if let Some(path) = volume["hostPath"]["path"].as_str() {
+            if volume["hostPath"]["type"] == "DirectoryOrCreate" {
+                fs::create_dir_all(node.outside(path)).expect("the node's directory is writable");
+            }
+            return path.to_owned();
+        }
+        let map = volume["configMap"]["name"].as_str();
+        let map = map.unwrap_or_else(|| panic!("{name} is neither hostPath nor configMap"));
+        let files = self.map(map).clone();
+        let path = format!("{}/volumes/kubernetes.io~configmap/{name}", pod.directory());
+        Volume::new(&node.outside(&path), files);
+        path
+    }
+
+    fn map(&self, name: &str) -> &BTreeMap<String, String> {
+        self.config_maps.get(name).unwrap_or_else(|| panic!("there is no ConfigMap {name}"))
+    }
+
+    fn container(
+        &self,
+        pod: &PodSpec,
+        container: &Value,
+        volumes: &HashMap<String, String>,
+    ) -> ContainerSpec {
+        let mut env: Vec<(String, String)> = Vec::new();
+        for variable in items(&container["env"]) {
+            let value = match variable["value"].as_str() {
+                Some(value) => expand(value, &env),
+                None => self.value_from(pod, &variable["valueFrom"]),
+            };
+            env.push((string(&variable["name"]), value));
+        }
+        let words = |value| items(value).iter().map(|word| expand(&string(word), &env)).collect();
+        let mounts = items(&container["volumeMounts"]).iter().map(|mount| Mount {
+            container_path: string(&mount["mountPath"]),
+            host_path: volumes[mount["name"].as_str().expect("a mount names its volume")].clone(),
+            readonly: mount["readOnly"] == true,
+            propagation: match mount["mountPropagation"].as_str() {
+                Some("HostToContainer") => 1,
+                Some("Bidirectional") => 2,
+                _ => 0,
+            },
+        });
+        let security = &container["securityContext"];
+        ContainerSpec {
+            name: string(&container["name"]),
+            image: string(&container["image"]),
+            command: words(&container["command"]),
+            args: words(&container["args"]),
+            mounts: mounts.collect(),
+            privileged: security["privileged"] == true,
+            read_only_root: security["readOnlyRootFilesystem"] == true,
+            env,
+        }
+    }
+
+    /// What a variable gets from elsewhere: the downward API, or a `ConfigMap`.
+    fn value_from(&self, pod: &PodSpec, source: &Value) -> String {
+        if let Some(key) = source["configMapKeyRef"]["key"].as_str() {
+            let map = string(&source["configMapKeyRef"]["name"]);
+            let value = self.map(&map).get(key);
+            return value.unwrap_or_else(|| panic!("{map} has no key {key}")).clone();
+        }
+        match source["fieldRef"]["fieldPath"].as_str() {
+            Some("metadata.name") => pod.name.clone(),
+            Some("metadata.namespace") => pod.namespace.clone(),
+            Some("metadata.uid") => pod.uid.clone(),
+            Some("spec.nodeName") => NODE_NAME.to_owned(),
+            Some("status.hostIP") => "127.0.0.1".to_owned(),
+            _ => panic!("the node has no value for {source}"),
+        }
+    }
+}
+
+/// Puts variables in the place of `$(NAME)`; unknown ones stay, as a kubelet leaves them.
+fn expand(text: &str, env: &[(String, String)]) -> String {
+    // The last of one name counts.
+    env.iter()
+        .rev()
+        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("$({name})"), value))
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn string(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
+}
+
+fn strings(value: &Value) -> HashMap<String, String> {
+    let object = value.as_object().into_iter().flatten();
+    object.map(|(name, value)| (name.clone(), string(value))).collect()
+}

@@ -1,0 +1,155 @@
+//! Images of containers, written by hand: no daemon, no registry, the same bytes from the same files.
+
+mod agent;
+mod archive;
+mod tree;
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::json;
+
+pub use agent::agent;
+pub use archive::write_archive;
+use archive::{Blob, MANIFEST};
+use tree::Tree;
+
+/// An image in the making: one layer, and what a container of it starts.
+pub struct Image {
+    reference: String,
+    tree: Tree,
+    entrypoint: Vec<String>,
+    env: Vec<String>,
+    labels: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A finished image, in memory.
+pub struct Built {
+    reference: String,
+    layer: Blob,
+    config: Blob,
+    manifest: Blob,
+}
+
+impl Image {
+    /// An image without files, by its full reference: host, name and tag.
+    pub fn new(reference: impl Into<String>) -> Self {
+        Self {
+            reference: reference.into(),
+            tree: Tree::default(),
+            entrypoint: Vec::new(),
+            env: Vec::new(),
+            labels: serde_json::Map::new(),
+        }
+    }
+
+    /// Puts a file with these permissions at an absolute path.
+    #[must_use]
+    pub fn file(mut self, path: &str, mode: u32, content: impl Into<Vec<u8>>) -> Self {
+        self.tree.file(Path::new(path), mode, content.into());
+        self
+    }
+
+    /// Makes a directory with these permissions. Those on the way to a file need no call: they get 0755.
+    #[must_use]
+    pub fn directory(mut self, path: &str, mode: u32) -> Self {
+        self.tree.directory(Path::new(path), mode);
+        self
+    }
+
+    /// Makes a symbolic link.
+    #[must_use]
+    pub fn link(mut self, path: &str, target: &str) -> Self {
+        self.tree.link(Path::new(path), Path::new(target));
+        self
+    }
+
+    /// Gives a file of the image a second name.
+    #[must_use]
+    pub fn hard_link(mut self, path: &str, target: &str) -> Self {
+        self.tree.hard_link(Path::new(path), Path::new(target));
+        self
+    }
+
+    /// Copies a program of this machine to a path of the image, and what it loads to where it is here.
+    pub fn program(mut self, path: &str, source: &Path) -> Result<Self> {
+        self.tree.program(Path::new(path), source)?;
+        Ok(self)
+    }
+
+    /// What a container of the image starts, where its pod names no command.
+    #[must_use]
+    pub fn entrypoint(mut self, words: &[&str]) -> Self {
+        self.entrypoint = words.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// Adds a variable of the environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push(format!("{name}={value}"));
+        self
+    }
+
+    /// Adds a label, such as `org.opencontainers.image.version`.
+    #[must_use]
+    pub fn label(mut self, name: &str, value: &str) -> Self {
+        self.labels.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Writes the layer, the configuration and the manifest.
+    pub fn build(self) -> Result<Built> {
+        let layer = Blob::new(self.tree.pack()?);
+        let env = [vec![PATH.to_owned()], self.env].concat();
+        let config = Blob::json(&json!({
+            "architecture": architecture(),
+            "os": "linux",
+            "created": "1970-01-01T00:00:00Z",
+            "config": {
+                "Entrypoint": self.entrypoint,
+                "Env": env,
+                "Labels": self.labels,
+                "WorkingDir": "/",
+            },
+            // A layer that is not compressed is named by the digest of what it holds.
+            "rootfs": { "type": "layers", "diff_ids": [layer.digest] },
+            "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "driftline" }],
+        }));
+        let manifest = Blob::json(&json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": config.descriptor("application/vnd.oci.image.config.v1+json"),
+            "layers": [layer.descriptor("application/vnd.oci.image.layer.v1.tar")],
+        }));
+        Ok(Built { reference: self.reference, layer, config, manifest })
+    }
+}
+
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// This machine's architecture, as Go names it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+impl Built {
+    /// The reference that the image is imported under.
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    /// The digest of the manifest, `sha256:…`: what a registry would name the image by.
+    pub fn digest(&self) -> &str {
+        &self.manifest.digest
+    }
+
+    /// The digest of the configuration, `sha256:…`: the image's id on a node.
+    pub fn id(&self) -> &str {
+        &self.config.digest
+    }
+}
