@@ -1,5 +1,6 @@
 //! Running the real binary on the real kernel.
 
+pub mod agent;
 pub mod pods;
 mod programs;
 mod server;

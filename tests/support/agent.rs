@@ -1,0 +1,141 @@
+//! The agent on a node of the tests, started beside its pods rather than in one.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    process::{Child, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+use crate::{driftline, pods::Node};
+
+/// Where the agent serves its metrics.
+pub const AGENT: &str = "127.0.0.1:9465";
+
+/// An agent sees the containers of every node of this machine: tests with one run one after the other.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    // A test that failed has left nothing behind.
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A running `driftline record` or `watch`; killed when dropped.
+pub struct Agent<'a> {
+    node: &'a Node,
+    child: Child,
+    log: PathBuf,
+}
+
+impl<'a> Agent<'a> {
+    /// `driftline VERB` over all containers of the node, until it says that it is ready.
+    pub fn start(node: &'a Node, verb: &str, flags: &[&str]) -> Self {
+        static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let log = node.directory().join(format!("agent-{count}.log"));
+        let child = node
+            .command(driftline())
+            .arg(verb)
+            .args(["--baselines", "/var/lib/driftline/baselines", "--store", "/var/lib/driftline"])
+            .args(["--http", AGENT, "--node-name", "node-1", "--cluster", "lab"])
+            .args(flags)
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).expect("the node's directory is writable"))
+            .spawn()
+            .expect("driftline starts");
+        let mut agent = Self { node, child, log };
+        agent.wait_for("driftline: ready", Duration::from_secs(20));
+        agent
+    }
+
+    /// Waits until the agent has said this.
+    pub fn wait_for(&mut self, words: &str, limit: Duration) {
+        let end = Instant::now() + limit;
+        while !self.said().contains(words) {
+            let ended = self.child.try_wait().expect("a child");
+            assert!(
+                ended.is_none() && Instant::now() < end,
+                "no {words:?} ({ended:?}):\n{}",
+                self.said()
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.log).expect("it was created")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as a kubelet does; what it said.
+    pub fn stop(mut self) -> String {
+        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).expect("it runs");
+        let status = self.child.wait().expect("a child");
+        assert!(status.success(), "{status}\n{}", self.said());
+        self.said()
+    }
+
+    /// SIGKILL, out of nothing.
+    pub fn kill(mut self) -> String {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("a child");
+        self.said()
+    }
+
+    /// The agent's metrics as text.
+    pub fn metrics(&self) -> String {
+        let (status, text) = self.node.get(AGENT, "/metrics");
+        assert_eq!(status, 200, "{text}");
+        text
+    }
+
+    /// The value of a series, written as the metrics have it.
+    pub fn metric(&self, series: &str) -> f64 {
+        let metrics = self.metrics();
+        let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {series} in\n{metrics}")).parse().expect("a number")
+    }
+}
+
+impl Drop for Agent<'_> {
+    fn drop(&mut self) {
+        let _may_have_ended = self.child.kill();
+        let _status = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the agent said:\n{}", self.said());
+        }
+    }
+}
+
+/// The lines of the node's file of drift events.
+pub fn events(node: &Node) -> Vec<Value> {
+    let path = node.outside("/var/lib/driftline/events.jsonl");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect()
+}
+
+/// The flag that makes [`events`] work.
+pub const EVENTS: [&str; 2] = ["--events", "/var/lib/driftline/events.jsonl"];
+
+/// The recorded baselines, by their image's label.
+pub fn baselines(node: &Node) -> Vec<Value> {
+    let directory = node.outside("/var/lib/driftline/baselines");
+    let files = fs::read_dir(directory).expect("a directory").map(|file| file.expect("a file").path());
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| {
+            let text = fs::read_to_string(path).expect("readable");
+            serde_json::from_str(&text).expect("a baseline is JSON")
+        })
+        .collect()
+}
