@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-
-
 /// A stage that has not ticked for so long is stuck; each ticks about every second.
 const STUCK: Duration = Duration::from_secs(15);
 

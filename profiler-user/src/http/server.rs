@@ -57,18 +57,21 @@ impl Server {
         R: Fn(&Metrics) + Clone + Send + Sync + 'static,
     {
         let told = (metrics, refresh);
-        let router = Router::new()
-            .route("/metrics", get(show::<R>))
-            .with_state(told)
-            .route(
-                "/healthz",
-                get(|State(health): State<Health>| async move { word(health.alive(Instant::now())) }),
-            )
-            .route(
-                "/readyz",
-                get(|State(health): State<Health>| async move { word(health.ready()) }),
-            )
-            .with_state(health);
+        let router =
+            Router::new()
+                .route("/metrics", get(show::<R>))
+                .with_state(told)
+                .route(
+                    "/healthz",
+                    get(|State(health): State<Health>| async move {
+                        word(health.alive(Instant::now()))
+                    }),
+                )
+                .route(
+                    "/readyz",
+                    get(|State(health): State<Health>| async move { word(health.ready()) }),
+                )
+                .with_state(health);
         axum::serve(self.listener, router)
             .with_graceful_shutdown(stop)
             .await
