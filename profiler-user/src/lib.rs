@@ -12,6 +12,7 @@ pub mod container;
 pub mod drift;
 pub mod error;
 pub mod generalise;
+pub mod http;
 mod launch;
 pub mod observe;
 mod pipeline;

@@ -1,9 +1,28 @@
-//! Where drift goes: to the person at the terminal, and line by line into a file.
+//! Where drift goes: to the person at the terminal, line by line into a file, and to those who are on call.
+//!
+//! `driftline watch -- CMD` writes to the terminal and to a file directly. On a node, the store is the
+//! [`spool`]: every sink reads from there at its own pace.
 
+pub mod alertmanager;
 mod backoff;
 pub mod file;
+pub mod spool;
 pub mod terminal;
 
+pub use alertmanager::Alertmanager;
 pub(crate) use backoff::Backoff;
-pub use file::{EventsError, EventsFile, Stored};
+pub use file::{EventsError, EventsFile, FileSink, Stored};
+pub use spool::{Sink, SinkError, SinkStatus, Spool};
 pub use terminal::Terminal;
+
+/// For what may block as long as it likes: a thread of its own, which neither holds up other tasks nor the end.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, SinkError> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("driftline-sink".to_owned())
+        .spawn(move || drop(done.send(work())))
+        .map_err(SinkError::new)?;
+    result.await.map_err(SinkError::new)
+}

@@ -3,30 +3,24 @@
 //! **Invariant:** what a reader finds are whole lines. A line goes out as one write; where the disk
 //! is full and only a part of it fits, the file is cut back to the line before.
 
+mod lines;
 mod resume;
+mod spooled;
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-
+use std::io;
 use std::path::{Path, PathBuf};
-
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::drift::chain::Chain;
 use crate::drift::event::Event;
 
-/// A file that is appended to, and locked, so that two agents do not cut off each other's lines.
-/// A pipe or a device is written to all the same, but nothing can be cut back there.
+pub(crate) use lines::Lines;
+pub use spooled::{FileSink, FileSinkError};
+
+/// What one command's events go to, numbered and chained here: there is no store.
 #[derive(Debug)]
 pub struct EventsFile {
-    path: PathBuf,
-    file: File,
-    /// Pipes and devices have no length to cut back to.
-    regular: bool,
+    lines: Lines,
     chain: Chain,
-    /// The newest line could neither be finished nor taken back.
-    torn: bool,
     failing: bool,
     not_written: u64,
 }
@@ -62,44 +56,16 @@ pub enum EventsError {
         if *.torn { "its last line may be cut off" } else { "it holds whole lines only" }
     )]
     Write { path: PathBuf, source: io::Error, torn: bool },
+    #[error("an event cannot be written as JSON: {0}; please report this")]
+    Json(#[from] serde_json::Error),
 }
 
 impl EventsFile {
-    /// Opens the file, or creates it, readable by its owner alone: arguments are redacted, but
-    /// what a container does is nobody else's business.
-    ///
-    /// Where an earlier run was killed in the middle of a line of ours, that line is cut off; where
-    /// only its newline is missing, it is added. The hash chain goes on from the last line.
+    /// Opens the file, or creates it. The hash chain goes on from its last line.
     pub fn open(path: &Path) -> Result<Self, EventsError> {
-        let failed = |source| EventsError::Open { path: path.to_owned(), source };
-        // Opened for reading too, a pipe would count as having a reader.
-        let special = path.metadata().is_ok_and(|metadata| !metadata.is_file());
-        // A pipe that nobody reads is refused at once, not waited for.
-        let flags = if special { nix::libc::O_NONBLOCK } else { 0 };
-        let mut file = OpenOptions::new()
-            .append(true)
-            .read(!special)
-            .create(!special)
-            .mode(0o600)
-            .custom_flags(flags)
-            .open(path)
-            .map_err(failed)?;
-        if special {
-            fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))
-                .map_err(|error| failed(error.into()))?;
-        }
-        let mut chain = Chain::default();
-        let regular = file.metadata().map_err(failed)?.is_file();
-        if regular {
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(EventsError::Busy(path.to_owned())),
-                Err(TryLockError::Error(source)) => return Err(failed(source)),
-            }
-            chain = resume::resume(path, &mut file)?;
-        }
-        let path = path.to_owned();
-        Ok(Self { path, file, regular, chain, torn: false, failing: false, not_written: 0 })
+        let (lines, last) = Lines::open(path)?;
+        let chain = last.map_or_else(Chain::default, |line| Chain::after(&line));
+        Ok(Self { lines, chain, failing: false, not_written: 0 })
     }
 
     /// Numbers, links and appends the event.
@@ -111,13 +77,9 @@ impl EventsFile {
         let first = !std::mem::replace(&mut self.failing, result.is_err());
         match result {
             Ok(()) => Ok(Stored::Written),
-            Err(source) => {
+            Err(error) => {
                 self.not_written += 1;
-                if !first {
-                    return Ok(Stored::NotWritten);
-                }
-                let path = self.path.clone();
-                Err(EventsError::Write { path, source, torn: self.torn })
+                if first { Err(error) } else { Ok(Stored::NotWritten) }
             }
         }
     }
@@ -127,32 +89,15 @@ impl EventsFile {
         self.not_written
     }
 
-    fn append(&mut self, event: &mut Event) -> io::Result<()> {
+    fn append(&mut self, event: &mut Event) -> Result<(), EventsError> {
         let line = self.chain.link(event)?;
-        // After half a line that could not be taken back, a newline keeps this one readable.
-        let start = if self.torn { "\n" } else { "" };
-        let before = self.len()?;
-        match self.file.write_all(format!("{start}{line}\n").as_bytes()) {
-            Ok(()) => {
-                self.torn = false;
-                self.chain.written(&line);
-                Ok(())
-            }
-            Err(error) => {
-                self.take_back(before);
-                Err(error)
-            }
-        }
-    }
-
-    /// Asked each time: whoever rotates logs may have emptied the file.
-    fn len(&self) -> io::Result<Option<u64>> {
-        if self.regular { self.file.metadata().map(|file| Some(file.len())) } else { Ok(None) }
-    }
-
-    fn take_back(&mut self, before: Option<u64>) {
-        // Of a pipe or a device nobody knows how much went out; an extra newline does no harm.
-        self.torn |= before.is_none_or(|before| self.file.set_len(before).is_err());
+        self.lines.append(&format!("{line}\n")).map_err(|source| EventsError::Write {
+            path: self.lines.path().to_owned(),
+            source,
+            torn: self.lines.is_torn(),
+        })?;
+        self.chain.written(&line);
+        Ok(())
     }
 }
 

@@ -6,7 +6,6 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::EventsError;
-use crate::drift::chain::Chain;
 
 /// How each of our lines begins.
 const PREFIX: &[u8] = br#"{"schema_version":"driftline."#;
@@ -16,12 +15,12 @@ const BLOCK: u64 = 64 * 1024;
 /// No line of ours comes near it: a longer one is somebody else's, and is not read into memory.
 const LINE_MAX: u64 = 16 * 1024 * 1024;
 
-/// Leaves the file at the end of a whole line, and returns the chain as it stands there.
+/// Leaves the file at the end of a whole line, and returns that line, without its newline.
 ///
 /// The end of a file that has no newline is cut off only if it is plainly the beginning of one of
 /// our lines; a whole object keeps its place. Anything else belongs to somebody else and is not
 /// touched.
-pub(super) fn resume(path: &Path, file: &mut File) -> Result<Chain, EventsError> {
+pub(super) fn resume(path: &Path, file: &mut File) -> Result<Option<Vec<u8>>, EventsError> {
     let failed = |source| EventsError::Open { path: path.to_owned(), source };
     let length = file.metadata().map_err(failed)?.len();
     let mut end = length;
@@ -33,17 +32,17 @@ pub(super) fn resume(path: &Path, file: &mut File) -> Result<Chain, EventsError>
         }
         if serde_json::from_slice::<serde::de::IgnoredAny>(&rest).is_ok() {
             file.write_all(b"\n").map_err(failed)?;
-            return Ok(Chain::after(&rest));
+            return Ok(Some(rest));
         }
         file.set_len(start).map_err(failed)?;
         end = start;
     }
     if end == 0 {
-        return Ok(Chain::default());
+        return Ok(None);
     }
     // Before the newline that the last line ends with.
     let (_, line) = line_before(file, end - 1).map_err(failed)?;
-    line.map(|line| Chain::after(&line)).ok_or_else(|| EventsError::Foreign(path.to_owned()))
+    line.map(Some).ok_or_else(|| EventsError::Foreign(path.to_owned()))
 }
 
 /// The line that ends at `end`, and where it begins; no text where it is longer than [`LINE_MAX`].

@@ -1,0 +1,267 @@
+//! The metrics, at most 1,000 series: nothing is labelled by what there may be any number of.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use prometheus::{
+    Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use super::namespaces::Namespaces;
+use crate::drift::{DriftKind, Severity};
+use crate::sink::SinkStatus;
+
+pub(super) const SEVERITIES: [Severity; 5] =
+    [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+
+/// All that the agent counts; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    drift: IntCounterVec,
+    namespaces: Arc<Mutex<Namespaces>>,
+    lost: IntCounterVec,
+    containers: IntGaugeVec,
+    unresolved: IntCounter,
+    images_unprofiled: IntGauge,
+    baselines: IntGauge,
+    blind: IntGaugeVec,
+    sink_queue: IntGaugeVec,
+    sink_failures: IntCounterVec,
+    sink_success: GaugeVec,
+    store_failures: IntCounter,
+    runtime_up: IntGauge,
+    last_event: Gauge,
+}
+
+/// Containers on the node, by what is done with them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Containers {
+    pub watched: u64,
+    pub recorded: u64,
+    /// There is no baseline for the image.
+    pub unprofiled: u64,
+    /// Nobody knows yet whose they are.
+    pub unresolved: u64,
+    pub ignored: u64,
+}
+
+impl Metrics {
+    /// `started`: when the agent did; rules tell by it what a counter holds of the last minutes.
+    pub fn new(started: Timestamp) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let made = Maker(&registry);
+        let build = made.gauges("build_info", "Always 1; what this agent is.", &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let start = made.time("start_time_seconds", "When this agent started, since 1970.")?;
+        start.set(seconds(started));
+        let by_namespace = made.counters(
+            "namespace_drift_events_total",
+            "Drift by namespace; '(other)' where there are more than 100.",
+            &["namespace", "severity"],
+        )?;
+        let metrics = Self {
+            drift: made.counters(
+                "drift_events_total",
+                "Behaviours that no baseline holds, at their first occurrence.",
+                &["kind", "severity"],
+            )?,
+            namespaces: Arc::new(Mutex::new(Namespaces::new(by_namespace))),
+            lost: made.counters(
+                "lost_events_total",
+                "Events that the sensor could not deliver.",
+                &["kind"],
+            )?,
+            containers: made.gauges("containers", "Containers on this node.", &["state"])?,
+            unresolved: made.counter(
+                "containers_unresolved_total",
+                "Containers of which nobody said whose they were.",
+            )?,
+            images_unprofiled: made
+                .gauge("images_unprofiled", "Images in use that have no baseline.")?,
+            baselines: made.gauge("baselines", "Baselines that are loaded.")?,
+            blind: made.gauges(
+                "blind_behaviours",
+                "1 where no probe sees this behaviour.",
+                &["behaviour"],
+            )?,
+            sink_queue: made.gauges(
+                "sink_queue_length",
+                "Committed events that the sink has not taken.",
+                &["sink"],
+            )?,
+            sink_failures: made.counters(
+                "sink_failures_total",
+                "Deliveries that failed and are tried again.",
+                &["sink"],
+            )?,
+            sink_success: made.times(
+                "sink_last_success_timestamp_seconds",
+                "When the sink last took something, since 1970; 0 if it never did.",
+                &["sink"],
+            )?,
+            store_failures: made
+                .counter("store_failures_total", "Commits to the store that failed.")?,
+            runtime_up: made.gauge("runtime_up", "1 while the container runtime answers.")?,
+            last_event: made.time(
+                "last_event_timestamp_seconds",
+                "When the last drift was seen, since 1970.",
+            )?,
+            registry: registry.clone(),
+        };
+        for kind in DriftKind::ALL {
+            for severity in SEVERITIES {
+                metrics.drift.with_label_values(&[kind.name(), severity.name()]);
+            }
+        }
+        metrics.containers(Containers::default());
+        Ok(metrics)
+    }
+
+    /// A drift at its first occurrence. Call [`Self::namespace_seen`] when the container starts, not only here.
+    pub fn drift(
+        &self,
+        kind: DriftKind,
+        severity: Severity,
+        namespace: Option<&str>,
+        time: Timestamp,
+    ) {
+        self.drift.with_label_values(&[kind.name(), severity.name()]).inc();
+        self.last_event.set(seconds(time));
+        if let Some(namespace) = namespace {
+            let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+            namespaces.count(namespace, severity, Instant::now());
+        }
+    }
+
+    /// The namespace has a container: its series are there, at first with 0. Call it every few minutes for each that
+    /// has; the series of one that is not told of for an hour are dropped.
+    pub fn namespace_seen(&self, namespace: &str) {
+        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        namespaces.seen(namespace, Instant::now());
+    }
+
+    /// So many more events of a kind did not get through. With 0 the kind is there to be watched.
+    pub fn lost(&self, kind: &str, more: u64) {
+        self.lost.with_label_values(&[kind]).inc_by(more);
+    }
+
+    pub fn containers(&self, containers: Containers) {
+        let Containers { watched, recorded, unprofiled, unresolved, ignored } = containers;
+        for (state, value) in [
+            ("watched", watched),
+            ("recorded", recorded),
+            ("unprofiled", unprofiled),
+            ("unresolved", unresolved),
+            ("ignored", ignored),
+        ] {
+            self.containers.with_label_values(&[state]).set(gauge(value));
+        }
+    }
+
+    /// One more container ended, or was waited for long enough, without anybody saying whose it was.
+    pub fn container_unresolved(&self) {
+        self.unresolved.inc();
+    }
+
+    pub fn images_unprofiled(&self, images: u64) {
+        self.images_unprofiled.set(gauge(images));
+    }
+
+    pub fn baselines(&self, baselines: u64) {
+        self.baselines.set(gauge(baselines));
+    }
+
+    /// Tell of every behaviour, so that each is there to be watched.
+    pub fn blind(&self, behaviour: &str, blind: bool) {
+        self.blind.with_label_values(&[behaviour]).set(i64::from(blind));
+    }
+
+    pub fn runtime_up(&self, up: bool) {
+        self.runtime_up.set(i64::from(up));
+    }
+
+    /// What [`StoreWriter::status`](crate::store::StoreWriter::status) says of failures, since the start.
+    pub fn store_failures(&self, failures: u64) {
+        raise(&self.store_failures, failures);
+    }
+
+    /// What [`Spool::status`](crate::sink::Spool::status) says.
+    pub fn sinks(&self, sinks: &[SinkStatus]) {
+        for sink in sinks {
+            let name = [sink.name.as_str()];
+            self.sink_queue.with_label_values(&name).set(gauge(sink.queue_length));
+            raise(&self.sink_failures.with_label_values(&name), sink.failures);
+            self.sink_success.with_label_values(&name).set(sink.last_success.map_or(0., seconds));
+        }
+    }
+
+    /// In Prometheus' text format.
+    pub fn text(&self) -> prometheus::Result<String> {
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).expire(Instant::now());
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// Registers what it makes.
+struct Maker<'a>(&'a Registry);
+
+impl Maker<'_> {
+    fn options(name: &str, help: &str) -> Opts {
+        Opts::new(format!("driftline_{name}"), help)
+    }
+
+    fn register<C: Clone + prometheus::core::Collector + 'static>(
+        &self,
+        collector: C,
+    ) -> prometheus::Result<C> {
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<IntCounterVec> {
+        self.register(IntCounterVec::new(Self::options(name, help), labels)?)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.register(IntCounter::with_opts(Self::options(name, help))?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        self.register(IntGaugeVec::new(Self::options(name, help), labels)?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.register(IntGauge::with_opts(Self::options(name, help))?)
+    }
+
+    fn times(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<GaugeVec> {
+        self.register(GaugeVec::new(Self::options(name, help), labels)?)
+    }
+
+    fn time(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {
+        self.register(Gauge::with_opts(Self::options(name, help))?)
+    }
+}
+
+/// Up to what somebody else counted.
+fn raise(counter: &IntCounter, to: u64) {
+    counter.inc_by(to.saturating_sub(counter.get()));
+}
+
+fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn seconds(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! The wire: one request, and what can become of it.
+
+use std::error::Error as _;
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode, Url, redirect};
+
+use super::alert::Body;
+
+/// For a request and its answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Of an answer that refuses, so much is shown.
+const ANSWER: usize = 200;
+
+pub(super) struct Api {
+    client: Client,
+    /// May hold a user and a password: never shown.
+    url: Url,
+    /// The same without them.
+    shown: String,
+}
+
+/// What is wrong with an address; it shows no password.
+#[derive(Debug, thiserror::Error)]
+pub enum UrlError {
+    #[error("the Alertmanager's URL cannot be read: {0}; it looks like http://alertmanager:9093")]
+    Malformed(String),
+    #[error("the Alertmanager's URL {0} is neither http nor https")]
+    Scheme(String),
+    #[error("cannot prepare requests to {shown}: {why}")]
+    Client { shown: String, why: String },
+}
+
+/// Each tells what was refused by whom.
+#[derive(Debug)]
+pub(super) enum PostError {
+    /// 400: at least one of the alerts is not to its liking; it kept the others.
+    Malformed(String),
+    Failed(String),
+}
+
+impl Api {
+    pub(super) fn new(base: &str) -> Result<Self, UrlError> {
+        let mut url =
+            Url::parse(base.trim()).map_err(|error| UrlError::Malformed(error.to_string()))?;
+        let shown = shown(&url);
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(UrlError::Scheme(shown));
+        }
+        let path = format!("{}/api/v2/alerts", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url.set_fragment(None);
+        // Whichever part of the process comes first; the others find it there.
+        let _is_there = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(redirect::Policy::none())
+            .user_agent(concat!("driftline/", env!("CARGO_PKG_VERSION")))
+            .pool_max_idle_per_host(1)
+            .build()
+            .map_err(|error| UrlError::Client { shown: shown.clone(), why: reason(error) })?;
+        Ok(Self { client, url, shown })
+    }
+
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    pub(super) async fn post(&self, alerts: &[Body<'_>]) -> Result<(), PostError> {
+        let answer = self.client.post(self.url.clone()).json(alerts).send().await;
+        let mut answer = answer.map_err(|error| {
+            PostError::Failed(format!("{} cannot be reached: {}", self.shown, reason(error)))
+        })?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let mut text = Vec::new();
+        while let Ok(Some(part)) = answer.chunk().await {
+            text.extend_from_slice(&part);
+            if text.len() >= ANSWER {
+                break;
+            }
+        }
+        let text: String = String::from_utf8_lossy(&text).trim().chars().take(ANSWER).collect();
+        let why = format!("{} answers {status}: {}", self.shown, text.escape_debug());
+        Err(match status {
+            StatusCode::BAD_REQUEST => PostError::Malformed(why),
+            _ => PostError::Failed(why),
+        })
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("url", &self.shown).finish_non_exhaustive()
+    }
+}
+
+/// Without user, password and query.
+fn shown(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}{}", url.scheme(), url.path().trim_end_matches('/'))
+}
+
+/// All the way down: the topmost error says only that something was sent.
+fn reason(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("no answer within {} s", TIMEOUT.as_secs());
+    }
+    let error = error.without_url();
+    let mut reason = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        reason = format!("{reason}: {cause}");
+        source = cause.source();
+    }
+    reason
+}

@@ -1,0 +1,233 @@
+//! From the store to the sinks: each has a cursor there, and a task that carries what lies behind it.
+//!
+//! **Invariant:** a cursor moves only past what its sink took. So after a crash a sink may get a batch twice, and
+//! never misses one; and a sink that is down holds up no other.
+
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::Backoff;
+use crate::store::{Store, StoreError, StoredEvent};
+
+/// Events that a sink gets at once.
+const BATCH: u32 = 256;
+
+/// Waits between tries: the first, and the longest.
+const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+
+/// How long the end waits for a sink: longer than one that never answers is waited for.
+const GRACE: Duration = Duration::from_secs(12);
+
+/// Takes events out of the house.
+pub trait Sink: Send + 'static {
+    /// Names its cursor and its metrics; the same after a restart.
+    fn name(&self) -> &str;
+
+    /// How long to wait for more once there is something to deliver.
+    fn gather(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Called once before anything is delivered; `cursor` is how far an earlier run came.
+    fn restore(
+        &mut self,
+        _store: &Store,
+        _cursor: i64,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Takes the events, all or none. After an error the same events come again, and maybe more behind them.
+    fn deliver(
+        &mut self,
+        events: &[StoredEvent],
+    ) -> impl Future<Output = Result<(), SinkError>> + Send;
+
+    /// When it has something to do without news.
+    fn next_tick(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Called when it is time; after an error again.
+    fn tick(&mut self) -> impl Future<Output = Result<(), SinkError>> + Send {
+        async { Ok(()) }
+    }
+}
+
+/// Why a sink did not take something, as a sentence without a full stop; holds no credentials.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SinkError(String);
+
+impl SinkError {
+    pub fn new(why: impl Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
+/// How a sink does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SinkStatus {
+    pub name: String,
+    /// Committed events that it has not taken yet.
+    pub queue_length: u64,
+    /// Tries that failed, since the start.
+    pub failures: u64,
+    /// Since the start; absent while there was nothing to do.
+    pub last_success: Option<Timestamp>,
+    /// Why the last try failed; absent where it did not.
+    pub last_error: Option<String>,
+}
+
+/// The sinks that follow one store.
+#[derive(Debug)]
+pub struct Spool {
+    store: Store,
+    stop: watch::Sender<bool>,
+    sinks: Vec<Arc<Mutex<Progress>>>,
+}
+
+#[derive(Debug)]
+struct Progress {
+    cursor: i64,
+    status: SinkStatus,
+}
+
+impl Spool {
+    pub fn new(store: Store) -> Self {
+        Self { store, stop: watch::Sender::new(false), sinks: Vec::new() }
+    }
+
+    /// Starts to deliver. A sink that this store never knew begins with what is committed from now on, so add
+    /// all of them before the first event is written.
+    pub async fn add<S: Sink>(
+        &mut self,
+        mut sink: S,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<(), StoreError> {
+        let name = sink.name().to_owned();
+        let cursor = self.store.cursor(&name).await?;
+        sink.restore(&self.store, cursor).await?;
+        let status =
+            SinkStatus { name, queue_length: 0, failures: 0, last_success: None, last_error: None };
+        let progress = Arc::new(Mutex::new(Progress { cursor, status }));
+        self.sinks.push(Arc::clone(&progress));
+        let runner = Runner { sink, store: self.store.clone(), cursor, progress };
+        let (stop, mut stopped) = (self.stop.subscribe(), self.stop.subscribe());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = runner.run(stop) => {}
+                // It hangs: what it did not take is there for the next run.
+                () = async { let _ = stopped.wait_for(|stop| *stop).await; sleep(GRACE).await } => {}
+            }
+        });
+        Ok(())
+    }
+
+    /// How all sinks do, in the order in which they were added.
+    pub fn status(&self) -> Vec<SinkStatus> {
+        let newest = *self.store.newest().borrow();
+        let status = |progress: &Arc<Mutex<Progress>>| {
+            let progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+            let queue_length = u64::try_from(newest - progress.cursor).unwrap_or(0);
+            SinkStatus { queue_length, ..progress.status.clone() }
+        };
+        self.sinks.iter().map(status).collect()
+    }
+
+    /// Has the sinks take what is committed by now, each with one try, and then end. Their tasks are to be awaited.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+struct Runner<S> {
+    sink: S,
+    store: Store,
+    cursor: i64,
+    progress: Arc<Mutex<Progress>>,
+}
+
+impl<S: Sink> Runner<S> {
+    async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut newest = self.store.newest();
+        let mut backoff = Backoff::new(WAITS.0, WAITS.1);
+        loop {
+            let news = *newest.borrow_and_update() > self.cursor;
+            if news {
+                wait(self.sink.gather(), &mut stop).await;
+            } else if *stop.borrow() {
+                return;
+            }
+            let due = self.sink.next_tick();
+            let result = if news {
+                self.deliver().await
+            } else if due.is_some_and(|due| due <= Instant::now()) {
+                self.sink.tick().await
+            } else {
+                tokio::select! {
+                    _ = newest.changed() => {}
+                    _ = stop.wait_for(|stop| *stop) => {}
+                    () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+                }
+                continue;
+            };
+            self.note(&result);
+            if result.is_ok() {
+                backoff.reset();
+            } else if *stop.borrow() {
+                return;
+            } else {
+                wait(backoff.next(), &mut stop).await;
+            }
+        }
+    }
+
+    async fn deliver(&mut self) -> Result<(), SinkError> {
+        let events = self.store.events_after(self.cursor, BATCH).await.map_err(SinkError::new)?;
+        let Some(last) = events.last() else { return Ok(()) };
+        self.sink.deliver(&events).await?;
+        self.cursor = last.seq;
+        // If it cannot be noted, a crash repeats more; the next batch notes it as well.
+        let _noted_later = self.store.advance(self.sink.name(), self.cursor).await;
+        Ok(())
+    }
+
+    /// Says when it begins to fail, and when it works again.
+    fn note(&self, result: &Result<(), SinkError>) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.cursor = self.cursor;
+        let status = &mut progress.status;
+        match result {
+            Ok(()) => {
+                status.last_success = Some(Timestamp::now());
+                if status.last_error.take().is_some() {
+                    eprintln!("driftline: the sink {} takes events again", status.name);
+                }
+            }
+            Err(error) => {
+                status.failures += 1;
+                if status.last_error.replace(error.to_string()).is_none() {
+                    let name = &status.name;
+                    eprintln!("driftline: the sink {name} fails: {error}; its events wait");
+                }
+            }
+        }
+    }
+}
+
+/// As long as it is said, but not into the end.
+async fn wait(time: Duration, stop: &mut watch::Receiver<bool>) {
+    if !time.is_zero() {
+        tokio::select! {
+            () = sleep(time) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+}
