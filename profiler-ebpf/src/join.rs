@@ -15,6 +15,7 @@ use crate::{
     cgroup,
     container::Container,
     kernel::{EVERY_CGROUP, load, offset, read},
+    path::Place,
 };
 
 /// Process id → where it comes from. An entry speaks of its own container only, so one that was left over from a
@@ -55,17 +56,29 @@ pub(crate) fn cgroup_attach(ctx: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn attached(cgroup: *const u8, task: *const u8) -> Option<()> {
     let container = Container::of_cgroup(cgroup::id(cgroup)?)?;
-    // What a process does to its own kind within its container is no coming in.
-    if Container::current().is_some_and(|current| current.id == container.id) {
-        return None;
-    }
     // SAFETY: the hook's argument is BTF-typed.
     let process = unsafe { load::<u32>(task, &offset::TASK_TGID) };
-    mark(process, &container, namespace(task)?);
+    // What a process does to its own kind within its container is no coming in. One that moves itself is there by now:
+    // it was before, too, if it has the container's root directory.
+    if Container::current().is_some_and(|current| current.id == container.id)
+        && (process != current() || has_root_of(&container))
+    {
+        return None;
+    }
+    // Not that of who is moved: runc enters the container's namespaces before it moves itself in for an exec.
+    // SAFETY: the helper returns a BTF-typed pointer.
+    let mover = unsafe { bpf_get_current_task_btf() }.cast::<u8>().cast_const();
+    mark(process, &container, namespace(mover)?);
     Some(())
 }
 
-/// A child made inside by a process outside, or by one that has itself run nothing yet. True where the child is
+#[inline(always)]
+fn has_root_of(container: &Container) -> bool {
+    container.started()
+        && Place::task_root().is_some_and(|root| root.addresses() == container.root())
+}
+
+/// A child made inside by a process outside, or by one that has itself run nothing yet. Some where the child is
 /// on its way in.
 #[inline(always)]
 pub(crate) fn forked(child: *const u8, process: u32) -> Option<()> {

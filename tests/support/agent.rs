@@ -130,7 +130,8 @@ pub const EVENTS: [&str; 2] = ["--events", "/var/lib/driftline/events.jsonl"];
 /// The recorded baselines, by their image's label.
 pub fn baselines(node: &Node) -> Vec<Value> {
     let directory = node.outside("/var/lib/driftline/baselines");
-    let files = fs::read_dir(directory).expect("a directory").map(|file| file.expect("a file").path());
+    let files =
+        fs::read_dir(directory).expect("a directory").map(|file| file.expect("a file").path());
     files
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .map(|path| {

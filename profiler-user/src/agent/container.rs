@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use profiler_common::event::KINDS;
+use profiler_common::event::{KINDS, Kind};
 
 use super::task::Member;
 use crate::{
@@ -29,6 +29,7 @@ pub(super) struct Container<J> {
     /// Lost events by kind: of cgroups that are gone, and of those that are there.
     pub(super) lost_before: [u64; KINDS],
     pub(super) lost: [u64; KINDS],
+    lost_told: [u64; KINDS],
     /// The entrypoint's process, and how it ended.
     entrypoint: Option<u32>,
     status: Option<u32>,
@@ -61,6 +62,7 @@ impl<J> Container<J> {
             cgroups: Vec::new(),
             lost_before: [0; KINDS],
             lost: [0; KINDS],
+            lost_told: [0; KINDS],
             entrypoint: None,
             status: None,
             ended: None,
@@ -91,6 +93,15 @@ impl<J> Container<J> {
         let status = self.status?;
         let (signal, code) = (status & 0x7f, (status >> 8) & 0xff);
         Some(if signal == 0 { code } else { 128 + signal }.cast_signed())
+    }
+
+    /// What was lost since this was last asked.
+    pub(super) fn untold_losses(&mut self) -> Vec<(Kind, u64)> {
+        let lost = self.lost_by_kind();
+        let told = std::mem::replace(&mut self.lost_told, lost);
+        let more = Kind::ALL.into_iter().zip(lost.iter().zip(told));
+        let more = more.map(|(kind, (lost, told))| (kind, lost.saturating_sub(told)));
+        more.filter(|(_, more)| *more > 0).collect()
     }
 
     pub(super) fn lost_by_kind(&self) -> [u64; KINDS] {

@@ -7,6 +7,7 @@ mod catalogue;
 mod container;
 mod gaps;
 mod node;
+mod outlets;
 mod recorder;
 pub(crate) mod selector;
 mod settings;
@@ -17,7 +18,6 @@ mod watcher;
 
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::Context as _;
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 pub(crate) use self::settings::Settings;
@@ -25,6 +25,7 @@ use self::{
     catalogue::Catalogue,
     gaps::Gaps,
     node::{Node, Surroundings},
+    outlets::Outlets,
     recorder::Recorder,
     task::Task,
     watcher::Watcher,
@@ -39,7 +40,7 @@ use crate::{
     runtime::Resolver,
     sensor::{Sensor, Tier},
     session,
-    store::{Store, StoreWriter},
+    store::Store,
 };
 
 /// The runtime's answers in flight.
@@ -85,6 +86,7 @@ async fn run<T: Task>(
         store.last_heartbeat().await.map_err(output)?,
         store.unfinished().await.map_err(output)?,
     );
+    let mut outlets = Outlets::open(&settings, &store).await?;
     let options = crate::sensor::Options { every_cgroup: true, ..settings.sensor };
     let mut sensor = Sensor::load(hierarchy.open()?, options)
         .map_err(|error| Error::Machine(format!("cannot load the eBPF probes: {error:#}")))?;
@@ -97,12 +99,10 @@ async fn run<T: Task>(
         );
     }
     let tier = crate::command::tier_name(sensor.tier()).to_owned();
+    outlets.probes_loaded(sensor.status());
     let mut records = sensor.records()?;
     let (answers_in, mut answers) = mpsc::channel(ANSWERS);
     let resolver = Resolver::start(settings.runtime.clone(), answers_in);
-    let (writer, writing) = StoreWriter::new(store.clone());
-    let writing = tokio::spawn(writing);
-
     let task = make(tier.clone());
     let around = Surroundings {
         sensor,
@@ -113,6 +113,7 @@ async fn run<T: Task>(
         selector: settings.selector.clone(),
         tier,
         gaps,
+        metrics: outlets.metrics.clone(),
     };
     let mut node = Node::new(task, around)?;
     node.scan()?;
@@ -132,16 +133,17 @@ async fn run<T: Task>(
                 }
             }
             Some(answer) = answers.recv() => node.answer(answer),
-            _ = ticks.tick() => node.tick()?,
+            _ = ticks.tick() => {
+                node.tick()?;
+                outlets.tick(&node.figures(), &node.runtimes());
+            }
             signal = &mut signal => {
                 signal?;
                 break;
             }
             () = &mut end => break,
         }
-        for write in std::mem::take(&mut node.out) {
-            writer.write(write).await;
-        }
+        outlets.write(std::mem::take(&mut node.out)).await;
     }
     loop {
         let batch = records.drain();
@@ -153,14 +155,16 @@ async fn run<T: Task>(
         }
     }
     node.leave();
-    for write in std::mem::take(&mut node.out) {
-        writer.write(write).await;
-    }
-    drop(writer);
-    let not_written = writing.await.context("the store's writer panicked")?;
+    outlets.write(std::mem::take(&mut node.out)).await;
+    let drifts = outlets.drifts;
+    let not_written = outlets.close().await?;
+    store.close().await;
     if not_written > 0 {
         eprintln!("driftline: {not_written} entries are missing from the history");
         return Ok(crate::error::code::OUTPUT.into());
+    }
+    if settings.fail_on_drift && drifts > 0 {
+        return Ok(crate::error::code::DRIFT.into());
     }
     Ok(ExitCode::SUCCESS)
 }

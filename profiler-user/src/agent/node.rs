@@ -1,6 +1,6 @@
 //! All containers of the node: records in, each to its container, and what the runtime says of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use crate::{
         path::{CgroupIdentity, Class, classify, identify},
     },
     drift::Node as Machine,
+    http::{Containers, Metrics},
     observe::Clock,
     pipeline::unsent,
     redact::Redactor,
@@ -43,6 +44,7 @@ pub(super) struct Surroundings {
     pub(super) selector: Selector,
     pub(super) tier: String,
     pub(super) gaps: Gaps,
+    pub(super) metrics: Metrics,
 }
 
 pub(super) struct Node<T: Task> {
@@ -60,8 +62,6 @@ pub(super) struct Node<T: Task> {
     ticks: u64,
     /// Cgroups that were gone at the last sweep.
     gone: HashSet<u64>,
-    /// Containers for which no runtime could be asked in time.
-    pub(super) unresolved: u64,
     pub(super) out: Vec<Write>,
 }
 
@@ -79,7 +79,6 @@ impl<T: Task> Node<T> {
             unseen: 0,
             ticks: 0,
             gone: HashSet::new(),
-            unresolved: 0,
             out: Vec::new(),
         })
     }
@@ -263,6 +262,11 @@ impl<T: Task> Node<T> {
         let Some(container) = self.containers.get_mut(id) else { return };
         for (kind, lost) in state.lost.iter().enumerate() {
             container.lost_before[kind] += lost;
+            // Of what is left of its cgroups, the next tick tells.
+            container.lost[kind] = 0;
+        }
+        for (kind, more) in container.untold_losses() {
+            self.around.metrics.lost(kind.name(), more);
         }
         for (number, denied, foreign) in unsent(state) {
             let observation = container.observer.late_syscall(number, denied, foreign);
@@ -314,7 +318,7 @@ impl<T: Task> Node<T> {
         if container.member().is_some() {
             return;
         }
-        self.unresolved += 1;
+        self.around.metrics.container_unresolved();
         eprintln!("driftline: container {} is known by its cgroup alone: {why}", id.short());
         let CgroupIdentity { runtime, pod_uid, .. } = container.path.clone();
         self.identified(Identity::of_path(id.clone(), runtime, pod_uid));
@@ -325,6 +329,9 @@ impl<T: Task> Node<T> {
         let Some(container) = self.containers.get_mut(&id) else { return };
         let now = Timestamp::now();
         let member = Member::new(identity, &self.around.machine, container.capture);
+        if let Some(namespace) = member.identity.namespace() {
+            self.around.metrics.namespace_seen(namespace);
+        }
         let selected = self.around.selector.selects(&member.identity);
         let mut job = if selected { self.task.begin(&member, now, &mut self.out) } else { None };
         self.out.push(Write::Container(Box::new(LedgerEntry {
@@ -414,6 +421,9 @@ impl<T: Task> Node<T> {
                     *sum += lost;
                 }
             }
+            for (kind, more) in container.untold_losses() {
+                self.around.metrics.lost(kind.name(), more);
+            }
             let lost = container.lost_by_kind().iter().sum();
             if let State::Known { job: Some(job), .. } = &mut container.state {
                 self.task.tick(job, lost, now, &mut self.out);
@@ -465,23 +475,30 @@ impl<T: Task> Node<T> {
         self.out.push(Write::Heartbeat(now));
     }
 
-    /// Containers that are followed: known, and waiting for a runtime's answer.
-    pub(super) fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
+    /// What there is to say about the whole.
+    pub(super) fn figures(&self) -> Figures<'_> {
+        let mut containers = Containers::default();
+        let mut namespaces = BTreeSet::new();
         for container in self.containers.values() {
             match &container.state {
-                State::Waiting(_) => counts.waiting += 1,
-                State::Known { job: Some(_), .. } => counts.followed += 1,
-                State::Known { job: None, .. } => counts.ignored += 1,
+                State::Waiting(_) => containers.unresolved += 1,
+                State::Known { job: Some(job), .. } => T::count(job, &mut containers),
+                State::Known { job: None, .. } => containers.ignored += 1,
             }
+            namespaces.extend(container.member().and_then(|member| member.identity.namespace()));
         }
-        counts
+        let (baselines, unprofiled) = self.task.baselines();
+        Figures { containers, namespaces, baselines, unprofiled }
+    }
+
+    pub(super) fn runtimes(&self) -> crate::runtime::Health {
+        self.around.resolver.health()
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
-    pub(super) waiting: usize,
-    pub(super) followed: usize,
-    pub(super) ignored: usize,
+pub(super) struct Figures<'a> {
+    pub(super) containers: Containers,
+    pub(super) namespaces: BTreeSet<&'a str>,
+    pub(super) baselines: usize,
+    pub(super) unprofiled: usize,
 }

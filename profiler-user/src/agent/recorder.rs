@@ -15,6 +15,7 @@ use crate::{
     behaviour::{Behaviour, Observation},
     container::Role,
     drift::BaselineStatus,
+    http::Containers,
     observe::{UNKNOWN, losses},
     store::{Capture, Write},
 };
@@ -54,11 +55,6 @@ impl Recorder {
         let directory = directory.to_owned();
         let (books, unusable) = (BTreeMap::new(), HashMap::new());
         Self { directory, key_id, host, tier, books, unusable }
-    }
-
-    /// Images that are being recorded.
-    pub(super) fn len(&self) -> usize {
-        self.books.len()
     }
 
     fn book(&mut self, image: Image) -> Result<&mut Book, LoadError> {
@@ -187,6 +183,14 @@ impl Task for Recorder {
 
     fn every_second(&mut self, _now: Timestamp) {
         self.save_due();
+    }
+
+    fn baselines(&self) -> (usize, usize) {
+        (self.books.len(), 0)
+    }
+
+    fn count(_job: &Recording, containers: &mut Containers) {
+        containers.recorded += 1;
     }
 
     fn stop(&mut self) {

@@ -16,6 +16,7 @@ pub(crate) struct Settings {
     pub(super) machine: Machine,
     pub(super) sensor: sensor::Options,
     pub(super) limit: Option<Duration>,
+    pub(super) fail_on_drift: bool,
 }
 
 impl Settings {
@@ -49,6 +50,7 @@ impl Settings {
             },
             sensor: sensor.into(),
             limit: None,
+            fail_on_drift: false,
         })
     }
 
@@ -56,7 +58,7 @@ impl Settings {
         Self { limit, ..self }
     }
 
-    pub(crate) fn with_events(self, events: Option<PathBuf>) -> Self {
-        Self { events, ..self }
+    pub(crate) fn with_events(self, events: Option<PathBuf>, fail_on_drift: bool) -> Self {
+        Self { events, fail_on_drift, ..self }
     }
 }

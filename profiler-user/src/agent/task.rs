@@ -8,6 +8,7 @@ use crate::{
     behaviour::Observation,
     container::Identity,
     drift::{BaselineStatus, Origin},
+    http::Containers,
     store::{Capture, Write},
 };
 
@@ -42,6 +43,12 @@ pub(super) trait Task: Send + 'static {
 
     /// The last call.
     fn stop(&mut self) {}
+
+    /// Baselines at hand, and images that run without one.
+    fn baselines(&self) -> (usize, usize);
+
+    /// Counts a container among those of its state.
+    fn count(job: &Self::Job, containers: &mut Containers);
 
     /// The baseline that a job goes by, for the ledger.
     fn baseline(&self, job: &Self::Job) -> Option<(Option<String>, BaselineStatus)>;

@@ -13,6 +13,7 @@ use crate::{
     behaviour::Observation,
     container::{Identity, Role, Source},
     drift::{Aggregator, BaselineStatus, Context, DriftKind, Event, Notice, Origin, aggregate},
+    http::Containers,
     store::Write,
 };
 
@@ -38,11 +39,6 @@ impl Watcher {
     pub(super) fn new(mut catalogue: Catalogue, tier: String) -> Self {
         catalogue.refresh();
         Self { catalogue, tier, unprofiled: HashSet::new(), said: HashSet::new() }
-    }
-
-    /// Baselines at hand, and images that run without one.
-    pub(super) fn counts(&self) -> (usize, usize) {
-        (self.catalogue.len(), self.unprofiled.len())
     }
 
     /// The baseline to go by now; that there is none is told once per image.
@@ -143,6 +139,17 @@ impl Task for Watcher {
 
     fn every_second(&mut self, _now: Timestamp) {
         self.catalogue.refresh();
+    }
+
+    fn baselines(&self) -> (usize, usize) {
+        (self.catalogue.len(), self.unprofiled.len())
+    }
+
+    fn count(job: &Watching, containers: &mut Containers) {
+        match &job.choice {
+            Some(_) => containers.watched += 1,
+            None => containers.unprofiled += 1,
+        }
     }
 
     fn baseline(&self, job: &Watching) -> Option<(Option<String>, BaselineStatus)> {

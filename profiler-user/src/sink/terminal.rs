@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Sink, SinkError, off_thread};
+use super::{Sink, SinkError};
 use crate::drift::event::{Action, Event};
 use crate::drift::severity::Severity;
 use crate::store::StoredEvent;
@@ -17,18 +17,26 @@ pub struct Terminal {
     colour: bool,
 }
 
-/// What a line is made of.
-#[derive(Deserialize)]
+/// What a line shows.
+#[derive(Debug, Deserialize)]
 struct Shown {
     time: Timestamp,
-    #[serde(rename = "drift.severity")]
-    severity: Severity,
     #[serde(rename = "drift.kind")]
     kind: String,
+    #[serde(rename = "drift.severity")]
+    severity: Severity,
     #[serde(rename = "drift.sentence")]
     sentence: String,
     #[serde(rename = "threat.technique.id", default)]
     techniques: Vec<String>,
+    #[serde(rename = "k8s.namespace.name")]
+    namespace: Option<String>,
+    #[serde(rename = "k8s.pod.name")]
+    pod: Option<String>,
+    #[serde(rename = "k8s.container.name", alias = "container.name")]
+    container: Option<String>,
+    #[serde(rename = "container.id")]
+    id: Option<String>,
 }
 
 impl Terminal {
@@ -43,50 +51,60 @@ impl Terminal {
         if event.action != Action::Created {
             return Ok(());
         }
-        io::stderr().lock().write_all(line(&Shown::of(event), self.colour).as_bytes())
+        let shown = Shown {
+            time: event.time,
+            kind: event.kind.name().to_owned(),
+            severity: event.severity,
+            sentence: event.sentence.clone(),
+            techniques: event.techniques.clone(),
+            namespace: event.origin.namespace.clone(),
+            pod: event.origin.pod.clone(),
+            container: event.origin.pod_container.clone().or(event.origin.container.clone()),
+            id: event.origin.container_id.clone(),
+        };
+        io::stderr().lock().write_all(shown.line(self.colour).as_bytes())
     }
 }
 
+/// A terminal that is gone is no reason to keep events for it.
 impl Sink for Terminal {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "terminal"
     }
 
     async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {
-        let mut text = String::new();
         for event in events.iter().filter(|event| event.action == Action::Created) {
-            let shown = serde_json::from_str(&event.line).map_err(SinkError::new)?;
-            text.push_str(&line(&shown, self.colour));
+            let shown: Shown = serde_json::from_str(&event.line).map_err(SinkError::new)?;
+            let _may_be_closed = io::stderr().lock().write_all(shown.line(self.colour).as_bytes());
         }
-        // Where stderr was closed, nobody wants to see it.
-        let _closed = off_thread(move || io::stderr().lock().write_all(text.as_bytes())).await?;
         Ok(())
     }
 }
 
 impl Shown {
-    fn of(event: &Event) -> Self {
-        Self {
-            time: event.time,
-            severity: event.severity,
-            kind: event.kind.to_string(),
-            sentence: event.sentence.clone(),
-            techniques: event.techniques.clone(),
+    /// `drift 20:59:01Z high     shop/web-5d4f/web exec: … [T1059.004]`
+    fn line(&self, colour: bool) -> String {
+        let (on, off) = if colour { (code(self.severity), "\x1b[0m") } else { ("", "") };
+        let time = self.time.strftime("%H:%M:%SZ");
+        let Self { severity, kind, sentence, .. } = self;
+        let place = self.place();
+        let mut line = format!("drift {time} {on}{severity:<8}{off} {place}{kind}: {sentence}");
+        if !self.techniques.is_empty() {
+            let _ = write!(line, " [{}]", self.techniques.join(", "));
         }
+        line.push('\n');
+        line
     }
-}
 
-/// `drift 20:59:01Z high     exec: … [T1059.004]`
-fn line(shown: &Shown, colour: bool) -> String {
-    let Shown { severity, kind, sentence, .. } = shown;
-    let (on, off) = if colour { (code(*severity), "\x1b[0m") } else { ("", "") };
-    let time = shown.time.strftime("%H:%M:%SZ");
-    let mut line = format!("drift {time} {on}{severity:<8}{off} {kind}: {sentence}");
-    if !shown.techniques.is_empty() {
-        let _ = write!(line, " [{}]", shown.techniques.join(", "));
+    /// The pod and its container, the container alone, or nothing for a command.
+    fn place(&self) -> String {
+        let parts = [&self.namespace, &self.pod, &self.container];
+        let mut parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+        if parts.is_empty() {
+            parts.extend(self.id.as_deref().map(|id| id.get(..12).unwrap_or(id)));
+        }
+        if parts.is_empty() { String::new() } else { format!("{} ", parts.join("/")) }
     }
-    line.push('\n');
-    line
 }
 
 /// The terminal's code for a severity: grey, none, yellow, red, white on red.
@@ -108,18 +126,26 @@ mod tests {
 
     #[test]
     fn a_drift_is_one_line() {
-        let mut event = sample::event(DriftKind::FileRead, &sample::read("/etc/shadow\n\x1b[2J"));
-        let plain = line(&Shown::of(&event), false);
+        let event = sample::event(DriftKind::FileRead, &sample::read("/etc/shadow\n\x1b[2J"));
+        let line = serde_json::to_string(&event).unwrap();
+        let mut shown: Shown = serde_json::from_str(&line).unwrap();
         assert_eq!(
-            plain,
+            shown.line(false),
             "drift 20:59:01Z low      file.read: /usr/bin/cat (pid 4711) read \
              /etc/shadow\\n\\u{1b}[2J; nothing in this container read it in 5 recorded runs \
              [T1005]\n"
         );
-        event.severity = Severity::High;
-        let coloured = line(&Shown::of(&event), true);
-        assert!(coloured.starts_with("drift 20:59:01Z \x1b[31mhigh    \x1b[0m file.read: "));
-        let stored = serde_json::from_str(&serde_json::to_string(&event).unwrap()).unwrap();
-        assert_eq!(line(&stored, true), coloured, "from the store it reads the same");
+        shown.severity = Severity::High;
+        assert!(
+            shown.line(true).starts_with("drift 20:59:01Z \x1b[31mhigh    \x1b[0m file.read: ")
+        );
+        shown.namespace = Some("shop".to_owned());
+        shown.pod = Some("web-0".to_owned());
+        shown.container = Some("nginx".to_owned());
+        let line = shown.line(false);
+        assert!(
+            line.starts_with("drift 20:59:01Z high     shop/web-0/nginx file.read: "),
+            "{line}"
+        );
     }
 }

@@ -1,0 +1,167 @@
+//! Where the agent's word goes: the store, the sinks that follow it, metrics and health.
+
+use jiff::Timestamp;
+use tokio::{
+    sync::oneshot,
+    task::{JoinHandle, JoinSet},
+};
+
+use super::{node::Figures, settings::Settings};
+use crate::{
+    drift::Action,
+    error::Error,
+    http::{Health, Metrics, Server, Stage},
+    runtime::{Health as Runtimes, State},
+    sensor::{Status, Tier},
+    sink::{Alertmanager, FileSink, Spool, Terminal},
+    store::{Store, StoreError, StoreWriter, Write},
+};
+
+/// Seconds between two signs of life of a namespace.
+const NAMESPACES_EVERY: u64 = 60;
+
+pub(super) struct Outlets {
+    pub(super) metrics: Metrics,
+    health: Health,
+    stage: Stage,
+    writer: StoreWriter,
+    writing: JoinHandle<u64>,
+    spool: Spool,
+    sinks: JoinSet<()>,
+    server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    ticks: u64,
+    /// Drifts that were new.
+    pub(super) drifts: u64,
+}
+
+impl Outlets {
+    /// Opens everything that the settings ask for, before anything is captured.
+    pub(super) async fn open(settings: &Settings, store: &Store) -> Result<Self, Error> {
+        let metrics = Metrics::new(Timestamp::now()).map_err(anyhow::Error::from)?;
+        let health = Health::default();
+        health.store_open();
+        let stage = health.stage("node");
+        let mut spool = Spool::new(store.clone());
+        let mut sinks = JoinSet::new();
+        spool.add(Terminal::stderr(), &mut sinks).await.map_err(stored)?;
+        if let Some(path) = &settings.events {
+            let file = FileSink::open(path, store).await;
+            let file = file.map_err(|error| Error::Output(error.to_string()))?;
+            spool.add(file, &mut sinks).await.map_err(stored)?;
+        }
+        for url in settings.alertmanagers.iter().filter(|url| !url.is_empty()) {
+            let sink = Alertmanager::new(url, None)
+                .map_err(|error| Error::Usage(format!("--alertmanager: {error}")))?;
+            spool.add(sink, &mut sinks).await.map_err(stored)?;
+        }
+        let server = match settings.http {
+            Some(address) => Some(serve(&address.to_string(), &metrics, &health).await?),
+            None => None,
+        };
+        let (writer, writing) = StoreWriter::new(store.clone());
+        let writing = tokio::spawn(writing);
+        Ok(Self {
+            metrics,
+            health,
+            stage,
+            writer,
+            writing,
+            spool,
+            sinks,
+            server,
+            ticks: 0,
+            drifts: 0,
+        })
+    }
+
+    pub(super) fn probes_loaded(&self, status: &[Status]) {
+        for status in status {
+            let name = format!("{:?}", status.behaviour).to_lowercase();
+            self.metrics.blind(&name, status.tier == Tier::Blind);
+        }
+        for kind in profiler_common::event::Kind::ALL {
+            self.metrics.lost(kind.name(), 0);
+        }
+        self.health.probes_loaded();
+    }
+
+    pub(super) async fn write(&mut self, writes: Vec<Write>) {
+        for write in writes {
+            if let Write::Event(event) = &write
+                && event.action == Action::Created
+            {
+                self.drifts += 1;
+                let namespace = event.origin.namespace.as_deref();
+                self.metrics.drift(event.kind, event.severity, namespace, event.time);
+            }
+            self.writer.write(write).await;
+        }
+    }
+
+    /// About every second.
+    pub(super) fn tick(&mut self, figures: &Figures<'_>, runtimes: &Runtimes) {
+        self.stage.tick();
+        if self.ticks.is_multiple_of(NAMESPACES_EVERY) {
+            figures.namespaces.iter().for_each(|namespace| self.metrics.namespace_seen(namespace));
+        }
+        self.ticks += 1;
+        self.metrics.containers(figures.containers);
+        self.metrics.baselines(figures.baselines as u64);
+        self.metrics.images_unprofiled(figures.unprofiled as u64);
+        self.metrics.runtime_up(runtimes.is_connected());
+        self.metrics.store_failures(self.writer.status().failures);
+        self.metrics.sinks(&self.spool.status());
+        self.health.runtime(phrase(runtimes));
+    }
+
+    /// Writes and delivers what is left. Entries that could not be written.
+    pub(super) async fn close(mut self) -> anyhow::Result<u64> {
+        drop(self.writer);
+        let not_written = self.writing.await?;
+        self.spool.stop();
+        while let Some(ended) = self.sinks.join_next().await {
+            ended?;
+        }
+        if let Some((stop, served)) = self.server {
+            let _it_ended = stop.send(());
+            // A scrape that hangs is not waited for.
+            let _may_hang = tokio::time::timeout(std::time::Duration::from_secs(1), served).await;
+        }
+        Ok(not_written)
+    }
+}
+
+async fn serve(
+    address: &str,
+    metrics: &Metrics,
+    health: &Health,
+) -> Result<(oneshot::Sender<()>, JoinHandle<()>), Error> {
+    let server = Server::bind(address).await.map_err(|error| Error::Machine(error.to_string()))?;
+    let (stop, stopped) = oneshot::channel();
+    let stopped = async {
+        let _stopped_or_dropped = stopped.await;
+    };
+    let serving = server.serve(metrics.clone(), health.clone(), |_| {}, stopped);
+    let served = tokio::spawn(async {
+        if let Err(error) = serving.await {
+            eprintln!("driftline: {error}; everything else goes on");
+        }
+    });
+    Ok((stop, served))
+}
+
+fn phrase(runtimes: &Runtimes) -> String {
+    if runtimes.endpoints.is_empty() {
+        return "no socket of a container runtime was found".to_owned();
+    }
+    let one = |link: &crate::runtime::EndpointHealth| match &link.state {
+        State::Connecting => format!("{} is being connected to", link.endpoint),
+        State::Connected { runtime, .. } => format!("{runtime:?} answers at {}", link.endpoint),
+        State::Failing { error, .. } => error.clone(),
+    };
+    runtimes.endpoints.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn stored(error: StoreError) -> Error {
+    Error::Output(error.to_string())
+}
