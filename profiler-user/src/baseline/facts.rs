@@ -71,7 +71,7 @@ fn of_exec(exec: &Exec, process: &Process) -> [Fact; 2] {
             },
         },
         Fact {
-            kind: DriftKind::ExecArgs,
+            kind: if injected { DriftKind::ExecInjected } else { DriftKind::ExecArgs },
             set: Set::Args,
             object: join_args(&values),
             name: Name { key: generalise_args(&process.args, process.args_cut), values },

@@ -117,6 +117,11 @@ impl Judge {
             }
             Some(_) => self.judge_facts(observation, known),
         };
+        // That both the way and the arguments of a program from outside are new is one finding, too.
+        if let Some(last) = findings.iter().rposition(|one| one.kind == DriftKind::ExecInjected) {
+            findings.swap(0, last);
+            findings.truncate(1);
+        }
         if exec.fileless && !known.is_some_and(|known| known.fileless) {
             findings.push(finding(DriftKind::ExecFileless, Some(nearest::fileless(self))));
         }
