@@ -54,6 +54,18 @@ fn a_pod_is_where_a_kubelet_puts_it_and_lives_as_a_kubelet_lets_it() {
     assert_eq!((probe.good().min(3), probe.bad()), (3, 0));
     drop(probe);
 
+    // The same name for another image: what runs, runs on.
+    let other = pods::busybox(BUSYBOX).file("/etc/other", 0o644, "").build().expect("in memory");
+    let old = second.status().image_ref;
+    node.import(std::slice::from_ref(&other));
+    let replicas = node.replicas(&PodSpec::new("shop", "cart").container(shell()), 2);
+    assert_ne!(replicas[0].spec.name, replicas[1].spec.name);
+    for replica in &replicas {
+        assert_eq!(replica.container("shell").status().image_ref, other.id());
+    }
+    assert_ne!(old, other.id());
+    assert_eq!(second.status().image_ref, old);
+
     let crun = node.run(PodSpec::new("shop", "cart-1").runtime("crun").container(shell()));
     assert_eq!(crun.container("shell").exec(&["/bin/true"]).code, 0);
     crun.remove();
@@ -73,6 +85,11 @@ fn pods_serve_each_other_and_outlive_a_restart_of_the_runtime() {
     let url = format!("http://{}/", web.ip());
     assert_eq!(pod.container("shell").exec(&["/bin/wget", "-qO-", &url]).stdout, "hello\n");
     drop(node.connect(&format!("{}:6379", redis.ip())));
+    let on_node = PodSpec::new("shop", "edge").host_network();
+    let on_node = node.run(on_node.container(ContainerSpec::new("nginx", NGINX)));
+    assert_eq!(node.get("127.0.0.1:80", "/").0, 200);
+    on_node.remove();
+
     let redis = redis.container("redis");
     assert_eq!(redis.exec(&["/usr/bin/redis-cli", "PING"]).stdout, "PONG\n");
 

@@ -103,7 +103,9 @@ impl Kubepods {
                 // Somebody else may have put pods there since, or have removed it.
                 let _stays = fs::remove_dir(inside(Path::new(cgroup))?);
             }
-            file.set_len(0)?;
+            if !inside(Path::new(KUBEPODS[0]))?.exists() {
+                file.set_len(0)?;
+            }
         }
         Ok(())
     }
