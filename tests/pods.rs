@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     fs,
+    os::unix::net::UnixStream,
     panic::AssertUnwindSafe,
     path::PathBuf,
     process::Command,
@@ -10,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::sched::{CloneFlags, setns, unshare};
 use serde_json::Value;
 use support::{
     driftline,
@@ -222,6 +224,34 @@ fn the_agent_can_do_its_work_in_the_pod_that_its_manifest_describes() {
         assert!(baseline.collect::<String>().contains("/usr/bin/driftline"));
         pod.remove();
     }
+}
+
+#[test]
+fn the_agent_reaches_the_runtime_from_its_pod() {
+    if !pods::can_run() {
+        return;
+    }
+    let node = Node::start();
+    let mut spec = Manifest::read("record.yaml").pod(&node);
+    let root = spec.containers[0].env.iter().find(|(name, _)| name == "DRIFTLINE_HOST_ROOT");
+    let socket = format!("{}/run/containerd/containerd.sock", root.expect("a variable").1);
+    // The agent's image has no shell, and what the agent sees does not depend on it.
+    spec.containers[0] = ContainerSpec { image: BUSYBOX.to_owned(), ..spec.containers[0].clone() };
+    spec.containers[0].command = ["/bin/sleep", "600"].map(str::to_owned).into();
+    spec.containers[0].args.clear();
+    let pod = node.run(spec);
+    let agent = &pod.containers()[0];
+    let test = agent.pid().to_string();
+    let seen = agent.exec(&["/bin/cat", &format!("/proc/{test}/cgroup")]).stdout;
+    assert!(seen.contains(&agent.id), "processes have the machine's numbers: {seen}");
+    let inside = fs::File::open(format!("/proc/{test}/ns/mnt")).expect("it runs");
+    let connected = std::thread::spawn(move || {
+        // A thread that shares its directory with others cannot go elsewhere.
+        unshare(CloneFlags::CLONE_FS).expect("as root");
+        setns(inside, CloneFlags::CLONE_NEWNS).expect("as root");
+        UnixStream::connect(&socket)
+    });
+    connected.join().expect("no panic").expect("the runtime listens");
 }
 
 #[test]
