@@ -3,11 +3,16 @@
 use std::{
     collections::HashSet,
     fs,
-    path::Path,
+    os::unix::net::UnixStream,
+    panic::AssertUnwindSafe,
+    path::PathBuf,
     process::Command,
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
+use nix::sched::{CloneFlags, setns, unshare};
+use serde_json::Value;
 use support::{
     driftline,
     pods::{self, BUSYBOX, ContainerSpec, Manifest, NGINX, NODE_NAME, Node, PodSpec, REDIS},
@@ -51,6 +56,18 @@ fn a_pod_is_where_a_kubelet_puts_it_and_lives_as_a_kubelet_lets_it() {
     assert_eq!((probe.good().min(3), probe.bad()), (3, 0));
     drop(probe);
 
+    // The same name for another image: what runs, runs on.
+    let other = pods::busybox(BUSYBOX).file("/etc/other", 0o644, "").build().expect("in memory");
+    let old = second.status().image_ref;
+    node.import(std::slice::from_ref(&other));
+    let replicas = node.replicas(&PodSpec::new("shop", "cart").container(shell()), 2);
+    assert_ne!(replicas[0].spec.name, replicas[1].spec.name);
+    for replica in &replicas {
+        assert_eq!(replica.container("shell").status().image_ref, other.id());
+    }
+    assert_ne!(old, other.id());
+    assert_eq!(second.status().image_ref, old);
+
     let crun = node.run(PodSpec::new("shop", "cart-1").runtime("crun").container(shell()));
     assert_eq!(crun.container("shell").exec(&["/bin/true"]).code, 0);
     crun.remove();
@@ -70,6 +87,11 @@ fn pods_serve_each_other_and_outlive_a_restart_of_the_runtime() {
     let url = format!("http://{}/", web.ip());
     assert_eq!(pod.container("shell").exec(&["/bin/wget", "-qO-", &url]).stdout, "hello\n");
     drop(node.connect(&format!("{}:6379", redis.ip())));
+    let on_node = PodSpec::new("shop", "edge").host_network();
+    let on_node = node.run(on_node.container(ContainerSpec::new("nginx", NGINX)));
+    assert_eq!(node.get("127.0.0.1:80", "/").0, 200);
+    on_node.remove();
+
     let redis = redis.container("redis");
     assert_eq!(redis.exec(&["/usr/bin/redis-cli", "PING"]).stdout, "PONG\n");
 
@@ -95,43 +117,71 @@ fn what_churned_is_known_exactly() {
     assert_eq!(pods.len(), 4);
 }
 
+/// What a node leaves if it is not removed.
+struct Remains {
+    directory: PathBuf,
+    pod: String,
+    process: u32,
+}
+
+impl Remains {
+    fn of(node: &Node) -> Self {
+        let pod = node.run(PodSpec::new("shop", "cart-0").container(shell()));
+        let directory = node.directory().to_owned();
+        Self { directory, pod: pod.spec.cgroup(), process: pod.container("shell").pid() }
+    }
+
+    fn assert_gone(&self) {
+        assert!(!self.directory.exists());
+        // It is dead; whoever adopted it may not have noticed yet.
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process));
+        let status = status.unwrap_or_default();
+        assert!(status.is_empty() || status.contains("State:\tZ"), "{status}");
+        let name = self.directory.file_name().expect("a name").to_str().expect("UTF-8");
+        for cgroup in [&self.pod, &format!("/driftline-{name}")] {
+            let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+            let left = roots.map(|root| PathBuf::from(format!("{root}{cgroup}")));
+            assert!(!left.iter().any(|path| path.exists()), "{cgroup}");
+        }
+        // Nobody has the node's directory among its mounts or in its command.
+        let processes = fs::read_dir("/proc").expect("readable").flatten();
+        for file in
+            processes.flat_map(|entry| ["mountinfo", "cmdline"].map(|name| entry.path().join(name)))
+        {
+            let text = fs::read(&file).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            assert!(!text.contains(name), "{}: {text}", file.display());
+        }
+    }
+}
+
 #[test]
 fn nothing_of_a_node_stays_even_if_its_test_panics() {
     if !pods::can_run() {
         return;
     }
-    let seen = std::sync::Mutex::new(None);
-    let panicked = std::thread::scope(|scope| {
-        let test = scope.spawn(|| {
-            let node = Node::start();
-            let pod = node.run(PodSpec::new("shop", "cart-0").container(shell()));
-            let remains =
-                (node.directory().to_owned(), pod.spec.cgroup(), pod.container("shell").pid());
-            *seen.lock().expect("one thread") = Some(remains);
-            std::panic::resume_unwind(Box::new("on purpose"));
-        });
-        test.join().is_err()
-    });
-    assert!(panicked);
-    let (directory, cgroup, pid) = seen.into_inner().expect("no other panic").expect("it ran");
-    assert!(!directory.exists());
-    // It is dead; whoever adopted it may not have noticed yet.
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    assert!(status.is_empty() || status.contains("State:\tZ"), "{status}");
-    let name = directory.file_name().expect("a name").to_str().expect("UTF-8").to_owned();
-    let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
-    for left in [cgroup, format!("/driftline-{name}")] {
-        assert!(!roots.iter().any(|root| Path::new(&format!("{root}{left}")).exists()), "{left}");
+    let remains = Mutex::new(None);
+    let test = || {
+        let node = Node::start();
+        *remains.lock().expect("one thread") = Some(Remains::of(&node));
+        std::panic::resume_unwind(Box::new("on purpose"));
+    };
+    assert!(std::panic::catch_unwind(AssertUnwindSafe(test)).is_err());
+    remains.into_inner().expect("no other panic").expect("the node ran").assert_gone();
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_the_next() {
+    if !pods::can_run() {
+        return;
     }
-    // No process is left that has the node's directory among its mounts or in its command.
-    let processes = fs::read_dir("/proc").expect("readable").flatten().map(|entry| entry.path());
-    for process in processes.filter(|process| process.join("mountinfo").exists()) {
-        for file in ["mountinfo", "cmdline"] {
-            let text = fs::read(process.join(file)).unwrap_or_default();
-            let text = String::from_utf8_lossy(&text);
-            assert!(!text.contains(&name), "{}: {text}", process.display());
-        }
-    }
+    let node = Node::start();
+    let remains = Remains::of(&node);
+    node.abandon();
+    assert!(remains.directory.exists());
+    let next = Node::start();
+    remains.assert_gone();
+    assert!(next.directory().exists());
 }
 
 #[test]
@@ -141,6 +191,8 @@ fn the_agent_can_do_its_work_in_the_pod_that_its_manifest_describes() {
     }
     let node = Node::start();
     node.import(std::slice::from_ref(pods::agent()));
+    let outside = Command::new(driftline()).args(["check", "--json"]).output().expect("it runs");
+    let outside: Value = serde_json::from_slice(&outside.stdout).expect("JSON");
     for name in ["record.yaml", "watch.yaml"] {
         let mut manifest = Manifest::read(name);
         manifest.config_map("driftline-baselines", &[("cart.json", "{}")]);
@@ -150,15 +202,56 @@ fn the_agent_can_do_its_work_in_the_pod_that_its_manifest_describes() {
         agent.args = ["check", "--json"].map(str::to_owned).into();
         let node_name = ("DRIFTLINE_NODE_NAME".to_owned(), NODE_NAME.to_owned());
         assert!(agent.env.contains(&node_name));
-        let pod = node.run(spec);
-        let agent = &pod.containers()[0];
+        let mut pod = node.run(spec);
+        let agent = pod.containers()[0].clone();
         let code = agent.wait();
-        let said = fs::read_to_string(pod.log(agent)).expect("the runtime writes logs");
-        assert_eq!(code, 0, "{said}");
-        let outside = Command::new(driftline()).args(["check", "--json"]).output().expect("runs");
-        eprintln!("{said}\n{}", String::from_utf8_lossy(&outside.stdout));
+        assert_eq!(code, 0, "{:?}", fs::read_to_string(pod.log(&agent)));
+        let inside: Value = serde_json::from_str(&pod.printed(&agent)).expect("JSON");
+        assert_eq!(inside["behaviours"], outside["behaviours"]);
+        assert_eq!(inside["requirements"][2]["finding"]["Ok"], "/sys/fs/cgroup", "{inside:#}");
+
+        // One command, recorded in there, leaves its baseline on the node.
+        let baselines = format!("/var/lib/driftline/{name}");
+        let record = ["record", "--baselines", &baselines, "--image", "one", "--"];
+        let command = ["/usr/bin/driftline", "--version"];
+        pod.spec.containers[0].args =
+            [&record[..], &command].concat().iter().map(ToString::to_string).collect();
+        let agent = pod.restart(&agent.name).clone();
+        let code = agent.wait();
+        assert_eq!(code, 0, "{:?}", fs::read_to_string(pod.log(&agent)));
+        let written = fs::read_dir(node.outside(&baselines)).expect("a directory").flatten();
+        let baseline = written.map(|entry| fs::read_to_string(entry.path()).unwrap_or_default());
+        assert!(baseline.collect::<String>().contains("/usr/bin/driftline"));
         pod.remove();
     }
+}
+
+#[test]
+fn the_agent_reaches_the_runtime_from_its_pod() {
+    if !pods::can_run() {
+        return;
+    }
+    let node = Node::start();
+    let mut spec = Manifest::read("record.yaml").pod(&node);
+    let root = spec.containers[0].env.iter().find(|(name, _)| name == "DRIFTLINE_HOST_ROOT");
+    let socket = format!("{}/run/containerd/containerd.sock", root.expect("a variable").1);
+    // The agent's image has no shell, and what the agent sees does not depend on it.
+    spec.containers[0] = ContainerSpec { image: BUSYBOX.to_owned(), ..spec.containers[0].clone() };
+    spec.containers[0].command = ["/bin/sleep", "600"].map(str::to_owned).into();
+    spec.containers[0].args.clear();
+    let pod = node.run(spec);
+    let agent = &pod.containers()[0];
+    let test = agent.pid().to_string();
+    let seen = agent.exec(&["/bin/cat", &format!("/proc/{test}/cgroup")]).stdout;
+    assert!(seen.contains(&agent.id), "processes have the machine's numbers: {seen}");
+    let inside = fs::File::open(format!("/proc/{test}/ns/mnt")).expect("it runs");
+    let connected = std::thread::spawn(move || {
+        // A thread that shares its directory with others cannot go elsewhere.
+        unshare(CloneFlags::CLONE_FS).expect("as root");
+        setns(inside, CloneFlags::CLONE_NEWNS).expect("as root");
+        UnixStream::connect(&socket)
+    });
+    connected.join().expect("no panic").expect("the runtime listens");
 }
 
 #[test]

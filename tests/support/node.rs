@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     let task = arguments.next().unwrap_or_default();
     let result = match task.to_str() {
         Some("hold") => hold(),
-        Some("run") => run_runtime(arguments.collect()),
+        Some("run") => run_runtime(&arguments.collect::<Vec<_>>()),
         _ => Err(anyhow::anyhow!("usage: driftline-node hold | run RUNTIME ARGUMENTS…")),
     };
     match result {

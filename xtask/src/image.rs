@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::sh::say;
-use crate::{cargo, oci, sh};
+use crate::{cargo, oci, setup, sh};
 
 /// The version of everything in this workspace.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -23,6 +23,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn image(options: &Options) -> Result<()> {
+    setup::for_build()?;
     let driftline = cargo::driftline(!options.debug)?;
     let directory =
         options.output.clone().unwrap_or_else(|| sh::workspace().join("target").join("image"));

@@ -100,9 +100,12 @@ impl Kubepods {
         file.read_to_string(&mut text)?;
         if text.starts_with("made") {
             for cgroup in KUBEPODS.iter().rev() {
-                fs::remove_dir(inside(Path::new(cgroup))?).context(*cgroup)?;
+                // Somebody else may have put pods there since, or have removed it.
+                let _stays = fs::remove_dir(inside(Path::new(cgroup))?);
             }
-            file.set_len(0)?;
+            if !inside(Path::new(KUBEPODS[0]))?.exists() {
+                file.set_len(0)?;
+            }
         }
         Ok(())
     }

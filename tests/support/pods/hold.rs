@@ -92,7 +92,7 @@ fn enter(directory: &Path) -> anyhow::Result<()> {
     cgroups::make(directory)
 }
 
-/// Writes a line to a file of the node that lists something, and makes it last.
+/// Appends a line to one of the lists in a node's directory.
 pub(super) fn note(directory: &Path, list: &str, line: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().create(true).append(true).open(directory.join(list))?;
     writeln!(file, "{line}")

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     cri::messages::Mount,
     node::Node,
-    spec::{ContainerSpec, PodSpec},
+    spec::{Class, ContainerSpec, PodSpec},
     volume::Volume,
 };
 
@@ -71,7 +71,9 @@ impl Manifest {
         pod.host_pid = spec["hostPID"] == true;
         pod.service_account = spec["automountServiceAccountToken"] != false;
         let containers = items(&spec["containers"]);
-        pod.burstable = containers.iter().any(|container| !container["resources"].is_null());
+        if containers.iter().any(|container| !container["resources"].is_null()) {
+            pod.class = Class::Burstable;
+        }
         let volumes = items(&spec["volumes"]).iter().map(|volume| {
             let name = string(&volume["name"]);
             (name.clone(), self.volume(node, &pod, &name, volume))

@@ -29,7 +29,7 @@ pub use node::{Node, can_run};
 pub use pod::Pod;
 pub use runc::run_runtime;
 pub use services::Service;
-pub use spec::{ContainerSpec, PodSpec};
+pub use spec::{Class, ContainerSpec, PodSpec};
 pub use volume::Volume;
 
 /// Where nodes have their directories: not in /tmp, whose names Driftline generalises.

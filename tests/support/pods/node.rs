@@ -24,6 +24,8 @@ pub struct Node {
     pub(super) cri: Cri,
     pub(super) containerd: Option<Child>,
     holder: Child,
+    /// Whether nobody holds it any more.
+    abandoned: bool,
 }
 
 /// The ways into a node.
@@ -61,10 +63,16 @@ impl Node {
         runtime::configure(&directory);
         let cri = Cri::new(&directory.join("run/containerd/containerd.sock"));
         let namespaces = Arc::new(namespaces);
-        let mut node = Self { directory, namespaces, cri, containerd: None, holder };
+        let mut node =
+            Self { directory, namespaces, cri, containerd: None, holder, abandoned: false };
         node.start_runtime();
         node.import(images::all());
         node
+    }
+
+    /// Leaves everything where it is, as when the test and the holder are killed at once: the next node removes it.
+    pub fn abandon(mut self) {
+        self.abandoned = true;
     }
 
     /// Where the node's own directory is, seen from outside.
@@ -125,6 +133,10 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        if self.abandoned {
+            self.holder.kill().and_then(|()| self.holder.wait()).expect("a child");
+            return;
+        }
         // The holder takes the node down when its standard input ends.
         drop(self.holder.stdin.take());
         let removed = self.holder.wait().expect("the holder is a child");

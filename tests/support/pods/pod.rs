@@ -103,6 +103,19 @@ impl Pod {
         self.logs.join(&container.name).join(format!("{}.log", container.attempt))
     }
 
+    /// What a container has written to its standard output.
+    pub fn printed(&self, container: &Container) -> String {
+        let log = fs::read_to_string(self.log(container)).expect("the runtime writes logs");
+        // A line is a time, the stream, whether it ends here, and the text.
+        let lines = log.lines().filter_map(|line| {
+            let mut fields = line.splitn(4, ' ').skip(1);
+            let (stream, end, text) = (fields.next()?, fields.next()?, fields.next()?);
+            let end = if end == "F" { "\n" } else { "" };
+            (stream == "stdout").then(|| format!("{text}{end}"))
+        });
+        lines.collect()
+    }
+
     /// Ends a container, if it has not ended, and starts its next attempt. The old one stays listed, as with a kubelet.
     pub fn restart(&mut self, name: &str) -> &Container {
         let index = self.containers.iter().position(|container| container.name == name);

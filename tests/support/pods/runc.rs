@@ -12,7 +12,7 @@ const LIMITS: [&str; 4] = ["blockIO", "cpu", "memory", "pids"];
 const CRUN_LIMITS: [&str; 1] = ["devices"];
 
 /// Runs `RUNTIME ARGUMENTS…` in this process's place, after changing the bundle that it creates a container from.
-pub fn run_runtime(arguments: Vec<OsString>) -> anyhow::Result<()> {
+pub fn run_runtime(arguments: &[OsString]) -> anyhow::Result<()> {
     let (runtime, arguments) = arguments.split_first().context("no runtime")?;
     let bundle = arguments.iter().position(|word| word == "--bundle");
     if let Some(bundle) = bundle

@@ -35,7 +35,8 @@ pub(super) fn configure(directory: &Path) {
     let run = directory.join("run");
     for (name, runtime) in [("runc", "/usr/sbin/runc"), ("crun", "/usr/bin/crun")] {
         let before = run.join(name);
-        let script = format!("#!/bin/sh\nexec {} run {runtime} \"$@\"\n", node_holder().display());
+        let script =
+            format!("#!/bin/sh\nexec '{}' run {runtime} \"$@\"\n", node_holder().display());
         fs::write(&before, script).expect("the node's directory is writable");
         fs::set_permissions(&before, Permissions::from_mode(0o755)).expect("it is ours");
     }

@@ -24,8 +24,17 @@ pub struct PodSpec {
     pub containers: Vec<ContainerSpec>,
     /// Whether it gets a token, in a projected volume.
     pub service_account: bool,
-    /// Whether it asks for some of the node's memory or processors, so has a place above those that do not.
-    pub burstable: bool,
+    pub class: Class,
+}
+
+/// The quality of service that a pod gets, by what it asks for of the node's memory and processors.
+#[derive(Clone, Copy, Default)]
+pub enum Class {
+    /// It asks for nothing.
+    #[default]
+    BestEffort,
+    /// It asks for something.
+    Burstable,
 }
 
 /// A container of a pod before it runs.
@@ -93,8 +102,10 @@ impl PodSpec {
 
     /// The pod's cgroup, where a kubelet with the `cgroupfs` driver puts it.
     pub fn cgroup(&self) -> String {
-        let class = if self.burstable { "burstable" } else { "besteffort" };
-        format!("/kubepods/{class}/pod{}", self.uid)
+        match self.class {
+            Class::BestEffort => format!("/kubepods/besteffort/pod{}", self.uid),
+            Class::Burstable => format!("/kubepods/burstable/pod{}", self.uid),
+        }
     }
 
     /// The directory of the pod's logs on the node.
@@ -238,6 +249,6 @@ fn uid() -> String {
     random(&mut bytes);
     bytes[6] = 0x40 | bytes[6] & 0xf;
     bytes[8] = 0x80 | bytes[8] & 0x3f;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }

@@ -1,5 +1,6 @@
 //! The layout of images that the Open Container Initiative specifies, as one archive.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
@@ -22,9 +23,11 @@ pub(super) struct Blob {
 
 impl Blob {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
-        let hash = Sha256::digest(&bytes);
-        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { digest: format!("sha256:{hex}"), bytes }
+        let mut digest = String::from("sha256:");
+        for byte in Sha256::digest(&bytes) {
+            write!(digest, "{byte:02x}").expect("a string takes everything");
+        }
+        Self { digest, bytes }
     }
 
     pub(super) fn json(value: &Value) -> Self {

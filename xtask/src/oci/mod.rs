@@ -153,3 +153,19 @@ impl Built {
         &self.config.digest
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_named_by_what_is_in_it() {
+        let built = |content: &str| {
+            Image::new("registry.test/a:1").file("/a", 0o644, content).build().expect("in memory")
+        };
+        assert_eq!(built("a").digest(), built("a").digest());
+        assert_eq!(built("a").id(), built("a").id());
+        assert_ne!(built("a").digest(), built("b").digest());
+        assert_ne!(built("a").id(), built("b").id());
+    }
+}

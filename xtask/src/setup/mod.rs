@@ -19,7 +19,13 @@ pub(crate) fn setup() -> Result<()> {
 
 /// What `cargo xtask demo` needs.
 pub(crate) fn for_demo() -> Result<()> {
+    for_build()?;
+    apt::install("what the demo runs", pinned::DEMO)
+}
+
+/// What building Driftline needs.
+pub(crate) fn for_build() -> Result<()> {
     let toolchain = ebpf::set_up()?;
     sh::say(format!("set-up: {toolchain} builds the kernel side"));
-    apt::install("what the demo runs", pinned::DEMO)
+    Ok(())
 }

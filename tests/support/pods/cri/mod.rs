@@ -4,7 +4,12 @@ pub mod messages;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use messages::*;
+use messages::{
+    ContainerId, ContainerStatusRequest, ContainerStatusResponse, CreateContainerRequest, Empty,
+    ExecSyncRequest, ExecSyncResponse, ListContainersRequest, ListContainersResponse,
+    PodSandboxStatusResponse, RunPodSandboxRequest, SandboxId, StatusResponse,
+    StopContainerRequest,
+};
 use prost::Message;
 use tokio::runtime::Runtime;
 use tonic::{
