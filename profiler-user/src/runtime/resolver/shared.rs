@@ -22,7 +22,7 @@ use crate::container::{ContainerId, Identity};
 const AT_ONCE: usize = 16;
 /// Ends that are remembered, so that each is told once although the event stream and the agent both see it.
 const ENDS: usize = 4096;
-const END_MEMORY: Duration = Duration::from_secs(600);
+const END_MEMORY: Duration = Duration::from_mins(10);
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -123,13 +123,12 @@ impl Shared {
         let sentence = error.to_string();
         let mut is_news = false;
         self.update(endpoint, |link| {
-            let since = match &link.state {
-                State::Failing { since, .. } => *since,
-                _ => {
-                    is_news = true;
-                    Timestamp::now()
-                }
+            let failing_since = match &link.state {
+                State::Failing { since, .. } => Some(*since),
+                State::Connecting | State::Connected { .. } => None,
             };
+            is_news = failing_since.is_none();
+            let since = failing_since.unwrap_or_else(Timestamp::now);
             link.state = State::Failing { since, error: sentence.clone() };
             link.client = None;
             link.nobody = error.is_no_runtime();

@@ -105,7 +105,7 @@ async fn asks_outlive_a_restart_of_the_runtime() {
             .iter()
             .any(|answer| matches!(answer, Answer::Health(text) if text.starts_with("connected")))
     );
-    assert!(heard.iter().any(|answer| matches!(answer, Answer::Known(list) if list.len() == 3)));
+    assert!(heard.iter().any(|answer| matches!(answer, Answer::Known(all) if all.len() == 3)));
     assert!(
         heard.iter().any(|answer| matches!(answer, Answer::Identified(who) if who.id == id("a1")))
     );
