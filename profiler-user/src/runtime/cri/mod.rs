@@ -150,10 +150,10 @@ impl Client {
         };
         let pod = match self.pods.get(&listed.pod_sandbox_id) {
             Some(pod) => Some(pod),
-            None => self.pod(&listed.pod_sandbox_id).await?,
+            None => unless_refused(self.pod(&listed.pod_sandbox_id).await)?,
         };
         let image = match describe::image_key(listed, &status) {
-            Some(key) => self.image(&key).await?,
+            Some(key) => unless_refused(self.image(&key).await)?,
             None => None,
         };
         Ok(Some(describe::container(id, &self.runtime, listed, &status, &info, pod, image)))
@@ -203,5 +203,13 @@ impl Client {
     fn refused(&self, call: Call, why: &str) -> Error {
         let endpoint = self.connection.endpoint();
         Error::Refused { endpoint, call: call.name, why: why.to_owned() }
+    }
+}
+
+/// A container is still known without its pod or image, say one that was removed: runtimes have many words for that.
+fn unless_refused<T>(answer: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Err(error) if !error.is_of_connection() => Ok(None),
+        answer => answer,
     }
 }

@@ -78,7 +78,11 @@ impl Client {
             return Ok(None);
         };
         let image = match super::image::digest(&container.image) {
-            Some(digest) => self.image(&digest).await?,
+            // A container is still known without its image.
+            Some(digest) => match self.image(&digest).await {
+                Err(error) if !error.is_of_connection() => None,
+                image => image?,
+            },
             None => None,
         };
         Ok(Some(describe::container(id, self.runtime, &container, image)))

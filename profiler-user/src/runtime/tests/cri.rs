@@ -111,3 +111,25 @@ async fn no_events_is_told_apart_from_a_lost_connection() {
     let error = followed.await.unwrap();
     assert!(matches!(error, Error::Lost { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn a_container_is_known_without_its_image_and_pod() {
+    let cri = Cri::new(false);
+    cri.add_container(&id("a1"), &id("5a"));
+    cri.knows().broken = vec!["ImageStatus", "PodSandboxStatus"];
+    let (_place, _serving, client) = connected(&cri).await;
+    let found = client.describe(&id("a1")).await.unwrap().unwrap().identity;
+    let image = found.image.unwrap();
+    assert_eq!((image.id, image.name.as_str()), (Some(config_digest()), "r.local:5000/web"));
+    assert_eq!(found.name.as_deref(), Some("web"));
+}
+
+#[tokio::test]
+async fn answers_without_end_are_not_read() {
+    let cri = Cri::new(false);
+    cri.add_container(&id("a1"), &id("5a"));
+    cri.knows().containers[0].0.image_ref = "x".repeat(17 << 20);
+    let (_place, _serving, client) = connected(&cri).await;
+    let error = client.describe(&id("a1")).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { call: "ListContainers", .. }), "{error}");
+}

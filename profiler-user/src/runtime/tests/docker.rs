@@ -85,3 +85,17 @@ async fn the_resolver_knows_containers_and_hears_of_ends() {
     let ended = asking.ended().await;
     assert_eq!((ended.id, ended.exit_code), (id("b2"), Some(137)));
 }
+
+#[tokio::test]
+async fn answers_that_make_no_sense_are_refused() {
+    let place = Place::new();
+    let mut pages = pages();
+    pages.insert(format!("/containers/{}/json", id("a1")), "{\"Id\":7}".to_owned());
+    pages.insert(format!("/containers/{}/json", id("b2")), format!("\"{}\"", "x".repeat(17 << 20)));
+    let _serving = fake_docker::serve(&place, pages, &broadcast::Sender::new(4));
+    let (client, _) = Client::connect(&place.endpoint(), LIMIT).await.unwrap();
+    let error = client.describe(&id("a1")).await.unwrap_err().to_string();
+    assert!(error.contains("the answer cannot be read"), "{error}");
+    let error = client.describe(&id("b2")).await.unwrap_err().to_string();
+    assert!(error.contains("more than 16 MiB"), "{error}");
+}

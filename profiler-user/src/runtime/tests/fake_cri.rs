@@ -28,6 +28,7 @@ use crate::container::ContainerId;
 
 const NOT_FOUND: &str = "5";
 const UNIMPLEMENTED: &str = "12";
+const INTERNAL: &str = "13";
 
 /// What the runtime knows and how it behaves. Shared with its connections.
 #[derive(Clone)]
@@ -48,6 +49,8 @@ pub(super) struct Knows {
     pub(super) sandboxes: Vec<PodSandboxStatus>,
     /// Before every answer.
     pub(super) delay: Duration,
+    /// Calls that fail.
+    pub(super) broken: Vec<&'static str>,
 }
 
 impl Cri {
@@ -173,6 +176,9 @@ impl Cri {
 
     fn answer(&self, call: &str, message: &[u8]) -> Result<Vec<u8>, &'static str> {
         let knows = self.knows();
+        if knows.broken.contains(&call) {
+            return Err(INTERNAL);
+        }
         let filter = || ListRequest::decode(message).unwrap().filter.map(|filter| filter.id);
         // As runtimes do: prefixes too.
         let wanted = |filter: &Option<String>, id: &str| {
