@@ -96,7 +96,7 @@ async fn the_resolver_says_it_once_and_gives_up_after_its_patience() {
     assert!(asking.health().await.contains("is no container runtime"));
     let (unresolved, why) = asking.unresolved().await;
     assert_eq!(unresolved, id("a1"));
-    assert!(why.starts_with("no runtime answered for 0.7 s: what listens on unix://"), "{why}");
+    assert!(why.starts_with("no answer for 0.7 s: what listens on unix://"), "{why}");
     assert_eq!(asking.within(Duration::from_millis(500)).await, []);
     assert!(!asking.resolver.health().is_connected());
 }

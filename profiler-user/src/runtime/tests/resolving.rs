@@ -248,3 +248,35 @@ async fn the_task_ends_with_its_last_handle() {
     drop(other);
     assert_eq!(timeout(Duration::from_secs(5), answers.recv()).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_runtime_that_is_away_may_know_what_others_do_not() {
+    let (place, away) = (Place::new(), Place::new());
+    let _serving = with_pod(false).serve(&place);
+    let unknown_patience = Duration::from_millis(200);
+    let endpoints = vec![place.endpoint(), away.endpoint()];
+    let mut asking = Asking::start(Config { endpoints, unknown_patience, ..place.config() });
+    asking.resolver.ask(id("b2"));
+    asking.resolver.ask(id("a1"));
+    assert_eq!(asking.identified().await.id, id("a1"), "known is known");
+    sleep(Duration::from_millis(800)).await;
+    let cri = with_pod(false);
+    cri.add_container(&id("b2"), &id("5a"));
+    let _later = cri.serve(&away);
+    assert_eq!(asking.identified().await.id, id("b2"));
+}
+
+#[tokio::test]
+async fn a_socket_that_was_found_and_is_no_runtime_holds_nothing_up() {
+    let (place, other) = (Place::new(), Place::new());
+    let _serving = with_pod(false).serve(&place);
+    let _no_runtime = other.serve(|stream| async { drop(stream) });
+    let discovery = Discovery::of(vec![other.socket(), place.socket()]);
+    let unknown_patience = Duration::from_millis(200);
+    let endpoints = Vec::new();
+    let mut asking =
+        Asking::start(Config { endpoints, discovery, unknown_patience, ..place.config() });
+    asking.resolver.ask(id("b2"));
+    let (_, why) = asking.unresolved().await;
+    assert!(why.contains("does not know this container"), "{why}");
+}
