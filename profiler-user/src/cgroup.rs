@@ -24,8 +24,9 @@ pub struct CgroupId(pub u64);
 pub struct Hierarchy {
     /// Where it is mounted.
     mount: PathBuf,
-    /// The cgroup that the mount shows as its root.
-    root: String,
+    /// The mount in which this process finds itself, and the cgroup that it shows as its root. In a cgroup namespace
+    /// the host's mount begins above the namespace, and says nothing of the names down to it.
+    near: (PathBuf, String),
 }
 
 impl Hierarchy {
@@ -47,7 +48,7 @@ impl Hierarchy {
 
     /// Fields: id, parent, device, root, mount point, options, optional fields, `-`, type, … (proc(5)).
     fn in_mountinfo(mountinfo: &str, is_whole: impl Fn(&Path) -> bool) -> Option<Self> {
-        let hierarchies = mountinfo.lines().filter_map(|line| {
+        let mounts = mountinfo.lines().filter_map(|line| {
             let (left, right) = line.split_once(" - ")?;
             if right.split(' ').next() != Some("cgroup2") {
                 return None;
@@ -55,16 +56,12 @@ impl Hierarchy {
             let mut fields = left.split(' ').skip(3);
             let root = unescape(fields.next()?);
             let mount = PathBuf::from(unescape(fields.next()?));
-            Some(Self { mount, root })
+            Some((mount, root))
         });
-        let mut first = None;
-        for hierarchy in hierarchies {
-            if is_whole(&hierarchy.mount) {
-                return Some(hierarchy);
-            }
-            first.get_or_insert(hierarchy);
-        }
-        first
+        let mounts: Vec<_> = mounts.collect();
+        let chosen = mounts.iter().find(|(mount, _)| is_whole(mount)).or_else(|| mounts.first())?;
+        let near = [chosen].into_iter().chain(&mounts).find(|(_, root)| !root.starts_with("/.."));
+        Some(Self { mount: chosen.0.clone(), near: near.unwrap_or(chosen).clone() })
     }
 
     /// Where it is mounted.
@@ -86,10 +83,11 @@ impl Hierarchy {
     fn own(&self) -> anyhow::Result<PathBuf> {
         let cgroups = fs::read_to_string("/proc/self/cgroup").context("/proc/self/cgroup")?;
         let path = cgroups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
-        let below = path.strip_prefix(self.root.trim_end_matches('/')).unwrap_or("");
+        let (mount, root) = &self.near;
+        let below = path.strip_prefix(root.trim_end_matches('/')).unwrap_or("");
         // Outside the mount's root the kernel writes `/..`.
         let below = if below.starts_with("/..") { "" } else { below };
-        Ok(self.mount.join(below.trim_start_matches('/')))
+        Ok(mount.join(below.trim_start_matches('/')))
     }
 }
 
@@ -280,9 +278,11 @@ mod tests {
             (&["/pods"], "/pods"),
             (&[], "/sys/fs/cgroup"),
         ] {
+            // Whichever is taken, new cgroups are made below the own one.
             let is_whole = |mount: &Path| whole.iter().any(|path| mount == Path::new(path));
             let found = Hierarchy::in_mountinfo(mounts, is_whole).unwrap();
             assert_eq!(found.to_string(), expected, "{whole:?}");
+            assert_eq!(found.near, ("/sys/fs/cgroup".into(), "/".to_owned()), "{whole:?}");
         }
     }
 }

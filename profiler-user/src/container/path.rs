@@ -142,15 +142,14 @@ fn runtime_of(prefix: &str) -> Option<&'static str> {
 
 /// The pod of `kubepods-besteffort-podUID.slice`, or of `podUID` below `kubepods` or a class of service.
 fn uid_of<'a>(component: &'a str, before: &str) -> Option<&'a str> {
-    let uid = match component.strip_suffix(".slice") {
-        Some(slice) if slice.contains("kubepods") => {
-            slice.rsplit('-').next()?.strip_prefix("pod")?
-        }
-        Some(_) => return None,
-        None if before.ends_with("kubepods") || before == "burstable" || before == "besteffort" => {
-            component.strip_prefix("pod")?
-        }
-        None => return None,
+    let uid = if let Some(slice) =
+        component.strip_suffix(".slice").filter(|slice| slice.contains("kubepods"))
+    {
+        slice.rsplit('-').next()?.strip_prefix("pod")?
+    } else if before.ends_with("kubepods") || before == "burstable" || before == "besteffort" {
+        component.strip_prefix("pod")?
+    } else {
+        return None;
     };
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (!uid.is_empty() && uid.bytes().all(plain)).then_some(uid)

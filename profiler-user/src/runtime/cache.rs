@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn the_oldest_makes_room() {
-        let cache = Cache::new(2, Duration::from_secs(60));
+        let cache = Cache::new(2, Duration::from_mins(1));
         for (key, value) in [("a", 1), ("b", 2), ("a", 3), ("c", 4)] {
             cache.put(key, value);
         }

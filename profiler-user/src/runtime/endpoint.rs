@@ -15,6 +15,7 @@ const USUAL: &[&str] = &[
     "/run/containerd/containerd.sock",
     "/run/k3s/containerd/containerd.sock",
     "/run/crio/crio.sock",
+    "/run/cri-dockerd.sock",
     "/var/run/cri-dockerd.sock",
     "/run/docker.sock",
     "/run/podman/podman.sock",

@@ -44,24 +44,33 @@ pub(super) fn said(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Puts an image together. `references` are what the image may have been asked for as, best first.
-///
-/// A reference by the config digest says nothing beyond the id, so it is only taken when there is nothing else, and a
-/// repository comes from any name that the image has.
+/// What an image may have been asked for as; either list best first, empty texts allowed.
+pub(super) struct References<'a> {
+    /// As the user wrote it, or as the container was made; digests alone when the kubelet had already looked it up.
+    pub(super) given: &'a [&'a str],
+    /// One of the image's tags, whichever the runtime took. containerd 1.6 takes the first in alphabetical order.
+    pub(super) guessed: &'a [&'a str],
+}
+
+/// Puts an image together. A guess is only a reference if the image has no second tag that it might have been. A
+/// digest alone says nothing beyond the id, so the repository comes from any name that the image has.
 pub(super) fn identity(
     id: Option<String>,
-    references: &[&str],
+    references: &References<'_>,
     tags: Vec<String>,
     repo_digests: Vec<String>,
     architecture: Option<String>,
 ) -> Option<ImageIdentity> {
-    let known = || references.iter().copied().filter(|text| !text.is_empty());
-    let reference = known().find(|text| !is_digest(text)).or_else(|| known().next());
-    let names = reference.into_iter().chain(tags.iter().chain(&repo_digests).map(String::as_str));
-    let name = names.into_iter().find(|text| !is_digest(text)).map(repository);
-    let name =
-        name.map(str::to_owned).or_else(|| id.clone()).or_else(|| reference.map(str::to_owned))?;
-    let reference = reference.map(str::to_owned);
+    let name_of = |texts: &[&'_ str]| {
+        texts
+            .iter()
+            .find(|text| !text.is_empty() && !is_digest(text))
+            .map(|text| (*text).to_owned())
+    };
+    let guess = name_of(references.guessed);
+    let reference = name_of(references.given).or_else(|| guess.clone().filter(|_| tags.len() < 2));
+    let names = reference.iter().chain(&guess).chain(&tags).chain(&repo_digests);
+    let name = names.map(|name| repository(name).to_owned()).next().or_else(|| id.clone())?;
     Some(ImageIdentity { id, reference, name, tags, repo_digests, architecture })
 }
 
@@ -98,15 +107,23 @@ mod tests {
     #[test]
     fn the_name_comes_from_whatever_names_the_image() {
         let id = digest(&"d4".repeat(32));
-        let of = |references: &[&str], tags: &[&str]| {
-            let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
-            let image = identity(id.clone(), references, tags, Vec::new(), None).unwrap();
-            (image.name, image.reference.unwrap())
-        };
         let hex = id.as_deref().unwrap();
-        assert_eq!(of(&["web:1", hex], &["r/web:2"]), ("web".into(), "web:1".into()));
-        assert_eq!(of(&["", hex], &["r/web:2"]), ("r/web".into(), hex.into()));
-        assert_eq!(of(&[hex], &[]), (hex.into(), hex.into()));
-        assert_eq!(identity(None, &[""], Vec::new(), Vec::new(), None), None);
+        let of = |given: &[&str], guessed: &[&str], tags: &[&str]| {
+            let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            let image =
+                identity(id.clone(), &References { given, guessed }, tags, Vec::new(), None)
+                    .unwrap();
+            (image.name, image.reference)
+        };
+        assert_eq!(
+            of(&["", "web:1", hex], &["r/b:2"], &["r/b:2"]),
+            ("web".into(), Some("web:1".into()))
+        );
+        assert_eq!(of(&["", hex], &["r/b:2"], &["r/b:2"]), ("r/b".into(), Some("r/b:2".into())));
+        assert_eq!(of(&[hex], &["a/b:2"], &["a/b:2", "r/b:2"]), ("a/b".into(), None));
+        assert_eq!(of(&[hex], &[], &["r/b:2"]), ("r/b".into(), None));
+        assert_eq!(of(&[hex], &[hex], &[]), (hex.into(), None));
+        let none = References { given: &[""], guessed: &[] };
+        assert_eq!(identity(None, &none, Vec::new(), Vec::new(), None), None);
     }
 }

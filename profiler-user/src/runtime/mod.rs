@@ -26,3 +26,6 @@ pub struct Description {
     /// It does not run any more. A container's exit code is then in `identity`.
     pub ended: bool,
 }
+
+#[cfg(test)]
+mod tests;

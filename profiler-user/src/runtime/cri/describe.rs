@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     super::{
         Description,
-        image::{self, said},
+        image::{self, References, said},
     },
     messages::{
         Container, ContainerState, ContainerStatus, ImageSpec, ImageStatusResponse,
@@ -94,24 +94,25 @@ fn image_identity(
     info: &Value,
     facts: Option<ImageFacts>,
 ) -> Option<ImageIdentity> {
-    let spec = &info["runtimeSpec"]["annotations"];
+    let annotations = &info["runtimeSpec"]["annotations"];
+    let asked_for = &info["config"]["image"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let of = |spec: &Option<ImageSpec>| spec.clone().unwrap_or_default();
-    let references = [
-        of(&status.image).user_specified_image,
-        of(&listed.image).user_specified_image,
-        text(&info["config"]["image"]["user_specified_image"]),
-        // As the container was made: containerd, CRI-O.
-        text(&spec["io.kubernetes.cri.image-name"]),
-        text(&spec["io.kubernetes.cri-o.UserRequestedImage"]),
-        text(&spec["io.kubernetes.cri-o.ImageName"]),
-        text(&info["config"]["image"]["image"]),
-        of(&listed.image).image,
-        // containerd puts the image's first tag here, whichever was asked for.
-        of(&status.image).image,
-        status.image_ref.clone(),
+    let (status_image, listed_image) =
+        (status.image.clone().unwrap_or_default(), listed.image.clone().unwrap_or_default());
+    let given = [
+        status_image.user_specified_image,
+        listed_image.user_specified_image,
+        text(&asked_for["user_specified_image"]),
+        text(&annotations["io.kubernetes.cri-o.UserRequestedImage"]),
+        text(&annotations["io.kubernetes.cri-o.ImageName"]),
+        text(&asked_for["image"]),
+        listed_image.image,
     ];
-    let references: Vec<_> = references.iter().map(String::as_str).collect();
+    let guessed = [text(&annotations["io.kubernetes.cri.image-name"]), status_image.image];
+    let references = References {
+        given: &given.iter().map(String::as_str).collect::<Vec<_>>(),
+        guessed: &guessed.iter().map(String::as_str).collect::<Vec<_>>(),
+    };
     let bare = || {
         [&status.image_id, &listed.image_id, &listed.image_ref]
             .into_iter()
@@ -145,7 +146,13 @@ pub(super) fn sandbox(
         source: Source::Runtime,
         attempt: status.metadata.as_ref().map_or(0, |metadata| metadata.attempt),
         pod: Some(pod(status)),
-        image: image::identity(None, &[reference], Vec::new(), Vec::new(), None),
+        image: image::identity(
+            None,
+            &References { given: &[reference], guessed: &[] },
+            Vec::new(),
+            Vec::new(),
+            None,
+        ),
         pid: pid(&info).filter(|_| !ended),
         created: time(status.created_at),
         ..Identity::of_path(id.clone(), said(runtime).map(str::to_owned), None)

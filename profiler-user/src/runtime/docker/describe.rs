@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     super::{
         Description,
-        image::{self, said},
+        image::{self, References, said},
     },
     messages::{Container, Image},
 };
@@ -29,7 +29,7 @@ pub(super) fn container(
     let image = found.unwrap_or_default();
     let image = image::identity(
         image::digest(&container.image),
-        &[&container.config.image, &container.image],
+        &References { given: &[&container.config.image], guessed: &[] },
         image.repo_tags,
         image.repo_digests,
         image::architecture(&image.architecture),

@@ -16,7 +16,7 @@ use crate::container::ContainerId;
 /// The largest answer that is read, in bytes.
 const LARGEST: usize = 16 << 20;
 const REMEMBERED: usize = 512;
-const MEMORY: Duration = Duration::from_secs(300);
+const MEMORY: Duration = Duration::from_mins(5);
 /// `{"event":["die"],"type":["container"]}`, encoded.
 const EVENTS: &str =
     "/events?filters=%7B%22event%22%3A%5B%22die%22%5D%2C%22type%22%3A%5B%22container%22%5D%7D";
@@ -78,7 +78,11 @@ impl Client {
             return Ok(None);
         };
         let image = match super::image::digest(&container.image) {
-            Some(digest) => self.image(&digest).await?,
+            // A container is still known without its image.
+            Some(digest) => match self.image(&digest).await {
+                Err(error) if !error.is_of_connection() => None,
+                image => image?,
+            },
             None => None,
         };
         Ok(Some(describe::container(id, self.runtime, &container, image)))

@@ -49,10 +49,7 @@ pub(super) async fn identify(shared: &Shared, id: &ContainerId) {
                 unknown_since = None;
                 let end = asked + config.patience;
                 if Instant::now() >= end {
-                    break format!(
-                        "no runtime answered for {} s: {why}",
-                        config.patience.as_secs_f32()
-                    );
+                    break format!("no answer for {} s: {why}", config.patience.as_secs_f32());
                 }
                 change(&mut changes, end).await;
             }

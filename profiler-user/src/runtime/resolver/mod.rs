@@ -35,7 +35,7 @@ impl Default for Config {
         Self {
             endpoints: Vec::new(),
             discovery: Discovery::usual(),
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
             unknown_patience: Duration::from_secs(10),
             timeout: Duration::from_secs(5),
         }

@@ -22,7 +22,7 @@ use crate::container::{ContainerId, Identity};
 const AT_ONCE: usize = 16;
 /// Ends that are remembered, so that each is told once although the event stream and the agent both see it.
 const ENDS: usize = 4096;
-const END_MEMORY: Duration = Duration::from_secs(600);
+const END_MEMORY: Duration = Duration::from_mins(10);
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -43,9 +43,20 @@ struct Link {
     endpoint: Endpoint,
     state: State,
     client: Option<Client>,
-    /// There is no runtime at all, so it need not be waited for.
+    /// It was connected once, or the user says that there is a runtime.
+    is_expected: bool,
+    /// Most likely there is no runtime, so it need not be waited for.
     nobody: bool,
     /// Somebody's call failed: look whether it still answers.
+    doubt: Arc<Notify>,
+}
+
+/// A link as one look-up sees it.
+struct Way {
+    endpoint: String,
+    /// Why not, else.
+    client: Result<Client, String>,
+    nobody: bool,
     doubt: Arc<Notify>,
 }
 
@@ -95,6 +106,7 @@ impl Shared {
                 endpoint: endpoint.clone(),
                 state: State::Connecting,
                 client: None,
+                is_expected: !self.config.endpoints.is_empty(),
                 nobody: false,
                 doubt: Arc::clone(&doubt),
             };
@@ -113,7 +125,7 @@ impl Shared {
         self.update(endpoint, |link| {
             link.state = State::Connected { since: Timestamp::now(), runtime };
             link.client = Some(client);
-            link.nobody = false;
+            (link.is_expected, link.nobody) = (true, false);
         });
         self.answer(Answer::Health(sentence)).await;
     }
@@ -123,16 +135,15 @@ impl Shared {
         let sentence = error.to_string();
         let mut is_news = false;
         self.update(endpoint, |link| {
-            let since = match &link.state {
-                State::Failing { since, .. } => *since,
-                _ => {
-                    is_news = true;
-                    Timestamp::now()
-                }
+            let failing_since = match &link.state {
+                State::Failing { since, .. } => Some(*since),
+                State::Connecting | State::Connected { .. } => None,
             };
+            is_news = failing_since.is_none();
+            let since = failing_since.unwrap_or_else(Timestamp::now);
             link.state = State::Failing { since, error: sentence.clone() };
             link.client = None;
-            link.nobody = error.is_no_runtime();
+            link.nobody = !link.is_expected && error.is_no_runtime();
         });
         if is_news {
             self.answer(Answer::Health(sentence)).await;
@@ -155,30 +166,15 @@ impl Shared {
     pub(super) async fn look_up(&self, id: &ContainerId) -> Found {
         let mut knowing_nothing = Vec::new();
         let mut unanswered = None;
-        let links: Vec<_> = {
-            let links = self.links();
-            let of = |link: &Link| {
-                let without = match &link.state {
-                    State::Failing { error, .. } => error.clone(),
-                    _ => format!("{} is being connected to", link.endpoint),
-                };
-                (
-                    link.endpoint.clone(),
-                    link.client.clone().ok_or((link.nobody, without)),
-                    Arc::clone(&link.doubt),
-                )
-            };
-            links.iter().map(of).collect()
-        };
         let mut nobody = None;
-        for (endpoint, client, doubt) in links {
-            let client = match client {
+        for way in self.ways() {
+            let client = match way.client {
                 Ok(client) => client,
-                Err((true, why)) => {
+                Err(why) if way.nobody => {
                     nobody = Some(why);
                     continue;
                 }
-                Err((false, why)) => {
+                Err(why) => {
                     unanswered = Some(why);
                     continue;
                 }
@@ -187,11 +183,11 @@ impl Shared {
             let _turn = self.turns.acquire().await;
             match client.describe(id).await {
                 Ok(Some(description)) => return Found::Description(Box::new(description)),
-                Ok(None) => knowing_nothing.push(endpoint.to_string()),
+                Ok(None) => knowing_nothing.push(way.endpoint),
                 Err(error @ Error::Ambiguous { .. }) => return Found::Ambiguous(error.to_string()),
                 Err(error) => {
                     if error.is_of_connection() {
-                        doubt.notify_one();
+                        way.doubt.notify_one();
                     }
                     unanswered = Some(error.to_string());
                 }
@@ -202,6 +198,27 @@ impl Shared {
             None if !knowing_nothing.is_empty() => Found::Unknown(knowing_nothing.join(", ")),
             None => Found::Unanswered(nobody.unwrap_or_else(|| self.none_found())),
         }
+    }
+
+    /// The connections as they are now, those to the CRI first: it knows pods.
+    fn ways(&self) -> Vec<Way> {
+        let of = |link: &Link| {
+            let (is_cri, without) = match &link.state {
+                State::Failing { error, .. } => (false, error.clone()),
+                State::Connecting => (false, format!("{} is being connected to", link.endpoint)),
+                State::Connected { runtime, .. } => (runtime.api == "CRI", String::new()),
+            };
+            let way = Way {
+                endpoint: link.endpoint.to_string(),
+                client: link.client.clone().ok_or(without),
+                nobody: link.nobody,
+                doubt: Arc::clone(&link.doubt),
+            };
+            (!is_cri, way)
+        };
+        let mut ways: Vec<_> = self.links().iter().map(of).collect();
+        ways.sort_by_key(|(is_last, _)| *is_last);
+        ways.into_iter().map(|(_, way)| way).collect()
     }
 
     fn none_found(&self) -> String {

@@ -12,7 +12,7 @@ use super::{super::Endpoint, ask, link, shared::Shared};
 use crate::container::ContainerId;
 
 /// How often runtimes are looked for, where none were given.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Request {
