@@ -53,7 +53,8 @@ impl StoreWriter {
     pub fn new(store: Store) -> (Self, impl Future<Output = u64> + Send + 'static) {
         let (queue, writes) = mpsc::channel(QUEUE);
         let shared = Arc::<Shared>::default();
-        let task = Task { store, writes, shared: Arc::clone(&shared), gave_up: None };
+        let task =
+            Task { store, writes, shared: Arc::clone(&shared), gave_up: None, closed_since: None };
         (Self { queue, shared }, task.run())
     }
 
@@ -95,6 +96,8 @@ struct Task {
     shared: Arc<Shared>,
     /// Since when writes were given up, and how many had been before.
     gave_up: Option<(Timestamp, u64)>,
+    /// Since when it is waited for with nobody left to hand anything in.
+    closed_since: Option<Instant>,
 }
 
 impl Task {
@@ -110,7 +113,6 @@ impl Task {
     /// Returns when the batch is written, or when trying on is in vain.
     async fn keep_trying(&mut self, batch: &mut Vec<Write>) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        let mut closed_since = None;
         loop {
             let error = match self.store.commit_all(batch).await {
                 Ok(_) => return self.recovered().await,
@@ -122,7 +124,7 @@ impl Task {
             }
             self.say_once(&error);
             if self.writes.is_closed()
-                && closed_since.get_or_insert_with(Instant::now).elapsed() > GRACE
+                && self.closed_since.get_or_insert_with(Instant::now).elapsed() > GRACE
             {
                 self.shared.not_written.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 return;
