@@ -48,7 +48,7 @@ impl Terminal {
 }
 
 impl Sink for Terminal {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "terminal"
     }
 

@@ -17,14 +17,14 @@ impl Store {
     /// Leaves the writes to the caller, who may want to try again.
     pub(super) async fn commit_all(&self, writes: &mut [Write]) -> Result<Committed, StoreError> {
         let failed = |source| StoreError::database(&self.inner.file, "write to the store", source);
-        let mut writers = self.inner.writers.lock().await;
-        writers.begin().await.map_err(failed)?;
-        let mut result = self.append(&mut writers.durable, writes).await;
+        let mut file = self.inner.writers.lock().await;
+        file.begin().await.map_err(failed)?;
+        let mut result = self.append(&mut file.durable, writes).await;
         if result.is_ok() {
-            result = writers.end().await.map_err(failed).and(result);
+            result = file.end().await.map_err(failed).and(result);
         }
         if result.is_err() {
-            writers.take_back().await;
+            file.take_back().await;
         }
         let committed = result?;
         self.inner.newest.send_if_modified(|newest| {

@@ -1,5 +1,7 @@
 //! For the tests of this module and of what reads from it.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest as _, Sha256};
 
 use super::{Store, StoredEvent, Write};
@@ -20,8 +22,11 @@ pub(crate) async fn verified(store: &Store) -> Vec<StoredEvent> {
         assert_eq!(value["event.seq"].as_i64(), Some(event.seq));
         let stated = value.get("event.prev_hash").map(|hash| hash.as_str().unwrap().to_owned());
         assert_eq!(stated, previous, "event {}", event.seq);
-        let hash: String = Sha256::digest(&event.line).iter().map(|b| format!("{b:02x}")).collect();
-        previous = Some(format!("sha256:{hash}"));
+        let mut hash = String::from("sha256:");
+        for byte in Sha256::digest(&event.line) {
+            write!(hash, "{byte:02x}").unwrap();
+        }
+        previous = Some(hash);
     }
     events
 }

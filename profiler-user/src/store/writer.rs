@@ -111,12 +111,11 @@ impl Task {
     }
 
     /// Returns when the batch is written, or when trying on is in vain.
-    async fn keep_trying(&mut self, batch: &mut Vec<Write>) {
+    async fn keep_trying(&mut self, batch: &mut [Write]) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
-            let error = match self.store.commit_all(batch).await {
-                Ok(_) => return self.recovered().await,
-                Err(error) => error,
+            let Err(error) = self.store.commit_all(batch).await else {
+                return self.recovered().await;
             };
             self.shared.failures.fetch_add(1, Ordering::Relaxed);
             if error.is_permanent() {

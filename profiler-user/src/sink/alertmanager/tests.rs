@@ -11,6 +11,7 @@ use crate::store::Write;
 use crate::store::testing::write;
 
 mod real;
+mod tls;
 
 /// What a request held: path, authorization, alerts.
 type Request = (String, Option<String>, Vec<Value>);
@@ -155,7 +156,7 @@ async fn what_is_unknown_is_absent_and_one_label_set_is_one_alert() {
     assert_eq!(alerts.len(), 2);
     let labels = alerts[0]["labels"].as_object().unwrap();
     assert_eq!(
-        Vec::from_iter(labels.keys()),
+        labels.keys().collect::<Vec<_>>(),
         ["alertname", "drift_kind", "image_repo", "severity"]
     );
     let annotations = &alerts[0]["annotations"];
@@ -192,7 +193,7 @@ async fn one_malformed_alert_does_not_cost_the_others() {
     assert!(sink.deliver(std::slice::from_ref(&alone)).await.is_err(), "nothing was taken");
     let kinds = ["exec", "syscall", "file.read", "file.write", "net.connect"];
     let others = (2..).zip(kinds).map(|(seq, kind)| event(seq, json!({"kind": kind})));
-    let events = Vec::from_iter([alone].into_iter().chain(others));
+    let events: Vec<_> = [alone].into_iter().chain(others).collect();
     fake.requests();
     sink.deliver(&events).await.unwrap();
     let mut taken: Vec<_> = fake

@@ -17,7 +17,7 @@ struct Fake {
 }
 
 impl Sink for Fake {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         self.name
     }
 
