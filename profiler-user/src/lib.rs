@@ -21,6 +21,8 @@ pub mod requirements;
 pub mod sensor;
 mod session;
 pub mod sink;
+#[cfg(test)]
+mod small_disk;
 pub mod store;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use crate::container::{ContainerId, Identity, ImageIdentity, Pod, Role, Source};
 use crate::drift::{BaselineStatus, sample};
 
 mod crash;
+mod disk;
 
 fn id(digit: char) -> ContainerId {
     ContainerId::parse(&digit.to_string().repeat(64)).unwrap()

@@ -14,9 +14,8 @@ use crate::sink::Backoff;
 /// Writes that may wait: at about 2 KiB each, 8 MiB.
 const QUEUE: usize = 4096;
 
-/// Writes in one transaction, so that the first of many need not wait long for the last: measured, 512 events take
-/// 20 ms.
-const BATCH: usize = 512;
+/// Writes in one transaction: the first of many does not wait for the last of too many.
+const BATCH: usize = 128;
 
 /// How long the end is held up by a store that cannot be written to.
 const GRACE: Duration = Duration::from_secs(5);
