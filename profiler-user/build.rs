@@ -43,7 +43,9 @@ fn build() -> Result<()> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let out =
         PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR for build scripts")?);
-    for input in ["Cargo.toml", "Cargo.lock", "profiler-common", "profiler-ebpf"] {
+    // A migration that is added is not seen by the macro that embeds them.
+    let migrations = "profiler-user/migrations";
+    for input in ["Cargo.toml", "Cargo.lock", "profiler-common", "profiler-ebpf", migrations] {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
     println!("cargo::rerun-if-env-changed={}", pinned::TOOLCHAIN_VARIABLE);

@@ -23,6 +23,8 @@ pub mod runtime;
 pub mod sensor;
 mod session;
 pub mod sink;
+#[cfg(test)]
+mod small_disk;
 pub mod store;
 
 use std::process::ExitCode;

@@ -78,7 +78,7 @@ impl Health {
                 answer.push_str("ready\n");
             }
             if let Some(runtime) = &state.runtime {
-                answer.push_str(&format!("runtime: {runtime}\n"));
+                answer.extend(["runtime: ", runtime, "\n"]);
             }
             if ready { Ok(answer) } else { Err(answer) }
         })

@@ -3,6 +3,8 @@
 mod health;
 mod metrics;
 mod namespaces;
+#[cfg(test)]
+mod rules;
 mod server;
 
 pub use health::{Health, Stage};

@@ -113,10 +113,10 @@ mod tests {
         let metrics = Metrics::new(jiff::Timestamp::now()).unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let refresh = |metrics: &Metrics| metrics.baselines(3);
-        let served = server.serve(metrics, health.clone(), refresh, async {
+        let answering = server.serve(metrics, health.clone(), refresh, async {
             let _gone_is_as_good = stopped.await;
         });
-        let served = tokio::spawn(served);
+        let answering = tokio::spawn(answering);
         let (status, text) = get(address, "/metrics").await;
         assert_eq!(status, 200);
         assert!(text.contains("\ndriftline_baselines 3\n"), "{text}");
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(get(address, "/readyz").await, (200, "ready\n".to_owned()));
         assert_eq!(get(address, "/").await.0, 404);
         stop.send(()).unwrap();
-        served.await.unwrap().unwrap();
+        answering.await.unwrap().unwrap();
     }
 
     #[tokio::test]

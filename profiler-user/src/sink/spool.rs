@@ -231,3 +231,6 @@ async fn wait(time: Duration, stop: &mut watch::Receiver<bool>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,10 @@
 //! The one transaction that everything is written by.
 
 use jiff::Timestamp;
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::event::Keys;
-use super::{Committed, Store, StoreError, Write, upsert};
+use super::{Committed, Store, StoreError, Write, Writers, upsert};
 use crate::drift::Event;
 use crate::drift::chain::Chain;
 
@@ -17,28 +17,65 @@ impl Store {
     /// Leaves the writes to the caller, who may want to try again.
     pub(super) async fn commit_all(&self, writes: &mut [Write]) -> Result<Committed, StoreError> {
         let failed = |source| StoreError::database(&self.inner.file, "write to the store", source);
-        let mut writers = self.inner.writers.lock().await;
-        // A reader of another process may be in the way of an upgrade from reading to writing; not of this.
-        let mut transaction =
-            writers.durable.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let mut head = Head::read(&mut transaction).await.map_err(failed)?;
+        let mut file = self.inner.writers.lock().await;
+        file.begin().await.map_err(failed)?;
+        let mut result = self.append(&mut file.durable, writes).await;
+        if result.is_ok() {
+            result = file.end().await.map_err(failed).and(result);
+        }
+        if result.is_err() {
+            file.take_back().await;
+        }
+        let committed = result?;
+        self.inner.newest.send_if_modified(|newest| {
+            std::mem::replace(newest, committed.newest) != committed.newest
+        });
+        Ok(committed)
+    }
+
+    async fn append(
+        &self,
+        connection: &mut SqliteConnection,
+        writes: &mut [Write],
+    ) -> Result<Committed, StoreError> {
+        let failed = |source| StoreError::database(&self.inner.file, "write to the store", source);
+        let mut head = Head::read(connection).await.map_err(failed)?;
         let mut events = 0;
         for write in writes {
-            match write {
-                Write::Event(event) => {
-                    events += 1;
-                    let (keys, line) = head.link(event)?;
-                    keys.insert(&mut transaction, head.seq, &line).await.map_err(failed)?;
-                }
-                other => upsert::apply(&mut transaction, other).await.map_err(failed)?,
+            if let Write::Event(event) = write {
+                events += 1;
+                let (keys, line) = head.link(event)?;
+                keys.insert(connection, head.seq, &line).await.map_err(failed)?;
+            } else {
+                upsert::apply(connection, write).await.map_err(failed)?;
             }
         }
-        transaction.commit().await.map_err(failed)?;
-        self.inner.newest.send_if_modified(|newest| {
-            let old = std::mem::replace(newest, head.seq);
-            old != head.seq
-        });
         Ok(Committed { events, newest: head.seq })
+    }
+}
+
+/// By hand: where SQLite itself rolls back, as it does when the disk is full, sqlx's transactions stay open for ever.
+impl Writers {
+    /// What an attempt that was cancelled left open is taken back first.
+    pub(super) async fn begin(&mut self) -> sqlx::Result<()> {
+        if self.begun {
+            self.take_back().await;
+        }
+        self.begun = true;
+        // From its first statement on, so that no writer of another process comes between reading and writing.
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.durable).await.map(|_| ())
+    }
+
+    pub(super) async fn end(&mut self) -> sqlx::Result<()> {
+        sqlx::query("COMMIT").execute(&mut self.durable).await?;
+        self.begun = false;
+        Ok(())
+    }
+
+    async fn take_back(&mut self) {
+        // Fails where SQLite has done so already.
+        let _done = sqlx::query("ROLLBACK").execute(&mut self.durable).await;
+        self.begun = false;
     }
 }
 

@@ -54,9 +54,13 @@ struct Inner {
 struct Writers {
     /// Commits are synced: events and the ledger.
     durable: SqliteConnection,
+    /// A transaction of `durable` is open, or may be: whoever opened it did not come to its end.
+    begun: bool,
     /// Commits are not synced: cursors.
     relaxed: SqliteConnection,
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -78,7 +78,7 @@ impl Store {
         );
         let inner = Inner {
             file,
-            writers: Mutex::new(Writers { durable, relaxed }),
+            writers: Mutex::new(Writers { durable, begun: false, relaxed }),
             readers,
             newest: watch::Sender::new(newest),
             _lock: lock,
@@ -91,7 +91,7 @@ impl Store {
     pub async fn close(self) {
         self.inner.readers.close().await;
         let Some(inner) = Arc::into_inner(self.inner) else { return };
-        let Writers { durable, relaxed } = inner.writers.into_inner();
+        let Writers { durable, relaxed, .. } = inner.writers.into_inner();
         let _the_other_still_has_it = relaxed.close().await;
         let _the_log_is_read_next_time = durable.close().await;
     }

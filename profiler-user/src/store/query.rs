@@ -45,7 +45,10 @@ impl Store {
         let mut writers = self.inner.writers.lock().await;
         let query = "INSERT INTO cursors (sink, seq) SELECT ?, COALESCE(MAX(seq), 0) FROM events WHERE true \
              ON CONFLICT (sink) DO UPDATE SET seq = seq RETURNING seq";
-        self.read(sqlx::query_scalar(query).bind(sink).fetch_one(&mut writers.durable).await)
+        self.read(writers.begin().await)?;
+        let query = sqlx::query_scalar(query).bind(sink);
+        let cursor = self.read(query.fetch_one(&mut writers.durable).await)?;
+        self.read(writers.end().await.map(|()| cursor))
     }
 
     /// The sink has delivered everything up to `seq`.

@@ -2,34 +2,14 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use sha2::{Digest as _, Sha256};
 
+use super::testing::{verified, write};
 use super::*;
 use crate::container::{ContainerId, Identity, ImageIdentity, Pod, Role, Source};
-use crate::drift::kind::DriftKind;
 use crate::drift::{BaselineStatus, sample};
 
 mod crash;
-
-pub(crate) fn write(object: &str) -> Write {
-    Write::Event(Box::new(sample::event(DriftKind::FileRead, &sample::read(object))))
-}
-
-/// Every event, after a look at what holds it together: numbers without gaps, and the hash of the line before.
-pub(crate) async fn verified(store: &Store) -> Vec<StoredEvent> {
-    let events = store.events_after(0, u32::MAX).await.unwrap();
-    let mut previous = None;
-    for (index, event) in events.iter().enumerate() {
-        let value: serde_json::Value = serde_json::from_str(&event.line).unwrap();
-        assert_eq!(event.seq, i64::try_from(index).unwrap() + 1);
-        assert_eq!(value["event.seq"].as_i64(), Some(event.seq));
-        let stated = value.get("event.prev_hash").map(|hash| hash.as_str().unwrap().to_owned());
-        assert_eq!(stated, previous, "event {}", event.seq);
-        let hash: String = Sha256::digest(&event.line).iter().map(|b| format!("{b:02x}")).collect();
-        previous = Some(format!("sha256:{hash}"));
-    }
-    events
-}
+mod disk;
 
 fn id(digit: char) -> ContainerId {
     ContainerId::parse(&digit.to_string().repeat(64)).unwrap()

@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 
 use super::commit::nanoseconds;
 use super::{LedgerEntry, Write};
-use crate::container::{Role, Source};
+use crate::container::{ContainerId, Role, Source};
 use crate::drift::BaselineStatus;
 
 /// New facts win over old ones, nothing wins over a fact by being absent, and the runtime's word over what was read
@@ -93,7 +93,7 @@ pub(super) async fn apply(to: &mut SqliteConnection, write: &Write) -> sqlx::Res
             sqlx::query(HEARTBEAT).bind(nanoseconds(*at)).execute(to).await?;
         }
         Write::Gap { container, from, to: until, why } => {
-            let id = container.as_ref().map(|id| id.as_str());
+            let id = container.as_ref().map(ContainerId::as_str);
             let query =
                 sqlx::query(GAP).bind(id).bind(nanoseconds(*from)).bind(nanoseconds(*until));
             query.bind(why).execute(&mut *to).await?;

@@ -14,9 +14,8 @@ use crate::sink::Backoff;
 /// Writes that may wait: at about 2 KiB each, 8 MiB.
 const QUEUE: usize = 4096;
 
-/// Writes in one transaction, so that the first of many need not wait long for the last: measured, 512 events take
-/// 20 ms.
-const BATCH: usize = 512;
+/// Writes in one transaction: the first of many does not wait for the last of too many.
+const BATCH: usize = 128;
 
 /// How long the end is held up by a store that cannot be written to.
 const GRACE: Duration = Duration::from_secs(5);
@@ -53,7 +52,8 @@ impl StoreWriter {
     pub fn new(store: Store) -> (Self, impl Future<Output = u64> + Send + 'static) {
         let (queue, writes) = mpsc::channel(QUEUE);
         let shared = Arc::<Shared>::default();
-        let task = Task { store, writes, shared: Arc::clone(&shared), gave_up: None };
+        let task =
+            Task { store, writes, shared: Arc::clone(&shared), gave_up: None, closed_since: None };
         (Self { queue, shared }, task.run())
     }
 
@@ -95,6 +95,8 @@ struct Task {
     shared: Arc<Shared>,
     /// Since when writes were given up, and how many had been before.
     gave_up: Option<(Timestamp, u64)>,
+    /// Since when it is waited for with nobody left to hand anything in.
+    closed_since: Option<Instant>,
 }
 
 impl Task {
@@ -108,13 +110,11 @@ impl Task {
     }
 
     /// Returns when the batch is written, or when trying on is in vain.
-    async fn keep_trying(&mut self, batch: &mut Vec<Write>) {
+    async fn keep_trying(&mut self, batch: &mut [Write]) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        let mut closed_since = None;
         loop {
-            let error = match self.store.commit_all(batch).await {
-                Ok(_) => return self.recovered().await,
-                Err(error) => error,
+            let Err(error) = self.store.commit_all(batch).await else {
+                return self.recovered().await;
             };
             self.shared.failures.fetch_add(1, Ordering::Relaxed);
             if error.is_permanent() {
@@ -122,7 +122,7 @@ impl Task {
             }
             self.say_once(&error);
             if self.writes.is_closed()
-                && closed_since.get_or_insert_with(Instant::now).elapsed() > GRACE
+                && self.closed_since.get_or_insert_with(Instant::now).elapsed() > GRACE
             {
                 self.shared.not_written.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 return;

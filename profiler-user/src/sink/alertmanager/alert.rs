@@ -213,7 +213,7 @@ impl Alert {
                 description,
                 count: count.to_string(),
                 last_object: &newest.object,
-                event_ids: Vec::from_iter(self.ids.iter().map(String::as_str)).join(" "),
+                event_ids: self.ids.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
                 pod: newest.pod.as_deref(),
                 node: newest.node.as_deref().or(newest.host.as_deref()),
                 container: newest.container.as_deref().or(newest.container_id.as_deref()),

@@ -49,7 +49,7 @@ fn seq(line: &[u8]) -> Option<i64> {
 }
 
 impl Sink for FileSink {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         NAME
     }
 

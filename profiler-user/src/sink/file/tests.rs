@@ -1,13 +1,12 @@
 use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 
 use super::*;
 use crate::drift::kind::DriftKind;
 use crate::drift::sample;
+use crate::small_disk::{on_small_disk, resize};
 
 fn event() -> Event {
     sample::event(DriftKind::FileRead, &sample::read("/etc/shadow"))
@@ -142,32 +141,9 @@ fn an_emptied_file_is_not_filled_with_zeros() {
     assert!(text.starts_with("{\"schema_version\""), "{text}");
 }
 
-/// A file system of a few pages, in a mount namespace of this thread alone.
-fn on_small_disk(test: impl FnOnce(&Path) + Send + 'static) {
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        eprintln!("skipped: mounting a small tmpfs needs root");
-        return;
-    }
-    let run = move || {
-        let dir = tempfile::tempdir().unwrap();
-        if let Err(error) = unshare(CloneFlags::CLONE_NEWNS) {
-            eprintln!("skipped: no mount namespace of one's own here: {error}");
-            return;
-        }
-        let none = None::<&str>;
-        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
-        mount(Some("tmpfs"), dir.path(), Some("tmpfs"), MsFlags::empty(), Some("size=16k"))
-            .unwrap();
-        test(dir.path());
-        // Else the directory cannot be removed.
-        nix::mount::umount2(dir.path(), nix::mount::MntFlags::MNT_DETACH).unwrap();
-    };
-    std::thread::spawn(run).join().unwrap();
-}
-
 #[test]
 fn a_full_disk_leaves_whole_lines_and_writing_goes_on_when_there_is_room() {
-    on_small_disk(|dir| {
+    on_small_disk("16k", |dir| {
         let path = dir.join("events.jsonl");
         let mut file = EventsFile::open(&path).unwrap();
         let mut written = 0;
@@ -183,7 +159,7 @@ fn a_full_disk_leaves_whole_lines_and_writing_goes_on_when_there_is_room() {
         assert_eq!(write(&mut file).unwrap(), Stored::NotWritten);
         assert_eq!(lines(&path).len(), written);
 
-        mount(None::<&str>, dir, None::<&str>, MsFlags::MS_REMOUNT, Some("size=64k")).unwrap();
+        resize(dir, "64k");
         assert_eq!(write(&mut file).unwrap(), Stored::Written);
         let numbers = numbers(&path);
         let last = numbers[numbers.len() - 2..].to_vec();

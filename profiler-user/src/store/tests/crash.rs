@@ -156,7 +156,7 @@ async fn a_full_disk_fails_whole_commits_and_says_so() {
     };
     assert!(matches!(error, StoreError::Database { trouble: Trouble::Full, .. }), "{error}");
     assert!(error.to_string().ends_with("; make room on its disk"), "{error}");
-    assert_eq!(verified(&store).await.len() as i64, written);
+    assert_eq!(i64::try_from(verified(&store).await.len()).unwrap(), written);
     assert_eq!(*store.newest().borrow(), written);
 }
 

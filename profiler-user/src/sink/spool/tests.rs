@@ -1,0 +1,168 @@
+use std::path::Path;
+
+use tokio::time::timeout;
+
+use super::*;
+use crate::sink::FileSink;
+use crate::store::Write;
+use crate::store::testing::{verified, write};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// Takes what it gets, and fails as often as it is told to.
+struct Fake {
+    name: &'static str,
+    fails: usize,
+    taken: Arc<Mutex<Vec<i64>>>,
+}
+
+impl Sink for Fake {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {
+        if self.fails > 0 {
+            self.fails -= 1;
+            return Err(SinkError::new("out of order"));
+        }
+        self.taken.lock().unwrap().extend(events.iter().map(|event| event.seq));
+        Ok(())
+    }
+}
+
+fn fake(name: &'static str, fails: usize) -> (Fake, Arc<Mutex<Vec<i64>>>) {
+    let taken = Arc::default();
+    (Fake { name, fails, taken: Arc::clone(&taken) }, taken)
+}
+
+async fn finish(spool: &Spool, mut tasks: JoinSet<()>) {
+    spool.stop();
+    timeout(SOON, async { while tasks.join_next().await.is_some() {} }).await.unwrap();
+}
+
+async fn until(mut condition: impl FnMut() -> bool) {
+    timeout(SOON, async {
+        while !condition() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+fn writes(count: usize) -> Vec<Write> {
+    (0..count).map(|n| write(&format!("/{n}"))).collect()
+}
+
+#[tokio::test]
+async fn a_sink_that_fails_gets_everything_later_and_holds_up_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
+    let (bad, bad_taken) = fake("bad", 2);
+    let (good, good_taken) = fake("good", 0);
+    spool.add(bad, &mut tasks).await.unwrap();
+    spool.add(good, &mut tasks).await.unwrap();
+    store.commit(writes(3)).await.unwrap();
+    until(|| spool.status()[0].last_error.is_some()).await;
+    until(|| good_taken.lock().unwrap().len() == 3).await;
+    let status = spool.status();
+    assert_eq!(status[0].last_error.as_deref(), Some("out of order"));
+    assert_eq!(status[0].queue_length, 3);
+    store.commit(writes(1)).await.unwrap();
+    until(|| bad_taken.lock().unwrap().len() == 4).await;
+    assert_eq!(*bad_taken.lock().unwrap(), [1, 2, 3, 4]);
+    until(|| spool.status().iter().all(|sink| sink.queue_length == 0)).await;
+    let status = spool.status().remove(0);
+    assert_eq!((status.failures, status.last_error), (2, None));
+    assert!(status.last_success.is_some());
+    finish(&spool, tasks).await;
+}
+
+#[tokio::test]
+async fn the_end_delivers_what_is_there_and_the_next_run_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    store.commit(writes(1)).await.unwrap();
+    let mut expected = 2;
+    for (run, fails) in [(0, 0), (1, 9), (2, 0)] {
+        let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
+        let (sink, taken) = fake("one", fails);
+        spool.add(sink, &mut tasks).await.unwrap();
+        let newest = store.commit(writes(300)).await.unwrap().newest;
+        finish(&spool, tasks).await;
+        let taken = taken.lock().unwrap().clone();
+        if fails > 0 {
+            assert_eq!(taken, [0_i64; 0]);
+        } else {
+            assert_eq!(taken, (expected..=newest).collect::<Vec<_>>(), "run {run}");
+            expected = newest + 1;
+        }
+    }
+}
+
+async fn run_file(store: &Store, path: &Path, events: usize) {
+    let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
+    spool.add(FileSink::open(path, store).await.unwrap(), &mut tasks).await.unwrap();
+    store.commit(writes(events)).await.unwrap();
+    finish(&spool, tasks).await;
+}
+
+async fn assert_holds(store: &Store, path: &Path, from: usize) {
+    let expected: String =
+        verified(store).await[from..].iter().flat_map(|e| [&*e.line, "\n"]).collect();
+    assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn the_events_file_has_each_stored_line_once_also_after_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("store")).await.unwrap();
+    let path = dir.path().join("events.jsonl");
+    run_file(&store, &path, 5).await;
+    assert_holds(&store, &path, 0).await;
+    // Killed between writing and noting so, and again in the middle of a line.
+    store.advance("file", 2).await.unwrap();
+    run_file(&store, &path, 2).await;
+    assert_holds(&store, &path, 0).await;
+    store.advance("file", 4).await.unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, &text[..text.len() - 100]).unwrap();
+    run_file(&store, &path, 2).await;
+    assert_holds(&store, &path, 0).await;
+    // Rotated away.
+    std::fs::remove_file(&path).unwrap();
+    run_file(&store, &path, 2).await;
+    assert_holds(&store, &path, 9).await;
+}
+
+#[tokio::test]
+async fn a_file_of_another_store_hides_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("events.jsonl");
+    let old = Store::open(&dir.path().join("old")).await.unwrap();
+    run_file(&old, &path, 9).await;
+    let new = Store::open(&dir.path().join("new")).await.unwrap();
+    run_file(&new, &path, 3).await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().count(), 12);
+    assert!(text.ends_with(&format!("{}\n", verified(&new).await[2].line)));
+}
+
+#[tokio::test]
+async fn a_full_events_file_is_a_failing_sink() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
+    let sink = FileSink::open(Path::new("/dev/full"), &store).await.unwrap();
+    spool.add(sink, &mut tasks).await.unwrap();
+    store.commit(writes(1)).await.unwrap();
+    until(|| spool.status()[0].last_error.is_some()).await;
+    let error = spool.status().remove(0).last_error.unwrap();
+    assert_eq!(
+        error,
+        "cannot write to the events file /dev/full: No space left on device (os error 28)"
+    );
+    finish(&spool, tasks).await;
+}

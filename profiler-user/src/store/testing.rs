@@ -1,0 +1,32 @@
+//! For the tests of this module and of what reads from it.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Store, StoredEvent, Write};
+use crate::drift::kind::DriftKind;
+use crate::drift::sample;
+
+pub(crate) fn write(object: &str) -> Write {
+    Write::Event(Box::new(sample::event(DriftKind::FileRead, &sample::read(object))))
+}
+
+/// Every event, after a look at what holds it together: numbers without gaps, and the hash of the line before.
+pub(crate) async fn verified(store: &Store) -> Vec<StoredEvent> {
+    let events = store.events_after(0, u32::MAX).await.unwrap();
+    let mut previous = None;
+    for (index, event) in events.iter().enumerate() {
+        let value: serde_json::Value = serde_json::from_str(&event.line).unwrap();
+        assert_eq!(event.seq, i64::try_from(index).unwrap() + 1);
+        assert_eq!(value["event.seq"].as_i64(), Some(event.seq));
+        let stated = value.get("event.prev_hash").map(|hash| hash.as_str().unwrap().to_owned());
+        assert_eq!(stated, previous, "event {}", event.seq);
+        let mut hash = String::from("sha256:");
+        for byte in Sha256::digest(&event.line) {
+            write!(hash, "{byte:02x}").unwrap();
+        }
+        previous = Some(hash);
+    }
+    events
+}
