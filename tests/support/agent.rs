@@ -13,6 +13,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use profiler_user::store::{LedgerFilter, LedgerRow, Store};
 use serde_json::Value;
 
 use crate::{driftline, pods::Node};
@@ -139,4 +140,32 @@ pub fn baselines(node: &Node) -> Vec<Value> {
             serde_json::from_str(&text).expect("a baseline is JSON")
         })
         .collect()
+}
+
+/// What an agent has left in the node's store. The agent must have ended.
+pub struct History {
+    /// In the order in which they were committed.
+    pub events: Vec<Value>,
+    pub containers: Vec<LedgerRow>,
+}
+
+pub fn history(node: &Node) -> History {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let directory = node.outside("/var/lib/driftline");
+        let store = Store::open(&directory).await.expect("the agent has ended");
+        let mut events = Vec::new();
+        let mut seq = 0;
+        loop {
+            let batch = store.events_after(seq, 1000).await.expect("readable");
+            let Some(last) = batch.last() else { break };
+            seq = last.seq;
+            events.extend(
+                batch.iter().map(|event| serde_json::from_str(&event.line).expect("JSON")),
+            );
+        }
+        let containers = store.containers(&LedgerFilter::default()).await.expect("readable");
+        store.close().await;
+        History { events, containers }
+    })
 }

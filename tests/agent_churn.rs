@@ -1,0 +1,1 @@
+//! Containers that come and go by the thousand keep their names.
