@@ -84,7 +84,7 @@ mod tests {
         for (reference, expected) in [
             ("nginx", "nginx"),
             ("nginx:1.27", "nginx"),
-            ("docker.io/library/nginx:latest", "docker.io/library/nginx"),
+            ("registry.local/library/nginx:latest", "registry.local/library/nginx"),
             ("registry.local:5000/team/web", "registry.local:5000/team/web"),
             ("registry.local:5000/team/web:2.1", "registry.local:5000/team/web"),
             (&format!("registry.local:5000/web@{digest}"), "registry.local:5000/web"),

@@ -54,7 +54,7 @@ impl StoreError {
 
     pub(super) fn migration(path: &Path, source: MigrateError, known: i64) -> Self {
         let path = path.to_owned();
-        let doing = "bring up to date the store";
+        let doing = "prepare the store";
         match source {
             MigrateError::VersionMissing(found) | MigrateError::VersionTooNew(found, _) => {
                 Self::Newer { path, found, known }
@@ -90,6 +90,10 @@ impl Trouble {
             }
             _ => None,
         };
+        // SQLITE_IOERR_SHMSIZE: there is no room for the index of the log.
+        if code == Some(4874) {
+            return Self::Full;
+        }
         // The primary result code is in the low byte: <https://sqlite.org/rescode.html>.
         match code.map(|code| code & 0xff) {
             Some(13) => Self::Full,

@@ -10,7 +10,7 @@ use crate::container::Role;
 async fn connected(cri: &Cri) -> (Place, Serving, Client) {
     let place = Place::new();
     let serving = cri.serve(&place);
-    let (client, runtime) = Client::connect(&place.endpoint(), LIMIT).await.unwrap();
+    let (client, runtime) = Client::connect(&place.endpoint(), PLENTY).await.unwrap();
     assert_eq!(
         (runtime.name.as_str(), runtime.version.as_str(), runtime.api),
         ("containerd", "1.6.0", "CRI")

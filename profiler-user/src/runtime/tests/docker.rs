@@ -44,7 +44,7 @@ fn pages() -> HashMap<String, String> {
 async fn containers_are_described_as_by_the_cri() {
     let place = Place::new();
     let _serving = fake_docker::serve(&place, pages(), &broadcast::Sender::new(4));
-    let (client, runtime) = Client::connect(&place.endpoint(), LIMIT).await.unwrap();
+    let (client, runtime) = Client::connect(&place.endpoint(), PLENTY).await.unwrap();
     assert_eq!((runtime.name.as_str(), runtime.api), ("podman", "Docker"));
 
     let running = client.describe(&id("a1")).await.unwrap().unwrap();
@@ -93,7 +93,7 @@ async fn answers_that_make_no_sense_are_refused() {
     pages.insert(format!("/containers/{}/json", id("a1")), "{\"Id\":7}".to_owned());
     pages.insert(format!("/containers/{}/json", id("b2")), format!("\"{}\"", "x".repeat(17 << 20)));
     let _serving = fake_docker::serve(&place, pages, &broadcast::Sender::new(4));
-    let (client, _) = Client::connect(&place.endpoint(), LIMIT).await.unwrap();
+    let (client, _) = Client::connect(&place.endpoint(), PLENTY).await.unwrap();
     let error = client.describe(&id("a1")).await.unwrap_err().to_string();
     assert!(error.contains("the answer cannot be read"), "{error}");
     let error = client.describe(&id("b2")).await.unwrap_err().to_string();

@@ -9,28 +9,28 @@ use tokio::{
 use super::{super::Client, *};
 
 /// What connecting to this ends with.
-async fn failure<S, F>(server: S) -> String
+async fn failure<S, F>(limit: Duration, server: S) -> String
 where
     S: Fn(UnixStream) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let place = Place::new();
     let _serving = place.serve(server);
-    let error = Client::connect(&place.endpoint(), LIMIT).await.unwrap_err().to_string();
+    let error = Client::connect(&place.endpoint(), limit).await.unwrap_err().to_string();
     assert!(error.contains(&place.endpoint().to_string()), "{error}");
     error
 }
 
 #[tokio::test]
 async fn a_socket_that_closes_at_once_is_no_runtime() {
-    let error = failure(|stream| async { drop(stream) }).await;
+    let error = failure(PLENTY, |stream| async { drop(stream) }).await;
     assert!(error.contains("is no container runtime"), "{error}");
     assert!(error.contains("give --runtime-endpoint the socket of containerd"), "{error}");
 }
 
 #[tokio::test]
 async fn an_echo_is_no_runtime() {
-    let error = failure(|stream| async {
+    let error = failure(PLENTY, |stream| async {
         let (mut reader, mut writer) = split(stream);
         let _closed = copy(&mut reader, &mut writer).await;
     })
@@ -40,7 +40,7 @@ async fn an_echo_is_no_runtime() {
 
 #[tokio::test]
 async fn garbage_is_no_runtime() {
-    let error = failure(|mut stream| async move {
+    let error = failure(PLENTY, |mut stream| async move {
         let _closed = stream.read(&mut [0; 16]).await;
         let noise: Vec<_> =
             (0..4096_u32).map(|number| (number * 167 % 251).to_le_bytes()[0]).collect();
@@ -52,7 +52,7 @@ async fn garbage_is_no_runtime() {
 
 #[tokio::test]
 async fn a_web_server_is_no_runtime() {
-    let error = failure(|mut stream| async move {
+    let error = failure(PLENTY, |mut stream| async move {
         let _closed = stream.read(&mut [0; 1024]).await;
         let page =
             "HTTP/1.1 200 OK\r\nContent-Length: 13\r\nConnection: close\r\n\r\n<html></html>";
@@ -64,7 +64,7 @@ async fn a_web_server_is_no_runtime() {
 
 #[tokio::test]
 async fn one_that_never_answers_is_said_to() {
-    let error = failure(|stream| async move {
+    let error = failure(LIMIT, |stream| async move {
         sleep(Duration::from_mins(1)).await;
         drop(stream);
     })

@@ -116,7 +116,7 @@ async fn one_that_answers_too_late_is_waited_for() {
     let (place, cri) = (Place::new(), with_pod(false));
     cri.knows().delay = 2 * LIMIT;
     let _serving = cri.serve(&place);
-    let mut asking = Asking::start(place.config());
+    let mut asking = Asking::start(Config { timeout: LIMIT, ..place.config() });
     asking.resolver.ask(id("a1"));
     let late = asking.health().await;
     assert!(late.contains("did not answer Version within 0.4 s"), "{late}");
@@ -129,7 +129,7 @@ async fn one_that_answers_too_late_is_waited_for() {
 async fn one_that_hangs_later_is_noticed_and_waited_for() {
     let (place, cri) = (Place::new(), with_pod(false));
     let _serving = cri.serve(&place);
-    let mut asking = Asking::start(place.config());
+    let mut asking = Asking::start(Config { timeout: LIMIT, ..place.config() });
     asking.known().await;
     cri.knows().delay = 10 * LIMIT;
     asking.resolver.ask(id("a1"));
