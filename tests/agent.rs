@@ -1,12 +1,23 @@
-//! The agent sees every container of a node from its first instruction on, and calls it by its name.
+//! The whole story from the pod that the manifest describes: record, watch, break in, be called.
 
-use std::{thread, time::Duration};
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 use support::{
-    agent::{self, Agent, EVENTS},
-    pods::{self, BUSYBOX, ContainerSpec, NGINX, Node, PodSpec, REDIS},
+    agent::{self, AGENT},
+    pods::{self, Container, ContainerSpec, Manifest, NGINX, NODE_NAME, Node, Pod, PodSpec, REDIS},
 };
+
+/// What Prometheus is told to do.
+const PROMETHEUS: &str = "\
+global: { scrape_interval: 1s, evaluation_interval: 1s }
+rule_files: [driftline.rules.yaml]
+alerting: { alertmanagers: [{ static_configs: [{ targets: ['127.0.0.1:9093'] }] }] }
+scrape_configs: [{ job_name: driftline, static_configs: [{ targets: ['127.0.0.1:9465'] }] }]
+";
 
 fn can_run() -> bool {
     pods::can_run() && support::can_load()
@@ -21,39 +32,178 @@ fn redis() -> PodSpec {
     PodSpec::new("shop", "cache").label("app", "cache").container(redis)
 }
 
+/// Polls until something is there.
+fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what} did not come within {limit:?}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The agent's pod, ready.
+fn agent(node: &Node, manifest: &Manifest) -> Pod {
+    let pod = node.run(manifest.pod(node));
+    eventually("the agent's readiness", Duration::from_secs(30), || {
+        let ready = node.try_get(AGENT, "/readyz").is_ok_and(|(status, _)| status == 200);
+        let code = pod.containers()[0].status().state;
+        assert!(code < 2, "the agent ended: {}", printed(&pod));
+        ready.then_some(())
+    });
+    pod
+}
+
+fn printed(pod: &Pod) -> String {
+    fs::read_to_string(pod.log(&pod.containers()[0])).unwrap_or_default()
+}
+
+/// Three of each, at work.
+fn workload(node: &Node) -> Vec<Pod> {
+    let mut pods = node.replicas(&nginx(), 3);
+    pods.extend(node.replicas(&redis(), 3));
+    for pod in &pods {
+        match pod.containers()[0].name.as_str() {
+            "nginx" => assert_eq!(node.get(&format!("{}:80", pod.ip()), "/").0, 200),
+            _ => assert_eq!(ping(&pod.containers()[0]), "PONG\n"),
+        }
+    }
+    pods
+}
+
+/// As a kubelet's probe.
+fn ping(redis: &Container) -> String {
+    redis.exec(&["/usr/bin/redis-cli", "PING"]).stdout
+}
+
+fn alerts(node: &Node) -> Vec<Value> {
+    let (_, alerts) = node.get("127.0.0.1:9093", "/api/v2/alerts");
+    serde_json::from_str(&alerts).expect("Alertmanager answers JSON")
+}
+
 #[test]
-fn what_was_recorded_is_quiet_and_a_break_in_has_a_name() {
+fn from_the_daemon_set_a_break_in_is_recorded_by_name_and_rings_the_bell_twice() {
     if !can_run() {
         return;
     }
     let _alone = agent::alone();
     let node = Node::start();
-    let recorder = Agent::start(&node, "record", &[]);
-    for _ in 0..2 {
-        let web = node.run(nginx());
-        let cache = node.run(redis());
-        assert_eq!(node.get(&format!("{}:80", web.ip()), "/").0, 200);
-        let probe = cache.container("redis").exec(&["/usr/bin/redis-cli", "PING"]);
-        assert_eq!(probe.stdout, "PONG\n");
-        thread::sleep(Duration::from_millis(500));
-        web.remove();
-        cache.remove();
-    }
-    println!("{}", recorder.stop());
-    let baselines = agent::baselines(&node);
-    println!("{}", serde_json::to_string_pretty(&baselines).unwrap());
+    node.import(std::slice::from_ref(pods::agent()));
 
-    let watcher = Agent::start(&node, "watch", &EVENTS);
-    let web = node.run(nginx());
-    let cache = node.run(redis());
-    assert_eq!(node.get(&format!("{}:80", web.ip()), "/").0, 200);
-    cache.container("redis").exec(&["/usr/bin/redis-cli", "PING"]);
-    thread::sleep(Duration::from_secs(2));
-    let events = agent::events(&node);
-    println!("{}", watcher.said());
-    assert_eq!(events, Vec::<Value>::new());
-    cache.container("redis").exec(&["/usr/bin/redis-cli", "FLUSHALL"]);
-    thread::sleep(Duration::from_secs(2));
-    println!("{:#?}", agent::events(&node));
-    let _ = BUSYBOX;
+    let recorder = agent(&node, &Manifest::read("record.yaml"));
+    for _ in 0..2 {
+        workload(&node).into_iter().for_each(Pod::remove);
+    }
+    recorder.containers()[0].stop(20);
+    let said = printed(&recorder);
+    assert_eq!(recorder.containers()[0].status().exit_code, 0, "{said}");
+    recorder.remove();
+    let recorded = agent::baselines(&node);
+    let of = |role: &str| {
+        let is_it = |one: &&Value| one["image"]["container"] == role;
+        recorded.iter().find(is_it).unwrap_or_else(|| panic!("no {role} in {recorded:#?}\n{said}"))
+    };
+    assert_eq!(of("nginx")["runs"].as_object().map(serde_json::Map::len), Some(6), "{said}");
+    assert_eq!(of("redis")["runs"].as_object().map(serde_json::Map::len), Some(6), "{said}");
+    let probe = &of("redis")["executables"]["/usr/bin/redis-cli"]["parents"];
+    assert!(probe["(injected)"].is_object(), "{probe}");
+
+    let alertmanager = node.alertmanager(&[(
+        "alertmanager.yml",
+        "route: { receiver: none, group_by: [alertname, namespace] }\nreceivers: [{ name: none }]\n",
+    )]);
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../profiler-user/deploy/prometheus");
+    let rules = fs::read_to_string(format!("{rules}/driftline.rules.yaml")).expect("the rules");
+    let prometheus =
+        node.prometheus(&[("prometheus.yml", PROMETHEUS), ("driftline.rules.yaml", &rules)]);
+
+    let mut manifest = Manifest::read("watch.yaml");
+    let directory = node.outside("/var/lib/driftline/baselines");
+    let files: Vec<_> = fs::read_dir(directory)
+        .expect("the recording is there")
+        .map(|file| file.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| {
+            let name = path.file_name().expect("a name").to_str().expect("UTF-8").to_owned();
+            (name, fs::read_to_string(path).expect("readable"))
+        })
+        .collect();
+    let is_key = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    assert!(files.iter().all(|(name, _)| name.chars().all(is_key)), "keys of a ConfigMap");
+    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    manifest.config_map("driftline-baselines", &files);
+    manifest.config_map("driftline", &[("alertmanager", "http://127.0.0.1:9093")]);
+    let watcher = agent(&node, &manifest);
+    let pods = workload(&node);
+    eventually("a scrape", Duration::from_secs(20), || {
+        let (_, up) = node.get(prometheus.address, "/api/v1/query?query=driftline_baselines");
+        up.contains("\"2\"]").then_some(())
+    });
+    let said = printed(&watcher);
+    let of_pods = |line: &&str| pods.iter().any(|pod| line.contains(&pod.spec.name));
+    assert_eq!(said.lines().find(of_pods), None, "{said}");
+
+    // The break-in.
+    let victim = &pods[1];
+    let shell = victim.containers()[0].exec(&["/bin/sh", "-c", "cat /etc/shadow; id"]);
+    assert_eq!(shell.code, 0, "{}", shell.stderr);
+
+    let from_sink = eventually("the sink's alert", Duration::from_secs(20), || {
+        let is_sink = |alert: &Value| {
+            let labels = &alert["labels"];
+            labels["drift_kind"] == "exec.injected" && labels["workload"].is_string()
+        };
+        alerts(&node).into_iter().find(is_sink)
+    });
+    let labels = &from_sink["labels"];
+    assert_eq!(labels["namespace"], "shop", "{from_sink:#}");
+    assert_eq!(labels["workload"], "web", "{from_sink:#}");
+    assert_eq!(labels["image_repo"], "registry.test/shop/nginx", "{from_sink:#}");
+    for absent in ["node", "pod", "pid", "path", "instance"] {
+        assert!(labels[absent].is_null(), "{from_sink:#}");
+    }
+    let from_rule = eventually("the rule's alert", Duration::from_secs(30), || {
+        let is_rule = |alert: &Value| {
+            // The metric's own label; the sink's alert has the workload's instead.
+            alert["labels"]["alertname"] == "DriftlineDrift"
+                && alert["labels"]["kind"] == "exec.injected"
+        };
+        alerts(&node).into_iter().find(is_rule)
+    });
+    assert_eq!(from_rule["labels"]["severity"], "high", "{from_rule:#}");
+    drop((prometheus, alertmanager));
+
+    watcher.containers()[0].stop(20);
+    assert_eq!(watcher.containers()[0].status().exit_code, 0, "{}", printed(&watcher));
+    let said = printed(&watcher);
+    watcher.remove();
+    let history = agent::history(&node);
+    let read = history.events.iter().find(|event| event["drift.object"] == "/etc/shadow");
+    let read = read.unwrap_or_else(|| panic!("no such event in {:#?}\n{said}", history.events));
+    let status = victim.containers()[0].status();
+    for (key, expected) in [
+        ("drift.kind", "file.read"),
+        ("drift.severity", "high"),
+        ("k8s.namespace.name", "shop"),
+        ("k8s.pod.name", &victim.spec.name),
+        ("k8s.pod.uid", &victim.spec.uid),
+        ("k8s.node.name", NODE_NAME),
+        ("k8s.container.name", "nginx"),
+        ("container.id", &victim.containers()[0].id),
+        ("container.runtime.name", "containerd"),
+        ("container.image.name", "registry.test/shop/nginx"),
+        ("container.image.reference", NGINX),
+        ("container.image.id", &status.image_ref),
+        ("baseline.status", "exact"),
+    ] {
+        assert_eq!(read[key], *expected, "{key} of {read:#}");
+    }
+    // Nobody else drifted, the agent itself least of all.
+    let others = history.events.iter().filter(|event| {
+        event["k8s.pod.uid"] != victim.spec.uid.as_str()
+            && pods.iter().any(|pod| event["k8s.pod.uid"] == pod.spec.uid.as_str())
+    });
+    assert_eq!(others.count(), 0, "{:#?}\n{said}", history.events);
 }

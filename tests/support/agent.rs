@@ -160,9 +160,8 @@ pub fn history(node: &Node) -> History {
             let batch = store.events_after(seq, 1000).await.expect("readable");
             let Some(last) = batch.last() else { break };
             seq = last.seq;
-            events.extend(
-                batch.iter().map(|event| serde_json::from_str(&event.line).expect("JSON")),
-            );
+            events
+                .extend(batch.iter().map(|event| serde_json::from_str(&event.line).expect("JSON")));
         }
         let containers = store.containers(&LedgerFilter::default()).await.expect("readable");
         store.close().await;

@@ -240,8 +240,7 @@ mod tests {
         assert!(catalogue.choose(&web).unwrap().is_some());
         catalogue.refresh();
         assert_eq!(catalogue.generation(), generation);
-        let path =
-            baseline::path_for(directory.path(), &Image::of_container(&web).unwrap().label());
+        let path = baseline::path_of(directory.path(), &Image::of_container(&web).unwrap());
         fs::write(&path, "{").unwrap();
         catalogue.refresh();
         assert!(catalogue.choose(&web).unwrap().is_some());

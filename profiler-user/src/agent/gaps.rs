@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{task::Member, watcher::context};
 use crate::{
-    container::ContainerId,
+    container::{ContainerId, Role},
     drift::{DriftKind, Node as Machine, Notice, Origin},
     store::{Capture, LedgerRow, Write},
 };
@@ -61,7 +61,7 @@ impl Gaps {
         for id in &gone {
             if let Some(row) = self.unfinished.remove(id) {
                 // One that was never seen has no gap either.
-                if row.capture != Capture::Listed {
+                if row.capture != Capture::Listed && row.identity.role == Role::Container {
                     let origin = Arc::new(Origin::of_container(machine, &row.identity));
                     self.write(id, &origin, tier, now, out);
                 }

@@ -60,7 +60,7 @@ impl Recorder {
     fn book(&mut self, image: Image) -> Result<&mut Book, LoadError> {
         let label = image.label();
         if !self.books.contains_key(&label) {
-            let path = baseline::path_for(&self.directory, &label);
+            let path = baseline::path_of(&self.directory, &image);
             let stamp = stamp(&path);
             let baseline = match baseline::load(&self.directory, &image) {
                 Ok(baseline) => baseline,
@@ -211,7 +211,7 @@ impl Book {
         fs::create_dir_all(directory)?;
         let lock = fs::File::open(directory)?;
         lock.lock()?;
-        let path = baseline::path_for(directory, &self.baseline.image.label());
+        let path = baseline::path_of(directory, &self.baseline.image);
         if self.stamp != stamp(&path) {
             match baseline::load(directory, &self.baseline.image) {
                 Ok(on_disk) => self.baseline = on_disk.merge(self.baseline.clone())?,

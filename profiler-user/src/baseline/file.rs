@@ -82,9 +82,22 @@ pub fn path_for(directory: &Path, image: &str) -> PathBuf {
     directory.join(format!("{name}.json"))
 }
 
+/// Where the baseline of an image, or of a command, is.
+pub fn path_of(directory: &Path, image: &Image) -> PathBuf {
+    match image.file_stem() {
+        // A repository's name may be longer than a file's; what tells images apart comes last.
+        Some(stem) => {
+            let start = stem.len().saturating_sub(NAME_MAX);
+            let stem = stem[start..].trim_start_matches('.');
+            directory.join(format!("{stem}.json"))
+        }
+        None => path_for(directory, &image.name),
+    }
+}
+
 /// The baseline of `image`, which must be of that very image and architecture.
 pub fn load(directory: &Path, image: &Image) -> Result<Baseline, LoadError> {
-    let path = path_for(directory, &image.label());
+    let path = path_of(directory, image);
     let baseline = match load_file(&path) {
         Err(LoadError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             let known = list(directory)
@@ -162,7 +175,7 @@ fn parse(path: PathBuf, bytes: &[u8]) -> Result<Baseline, LoadError> {
 
 /// Writes the baseline under its image's name. A reader sees the old file or the new one, never a part, also after a crash.
 pub fn save(directory: &Path, baseline: &Baseline) -> Result<PathBuf, SaveError> {
-    let path = path_for(directory, &baseline.image.label());
+    let path = path_of(directory, &baseline.image);
     match write_whole(directory, &path, layout::render(baseline).as_bytes()) {
         Ok(()) => Ok(path),
         Err(source) => Err(SaveError { path, source }),

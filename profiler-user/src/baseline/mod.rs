@@ -16,7 +16,7 @@ mod model;
 mod names;
 mod nearest;
 
-pub use file::{Listed, LoadError, SaveError, list, load, load_file, path_for, save};
+pub use file::{Listed, LoadError, SaveError, list, load, load_file, path_for, path_of, save};
 pub use judge::Judge;
 pub use key::{load_key, load_or_create_key};
 pub use merge::MergeError;

@@ -183,7 +183,18 @@ impl Image {
         })
     }
 
-    /// What its baseline's file is called: unique for image and role, and told by a person.
+    /// Its baseline's file, without the extension: for an image unique for it and its role, and a name that may be a key
+    /// of a Kubernetes `ConfigMap`. None for a command, whose name alone it is.
+    pub fn file_stem(&self) -> Option<String> {
+        let id = self.id.as_deref()?;
+        let digits = id.strip_prefix("sha256:").unwrap_or(id);
+        let parts = [Some(self.name.as_str()), digits.get(..12), self.container.as_deref()];
+        let stem = parts.into_iter().flatten().collect::<Vec<_>>().join(".");
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        Some(stem.chars().map(|c| if plain(c) { c } else { '_' }).collect())
+    }
+
+    /// How people are told of it.
     pub fn label(&self) -> String {
         let mut label = self.name.clone();
         if let Some(id) = &self.id {

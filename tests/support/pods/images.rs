@@ -63,7 +63,14 @@ fn pause() -> Image {
 }
 
 fn nginx() -> Image {
-    base(NGINX)
+    // With a shell, as the published images have: what an intruder needs.
+    let image = base(NGINX)
+        .program("/bin/busybox", Path::new("/usr/bin/busybox"))
+        .expect("busybox is here")
+        .file("/etc/shadow", 0o600, "root:*:19000:0:99999:7:::\n");
+    ["sh", "cat", "id", "wget"]
+        .iter()
+        .fold(image, |image, tool| image.hard_link(&format!("/bin/{tool}"), "/bin/busybox"))
         .program("/usr/sbin/nginx", Path::new("/usr/sbin/nginx"))
         .expect("nginx is here")
         .file("/etc/nginx/nginx.conf", 0o644, NGINX_CONF)
