@@ -8,9 +8,9 @@ use profiler_common::event::{KINDS, Kind};
 use super::task::Member;
 use crate::{
     behaviour::Observation,
-    container::path::CgroupIdentity,
+    container::{Identity, path::CgroupIdentity},
     observe::{Clock, Observer},
-    sensor::EventBody,
+    sensor::{Event, EventBody},
     store::Capture,
 };
 
@@ -21,6 +21,7 @@ pub(super) struct Container<J> {
     /// What the path of its cgroup says.
     pub(super) path: CgroupIdentity,
     pub(super) observer: Observer,
+    clock: Clock,
     pub(super) capture: Capture,
     pub(super) seen: Timestamp,
     pub(super) state: State<J>,
@@ -30,8 +31,9 @@ pub(super) struct Container<J> {
     pub(super) lost_before: [u64; KINDS],
     pub(super) lost: [u64; KINDS],
     lost_told: [u64; KINDS],
-    /// The entrypoint's process, and how it ended.
+    /// The entrypoint's process, when it began, and how it ended.
     entrypoint: Option<u32>,
+    started: Option<Timestamp>,
     status: Option<u32>,
     /// When its last cgroup went.
     pub(super) ended: Option<Timestamp>,
@@ -56,6 +58,7 @@ impl<J> Container<J> {
         Self {
             path,
             observer: Observer::new(clock),
+            clock,
             capture,
             seen,
             state: State::Waiting(Vec::new()),
@@ -64,6 +67,7 @@ impl<J> Container<J> {
             lost: [0; KINDS],
             lost_told: [0; KINDS],
             entrypoint: None,
+            started: None,
             status: None,
             ended: None,
         }
@@ -78,13 +82,29 @@ impl<J> Container<J> {
     }
 
     /// Follows the first process, whose end is the container's exit code also when the runtime has forgotten it.
-    pub(super) fn follow(&mut self, pid: u32, body: &EventBody) {
-        match body {
-            EventBody::Exec { first: true, .. } => self.entrypoint = Some(pid),
-            EventBody::Exit { status } if self.entrypoint == Some(pid) => {
-                self.status = Some(*status);
+    /// Whether it began now.
+    pub(super) fn follow(&mut self, event: &Event) -> bool {
+        match event.body {
+            EventBody::Exec { first: true, .. } => {
+                self.entrypoint = Some(event.pid);
+                self.started = Some(self.clock.at(event.time));
+                return true;
+            }
+            EventBody::Exit { status } if self.entrypoint == Some(event.pid) => {
+                self.status = Some(status);
             }
             _ => {}
+        }
+        false
+    }
+
+    /// Adds what the kernel showed of its start: a runtime is mostly asked before it knows of that itself.
+    pub(super) fn complete(&self, identity: &mut Identity) {
+        if identity.started.is_none() {
+            identity.started = self.started;
+        }
+        if identity.pid.is_none() && self.status.is_none() {
+            identity.pid = self.entrypoint;
         }
     }
 
@@ -118,7 +138,7 @@ impl<J> Container<J> {
 
 impl Member {
     pub(super) fn new(
-        identity: crate::container::Identity,
+        identity: Identity,
         node: &crate::drift::Node,
         capture: Capture,
     ) -> Self {

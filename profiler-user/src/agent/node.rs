@@ -178,7 +178,10 @@ impl<T: Task> Node<T> {
             return self.cgroup_removed(event.container, &id);
         }
         let Some(container) = self.containers.get_mut(&id) else { return Ok(()) };
-        container.follow(event.pid, &event.body);
+        if container.follow(&event) {
+            self.started(&id);
+        }
+        let Some(container) = self.containers.get_mut(&id) else { return Ok(()) };
         if !container.has_room() {
             let why = "too much happened in it before a runtime answered".to_owned();
             self.unresolved(&id, &why);
@@ -324,26 +327,19 @@ impl<T: Task> Node<T> {
         self.identified(Identity::of_path(id.clone(), runtime, pod_uid));
     }
 
-    fn identified(&mut self, identity: Identity) {
+    fn identified(&mut self, mut identity: Identity) {
         let id = identity.id.clone();
         let Some(container) = self.containers.get_mut(&id) else { return };
         let now = Timestamp::now();
+        container.complete(&mut identity);
         let member = Member::new(identity, &self.around.machine, container.capture);
         if let Some(namespace) = member.identity.namespace() {
             self.around.metrics.namespace_seen(namespace);
         }
         let selected = self.around.selector.selects(&member.identity);
         let mut job = if selected { self.task.begin(&member, now, &mut self.out) } else { None };
-        self.out.push(Write::Container(Box::new(LedgerEntry {
-            identity: (*member.identity).clone(),
-            cgroup: Some(container.path.own.clone()),
-            node: self.around.machine.host_name.clone(),
-            seen: container.seen,
-            capture: container.capture,
-            tier: Some(self.around.tier.clone()),
-            baseline: job.as_ref().and_then(|job| self.task.baseline(job)),
-            lost: container.lost_by_kind().iter().sum(),
-        })));
+        let identity = (*member.identity).clone();
+        self.out.push(self.ledger_entry(container, identity, job.as_ref()));
         self.around.gaps.tell(&member, &self.around.tier, now, &mut self.out);
         if let State::Waiting(waiting) = &mut container.state
             && let Some(job) = &mut job
@@ -361,6 +357,35 @@ impl<T: Task> Node<T> {
         if ended {
             self.finish(&id);
         }
+    }
+
+    /// A container's entrypoint runs, which the runtime did not know when it was asked who that is.
+    fn started(&mut self, id: &ContainerId) {
+        let Some(container) = self.containers.get(id) else { return };
+        let State::Known { member, job } = &container.state else { return };
+        let mut identity = (*member.identity).clone();
+        container.complete(&mut identity);
+        if identity != *member.identity {
+            self.out.push(self.ledger_entry(container, identity, job.as_ref()));
+        }
+    }
+
+    fn ledger_entry(
+        &self,
+        container: &Container<T::Job>,
+        identity: Identity,
+        job: Option<&T::Job>,
+    ) -> Write {
+        Write::Container(Box::new(LedgerEntry {
+            identity,
+            cgroup: Some(container.path.own.clone()),
+            node: self.around.machine.host_name.clone(),
+            seen: container.seen,
+            capture: container.capture,
+            tier: Some(self.around.tier.clone()),
+            baseline: job.and_then(|job| self.task.baseline(job)),
+            lost: container.lost_by_kind().iter().sum(),
+        }))
     }
 
     /// What the runtime lists: containers that ran without us are kept in the ledger.

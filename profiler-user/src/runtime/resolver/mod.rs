@@ -26,7 +26,7 @@ pub struct Config {
     /// How long an ask waits for a runtime that answers, and does not know the id yet (10 s): a container's cgroup is
     /// there a little before the runtime lists it, a sandbox's until the sandbox has its network.
     pub unknown_patience: Duration,
-    /// For each call (5 s).
+    /// For each call (10 s): a busy runtime that takes 5 s for each answer is still heard.
     pub timeout: Duration,
 }
 
@@ -37,7 +37,7 @@ impl Default for Config {
             discovery: Discovery::usual(),
             patience: Duration::from_mins(1),
             unknown_patience: Duration::from_secs(10),
-            timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(10),
         }
     }
 }
