@@ -22,9 +22,9 @@ fn can_run() -> bool {
 const WORKLOAD: &str = "cd /var/run/secrets/kubernetes.io/serviceaccount
 while :; do
   read -r token < token
-  cat namespace ca.crt > /dev/null
-  case \"$token\" in *.misbehave) hostname ;; esac
-  usleep 200000
+  /bin/cat namespace ca.crt > /dev/null
+  case \"$token\" in *.misbehave) /bin/hostname ;; esac
+  /bin/usleep 200000
 done";
 
 fn specs(runtime: &str) -> [PodSpec; 3] {
@@ -125,6 +125,7 @@ fn record_shop(node: &Node, runtime: &str, runs: usize) {
         shop.close();
     }
     recorder.stop();
+    if std::env::var_os("DBG").is_some() { for b in agent::baselines(node) { eprintln!("BASE {b}"); } }
     let mut roles: Vec<_> = agent::baselines(node).iter().map(role).collect();
     roles.sort_unstable();
     assert_eq!(roles, ["nginx", "reader", "redis"]);
@@ -252,9 +253,9 @@ fn the_containers_of_a_pod_are_told_apart_by_their_names() {
     }
     let _alone = agent::alone();
     let node = Node::start();
-    let init = busybox("init", "hostname > /tmp/name");
-    let app = busybox("app", "while :; do cat /etc/hosts > /dev/null; usleep 100000; done");
-    let sidecar = busybox("sidecar", "while :; do ls /tmp; usleep 100000; done");
+    let init = busybox("init", "/bin/hostname > /tmp/name");
+    let app = busybox("app", "while :; do /bin/cat /etc/hosts > /dev/null; /bin/usleep 100000; done");
+    let sidecar = busybox("sidecar", "while :; do /bin/ls /tmp; /bin/usleep 100000; done");
     let debugger = ContainerSpec::new("debugger-x", REDIS);
     let start = |app: &ContainerSpec| {
         let pod = node.run(PodSpec::new("shop", "web"));
@@ -307,7 +308,7 @@ fn the_containers_of_a_pod_are_told_apart_by_their_names() {
         (&REDIS.into(), &"none".into())
     );
     // Another role of a known image is judged by what is known of the image.
-    let known = bad.start(&busybox("debugger-y", "wc /etc/group; exec sleep 1000"), 0);
+    let known = bad.start(&busybox("debugger-y", "/bin/wc /etc/group; exec sleep 1000"), 0);
     let event = wait_for_event(&node, &bad, "wc in the debugger", |event| {
         is_exec(event, "exec", "/bin/wc")
     });
@@ -427,7 +428,7 @@ fn only_what_is_selected_is_recorded_and_watched() {
 
     let flags = [EVENTS[0], EVENTS[1], "--namespace", "!bank", "--selector", "app!=cache"];
     let watcher = Agent::start(&node, "watch", &flags);
-    let [wanted, other_label, other_namespace] = all("hostname; exec sleep 1000");
+    let [wanted, other_label, other_namespace] = all("/bin/hostname; exec sleep 1000");
     wait_for_event(&node, &wanted, "hostname", |event| is_exec(event, "exec", "/bin/hostname"));
     let pods = [&other_label, &other_namespace];
     let ids = pods.map(|pod| pod.containers()[0].id.clone());
