@@ -228,7 +228,7 @@ fn half_a_minute_without_a_runtime_mislabels_nothing() {
     assert_eq!(batch.container("task").wait(), 7);
     watcher.wait_for(BACK, 2);
     let all = [ran(&shop), ran(&batch), ran(&late)];
-    [batch, late].map(Pod::remove);
+    [batch, late].into_iter().for_each(Pod::remove);
     let rest = watcher.stop();
     println!("{rest}");
     assert_eq!(count(&said, BACK), 1, "{said}");
