@@ -21,7 +21,7 @@ use crate::{
         locate::{self, Locator},
         path::{CgroupIdentity, Class, classify, identify},
     },
-    drift::Node as Machine,
+    drift::{BaselineStatus, Node as Machine},
     http::{Containers, Metrics},
     observe::Clock,
     pipeline::unsent,
@@ -339,7 +339,8 @@ impl<T: Task> Node<T> {
         let selected = self.around.selector.selects(&member.identity);
         let mut job = if selected { self.task.begin(&member, now, &mut self.out) } else { None };
         let identity = (*member.identity).clone();
-        self.out.push(self.ledger_entry(container, identity, job.as_ref()));
+        let baseline = job.as_ref().and_then(|job| self.task.baseline(job));
+        self.out.push(ledger_entry(&self.around, container, identity, baseline));
         self.around.gaps.tell(&member, &self.around.tier, now, &mut self.out);
         if let State::Waiting(waiting) = &mut container.state
             && let Some(job) = &mut job
@@ -366,26 +367,9 @@ impl<T: Task> Node<T> {
         let mut identity = (*member.identity).clone();
         container.complete(&mut identity);
         if identity != *member.identity {
-            self.out.push(self.ledger_entry(container, identity, job.as_ref()));
+            let baseline = job.as_ref().and_then(|job| self.task.baseline(job));
+            self.out.push(ledger_entry(&self.around, container, identity, baseline));
         }
-    }
-
-    fn ledger_entry(
-        &self,
-        container: &Container<T::Job>,
-        identity: Identity,
-        job: Option<&T::Job>,
-    ) -> Write {
-        Write::Container(Box::new(LedgerEntry {
-            identity,
-            cgroup: Some(container.path.own.clone()),
-            node: self.around.machine.host_name.clone(),
-            seen: container.seen,
-            capture: container.capture,
-            tier: Some(self.around.tier.clone()),
-            baseline: job.and_then(|job| self.task.baseline(job)),
-            lost: container.lost_by_kind().iter().sum(),
-        }))
     }
 
     /// What the runtime lists: containers that ran without us are kept in the ledger.
@@ -519,6 +503,25 @@ impl<T: Task> Node<T> {
     pub(super) fn runtimes(&self) -> crate::runtime::Health {
         self.around.resolver.health()
     }
+}
+
+/// A container as it is known now.
+fn ledger_entry<J>(
+    around: &Surroundings,
+    container: &Container<J>,
+    identity: Identity,
+    baseline: Option<(Option<String>, BaselineStatus)>,
+) -> Write {
+    Write::Container(Box::new(LedgerEntry {
+        identity,
+        cgroup: Some(container.path.own.clone()),
+        node: around.machine.host_name.clone(),
+        seen: container.seen,
+        capture: container.capture,
+        tier: Some(around.tier.clone()),
+        baseline,
+        lost: container.lost_by_kind().iter().sum(),
+    }))
 }
 
 pub(super) struct Figures<'a> {
