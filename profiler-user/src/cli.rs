@@ -4,6 +4,8 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::error::Error;
+
 /// Records what a container or a command does, and says when it does anything else.
 #[derive(Debug, Parser)]
 #[command(name = "driftline", version, after_help = EXIT_CODES)]
@@ -133,6 +135,20 @@ pub struct Sensor {
 }
 
 impl Target {
+    /// Whether every container of the node is meant.
+    ///
+    /// # Errors
+    /// Where `--` is there and nothing behind it: somebody's variable was empty, and did not mean the whole node.
+    pub fn is_node(&self) -> Result<bool, Error> {
+        if self.command.is_empty() && std::env::args_os().any(|word| word == "--") {
+            return Err(Error::Usage(
+                "nothing follows `--`: give the CMD to run, or leave `--` out to follow every container of this node"
+                    .to_owned(),
+            ));
+        }
+        Ok(self.command.is_empty())
+    }
+
     /// The image's name.
     pub fn image(&self) -> String {
         self.image.clone().unwrap_or_else(|| {

@@ -1,6 +1,12 @@
 //! `cargo xtask test`: every check. What fails does not keep the rest from running.
+//!
+//! The virtual machine takes one core for most of the time, the tests on this kernel the other: they run side by side.
 
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::Seek as _;
 use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -19,12 +25,21 @@ pub(crate) fn test() -> Result<()> {
     timed("set-up", setup::setup).1?;
     let driftline = timed("build", || cargo::driftline(false)).1?;
 
-    let sections: [Section<'_>; 5] = [
+    let guest = RefCell::new(None);
+    let sections: [Section<'_>; 6] = [
         ("format", &|| sh::run(cargo::cargo().args(["fmt", "--all", "--check"]))),
         ("clippy", &|| clippy(&["--all-targets"])),
         ("clippy of the kernel side", &|| clippy(&KERNEL_SIDE)),
+        ("build of the tests", &|| {
+            sh::run(cargo::cargo().args(["test", "--no-run"]))?;
+            guest.replace(Some(Guest::start()?));
+            Ok(())
+        }),
         ("tests on this kernel", &|| tests(&driftline)),
-        ("tests in a virtual machine", &|| vm::vm_test(&vm::Options::default())),
+        ("tests in a virtual machine, side by side with those", &|| match guest.take() {
+            Some(guest) => guest.finish(),
+            None => vm::vm_test(&vm::Options::default()),
+        }),
     ];
     let results: Vec<_> = sections
         .into_iter()
@@ -48,6 +63,32 @@ pub(crate) fn test() -> Result<()> {
         bail!("{failed} of {} sections failed, see above", results.len())
     }
     Ok(())
+}
+
+/// `cargo xtask vm-test` as a process of its own, whose words wait until it is its turn.
+struct Guest {
+    child: Child,
+    said: File,
+}
+
+impl Guest {
+    fn start() -> Result<Self> {
+        let said = tempfile::tempfile()?;
+        let child = sh::command(std::env::current_exe()?)
+            .args(["vm-test"])
+            .stdin(Stdio::null())
+            .stdout(said.try_clone()?)
+            .stderr(said.try_clone()?)
+            .spawn()?;
+        Ok(Self { child, said })
+    }
+
+    fn finish(mut self) -> Result<()> {
+        let status = self.child.wait()?;
+        self.said.rewind()?;
+        std::io::copy(&mut self.said, &mut std::io::stderr())?;
+        if status.success() { Ok(()) } else { bail!("`cargo xtask vm-test` failed ({status})") }
+    }
 }
 
 fn timed<T>(name: &str, section: impl FnOnce() -> Result<T>) -> (Duration, Result<T>) {

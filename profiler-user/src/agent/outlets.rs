@@ -142,12 +142,12 @@ async fn serve(
         let _stopped_or_dropped = stopped.await;
     };
     let serving = server.serve(metrics.clone(), health.clone(), |_| {}, stopped);
-    let served = tokio::spawn(async {
+    let task = tokio::spawn(async {
         if let Err(error) = serving.await {
             eprintln!("driftline: {error}; everything else goes on");
         }
     });
-    Ok((stop, served))
+    Ok((stop, task))
 }
 
 fn phrase(runtimes: &Runtimes) -> String {

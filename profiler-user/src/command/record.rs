@@ -42,7 +42,7 @@ impl Consumer for Recorder {
 }
 
 pub(crate) async fn run(args: cli::Record, signals: Signals) -> Result<ExitCode, Error> {
-    if args.target.command.is_empty() {
+    if args.target.is_node()? {
         let settings = Settings::new(args.target.baselines, args.node, args.sensor)?;
         return agent::record(settings.with_limit(args.duration), signals).await;
     }

@@ -73,7 +73,7 @@ impl Watcher {
 }
 
 pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, Error> {
-    if args.target.command.is_empty() {
+    if args.target.is_node()? {
         let settings = Settings::new(args.target.baselines, args.node, args.sensor)?;
         return agent::watch(settings.with_events(args.events, args.fail_on_drift), signals).await;
     }

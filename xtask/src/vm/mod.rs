@@ -49,7 +49,7 @@ impl Default for Options {
         Self {
             kernel: None,
             append: String::new(),
-            repeat: 2,
+            repeat: 1,
             timeout: 2400,
             arguments: Vec::new(),
         }
