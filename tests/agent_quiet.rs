@@ -125,10 +125,23 @@ fn record_shop(node: &Node, runtime: &str, runs: usize) {
         shop.close();
     }
     recorder.stop();
-    if std::env::var_os("DBG").is_some() { for b in agent::baselines(node) { eprintln!("BASE {b}"); } }
     let mut roles: Vec<_> = agent::baselines(node).iter().map(role).collect();
     roles.sort_unstable();
     assert_eq!(roles, ["nginx", "reader", "redis"]);
+    for baseline in agent::baselines(node) {
+        let entrypoint = match role(&baseline).as_str() {
+            "nginx" => "/usr/sbin/nginx",
+            "reader" => "/bin/sh",
+            _ => "/usr/bin/redis-server",
+        };
+        let executables = baseline["executables"].as_object().expect("a map");
+        let entered = |parent: &str| {
+            let by = executables.iter().filter(|(_, ran)| !ran["parents"][parent].is_null());
+            by.map(|(path, _)| path.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(entered("(entrypoint)"), [entrypoint]);
+        assert_eq!(entered("(injected)").len(), 1, "the probe: {executables:#?}");
+    }
 }
 
 fn role(baseline: &Value) -> String {
@@ -254,7 +267,8 @@ fn the_containers_of_a_pod_are_told_apart_by_their_names() {
     let _alone = agent::alone();
     let node = Node::start();
     let init = busybox("init", "/bin/hostname > /tmp/name");
-    let app = busybox("app", "while :; do /bin/cat /etc/hosts > /dev/null; /bin/usleep 100000; done");
+    let app =
+        busybox("app", "while :; do /bin/cat /etc/hosts > /dev/null; /bin/usleep 100000; done");
     let sidecar = busybox("sidecar", "while :; do /bin/ls /tmp; /bin/usleep 100000; done");
     let debugger = ContainerSpec::new("debugger-x", REDIS);
     let start = |app: &ContainerSpec| {
