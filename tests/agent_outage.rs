@@ -367,8 +367,12 @@ fn an_agent_that_is_killed_again_and_again_loses_nothing_that_it_had_committed()
     for kill in &kills_done {
         assert_eq!(events[..kill.events.len()], kill.events, "what was committed stays");
     }
-    let gaps = gaps(events);
-    for kill in &kills_done {
+    // Other tests may have nodes on this machine.
+    let ours: HashSet<_> = all.iter().map(|ran| ran.1.id.as_str()).collect();
+    let mut gaps = gaps(events);
+    gaps.retain(|id, _| ours.contains(id));
+    for kill in &mut kills_done {
+        kill.running.retain(|id| ours.contains(id.as_str()));
         for id in &kill.running {
             let of_it = gaps.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
             let covers = |gap: &&(Timestamp, Timestamp)| gap.0 <= kill.at && kill.at <= gap.1;
@@ -377,8 +381,15 @@ fn an_agent_that_is_killed_again_and_again_loses_nothing_that_it_had_committed()
             assert_eq!(row.expect("it was known").capture, Capture::Gaps, "{id}");
         }
     }
+    for (id, told) in &gaps {
+        for gap in told {
+            let around = |kill: &&Kill| gap.0 <= kill.at && kill.at <= gap.1;
+            let was_there = |kill: &Kill| kill.running.contains(*id);
+            assert!(kills_done.iter().filter(around).any(was_there), "{id} was not there: {gap:?}");
+        }
+    }
     let told_gaps: usize = gaps.values().map(Vec::len).sum();
-    let expected: usize = kills_done.iter().map(|kill| kill.running.len()).sum();
+    let running: usize = kills_done.iter().map(|kill| kill.running.len()).sum();
     let mut unfinished = Vec::new();
     for (spec, container) in &all[..all.len() - 1] {
         if let Some(row) = row(&history, container)
@@ -389,14 +400,13 @@ fn an_agent_that_is_killed_again_and_again_loses_nothing_that_it_had_committed()
         assert_in_order(&told(events, spec), &kills_done, spec);
     }
     println!(
-        "{} kills, {} events, {} pods ({} brief), {expected} gaps expected, {told_gaps} told",
+        "{} kills, {} events, {} pods ({} brief), {running} ran across a kill, {told_gaps} gaps told",
         kills_done.len(),
         events.len(),
         all.len(),
         brief.len()
     );
     assert_eq!(unfinished, Vec::<&String>::new(), "they have ended");
-    assert_eq!(told_gaps, expected, "{gaps:#?}");
 }
 
 /// Numbered without gaps, each with the hash of the line before, and so in the events file too.

@@ -2,31 +2,26 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{task::Member, watcher::context};
 use crate::{
-    container::{ContainerId, Role},
+    container::{ContainerId, Identity, Role, Source},
     drift::{DriftKind, Node as Machine, Notice, Origin},
-    store::{Capture, LedgerRow, Write},
+    store::{Capture, LedgerRow, UNOBSERVED, Write},
 };
-
-/// How long the runtime has to say when a container ended that nobody watched.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(15);
 
 /// The containers that an earlier agent left running, and since when nobody looked.
 pub(super) struct Gaps {
     from: Option<Timestamp>,
     unfinished: HashMap<ContainerId, LedgerRow>,
-    /// Ended meanwhile; until when the runtime may say how.
-    missing: HashMap<ContainerId, Timestamp>,
 }
 
 impl Gaps {
     /// `from`: when the earlier agent was last alive.
     pub(super) fn new(from: Option<Timestamp>, unfinished: Vec<LedgerRow>) -> Self {
         let unfinished = unfinished.into_iter().map(|row| (row.identity.id.clone(), row)).collect();
-        Self { from, unfinished, missing: HashMap::new() }
+        Self { from, unfinished }
     }
 
     /// Whether an earlier agent knew this container as running.
@@ -34,7 +29,7 @@ impl Gaps {
         self.unfinished.contains_key(id)
     }
 
-    /// A container that an earlier agent knew goes on.
+    /// A container that an earlier agent knew goes on, and only now it is known who it is.
     pub(super) fn tell(
         &mut self,
         member: &Member,
@@ -44,12 +39,13 @@ impl Gaps {
     ) {
         if member.capture == Capture::Gaps && self.unfinished.remove(&member.identity.id).is_some()
         {
-            self.write(&member.identity.id, &member.origin, tier, now, out);
+            self.write(&member.identity, &member.origin, tier, now, out);
         }
     }
 
-    /// Those that are not there any more. Their ends are to be asked for.
-    pub(super) fn gone(
+    /// Tells of all gaps, before this agent's first sign of life: should it be killed, the next one has nothing to make
+    /// up for. Returned are those containers that are not there any more. Their ends are to be asked for.
+    pub(super) fn settle(
         &mut self,
         is_there: impl Fn(&ContainerId) -> bool,
         machine: &Machine,
@@ -57,45 +53,35 @@ impl Gaps {
         now: Timestamp,
         out: &mut Vec<Write>,
     ) -> Vec<ContainerId> {
-        let gone: Vec<_> = self.unfinished.keys().filter(|id| !is_there(id)).cloned().collect();
-        for id in &gone {
-            if let Some(row) = self.unfinished.remove(id) {
-                // One that was never seen has no gap either.
-                if row.capture != Capture::Listed && row.identity.role == Role::Container {
-                    let origin = Arc::new(Origin::of_container(machine, &row.identity));
-                    self.write(id, &origin, tier, now, out);
-                }
-                self.missing.insert(id.clone(), now.saturating_add(PATIENCE).unwrap_or(now));
+        let mut gone = Vec::new();
+        // One that goes on and has no name may get one.
+        let settled = self.unfinished.extract_if(|id, row| {
+            !is_there(id)
+                || row.identity.source == Source::Runtime && row.capture != Capture::Listed
+        });
+        for (id, row) in settled.collect::<Vec<_>>() {
+            // One that was never seen has no gap either.
+            if row.capture != Capture::Listed {
+                let origin = Arc::new(Origin::of_container(machine, &row.identity));
+                self.write(&row.identity, &origin, tier, now, out);
+            }
+            if !is_there(&id) {
+                out.push(Write::Ended {
+                    id: id.clone(),
+                    at: now,
+                    exit_code: None,
+                    reason: Some(UNOBSERVED.to_owned()),
+                    lost: 0,
+                });
+                gone.push(id);
             }
         }
         gone
     }
 
-    /// The runtime told of this container's end.
-    pub(super) fn found(&mut self, id: &ContainerId) {
-        self.missing.remove(id);
-    }
-
-    /// Of what no runtime knows the end, it is said to be now.
-    pub(super) fn give_up(&mut self, now: Timestamp, out: &mut Vec<Write>) {
-        self.missing.retain(|id, until| {
-            let waits = *until > now;
-            if !waits {
-                out.push(Write::Ended {
-                    id: id.clone(),
-                    at: now,
-                    exit_code: None,
-                    reason: Some("Unobserved".to_owned()),
-                    lost: 0,
-                });
-            }
-            waits
-        });
-    }
-
     fn write(
         &self,
-        id: &ContainerId,
+        identity: &Identity,
         origin: &Arc<Origin>,
         tier: &str,
         now: Timestamp,
@@ -111,7 +97,10 @@ impl Gaps {
             time: from,
             last: now,
         };
-        out.push(Write::Gap { container: Some(id.clone()), from, to: now, why });
-        out.push(Write::Event(Box::new(notice.event(&context(origin, tier)))));
+        out.push(Write::Gap { container: Some(identity.id.clone()), from, to: now, why });
+        // A sandbox does nothing that could have been missed.
+        if identity.role == Role::Container {
+            out.push(Write::Event(Box::new(notice.event(&context(origin, tier)))));
+        }
     }
 }

@@ -105,7 +105,7 @@ impl<T: Task> Node<T> {
         }
         let is_there = |id: &ContainerId| self.containers.contains_key(id);
         let (around, now) = (&mut self.around, Timestamp::now());
-        let gone = around.gaps.gone(is_there, &around.machine, &around.tier, now, &mut self.out);
+        let gone = around.gaps.settle(is_there, &around.machine, &around.tier, now, &mut self.out);
         gone.into_iter().for_each(|id| around.resolver.ask_end(id));
         Ok(())
     }
@@ -123,8 +123,9 @@ impl<T: Task> Node<T> {
             self.around.sensor.track(cgroup)?;
         }
         let capture = match running {
+            // Even if nothing runs in it now: it may have ended meanwhile.
+            _ if self.around.gaps.is_known(&identity.id) => Capture::Gaps,
             false => Capture::FromStart,
-            true if self.around.gaps.is_known(&identity.id) => Capture::Gaps,
             true => Capture::Partial,
         };
         let id = identity.id.clone();
@@ -400,7 +401,6 @@ impl<T: Task> Node<T> {
             lost: 0,
         })));
         if let Some(at) = finished {
-            self.around.gaps.found(&id);
             self.out.push(Write::Ended { id, at, exit_code, reason, lost: 0 });
         }
     }
@@ -408,7 +408,6 @@ impl<T: Task> Node<T> {
     /// The runtime's word on an end: the exit code and why.
     fn ended(&mut self, identity: &Identity) {
         if let Some(at) = identity.finished {
-            self.around.gaps.found(&identity.id);
             self.out.push(Write::Ended {
                 id: identity.id.clone(),
                 at,
@@ -439,7 +438,6 @@ impl<T: Task> Node<T> {
             }
         }
         self.task.every_second(now);
-        self.around.gaps.give_up(now, &mut self.out);
         self.out.push(Write::Heartbeat(now));
         let unseen = self.around.sensor.unseen_cgroups()?;
         if unseen != self.unseen {

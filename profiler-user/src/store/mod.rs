@@ -28,7 +28,7 @@ use tokio::sync::{Mutex, watch};
 pub use error::{StoreError, Trouble};
 pub use event::StoredEvent;
 pub use ledger::{Capture, LedgerEntry, LedgerFilter, LedgerRow};
-pub use write::{Committed, Write};
+pub use write::{Committed, UNOBSERVED, Write};
 pub use writer::{StoreWriter, WriterStatus};
 
 /// The file's name in the store's directory.

@@ -161,6 +161,27 @@ async fn an_end_stays_and_is_completed() {
 }
 
 #[tokio::test]
+async fn whoever_saw_an_end_is_believed_rather_than_who_did_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    commit(&store, entry(full(id('a')))).await;
+    let ended = |seconds, exit_code, reason: &str| Write::Ended {
+        id: id('a'),
+        at: at(seconds),
+        exit_code,
+        reason: Some(reason.to_owned()),
+        lost: 0,
+    };
+    store.commit(vec![ended(60, None, UNOBSERVED)]).await.unwrap();
+    assert!(store.unfinished().await.unwrap().is_empty());
+    store.commit(vec![ended(30, Some(1), "Error")]).await.unwrap();
+    store.commit(vec![ended(90, None, UNOBSERVED)]).await.unwrap();
+    let row = store.container(&id('a')).await.unwrap().unwrap().identity;
+    assert_eq!((row.finished, row.exit_code), (Some(at(30)), Some(1)));
+    assert_eq!(row.reason.as_deref(), Some("Error"));
+}
+
+#[tokio::test]
 async fn the_view_of_a_container_only_gets_worse() {
     use Capture::{FromStart, Gaps, Listed, Partial};
     let dir = tempfile::tempdir().unwrap();

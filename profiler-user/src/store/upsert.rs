@@ -61,14 +61,16 @@ ON CONFLICT (id) DO UPDATE SET
     baseline_id = CASE WHEN excluded.baseline_status IS NULL THEN containers.baseline_id ELSE excluded.baseline_id END,
     baseline_status = COALESCE(excluded.baseline_status, containers.baseline_status)";
 
-/// A container of which nothing is known but its end gets a row all the same.
+/// A container of which nothing is known but its end gets a row all the same. Whoever saw an end knows better than who did not.
 const ENDED: &str = "
 INSERT INTO containers (id, source, role, attempt, first_seen, ended, exit_code, reason, capture, lost)
 VALUES (?1, 'path', 'container', 0, ?2, ?2, ?3, ?4, 'listed', ?5)
 ON CONFLICT (id) DO UPDATE SET
-    ended = COALESCE(containers.ended, excluded.ended),
+    ended = CASE containers.reason WHEN 'Unobserved' THEN excluded.ended
+        ELSE COALESCE(containers.ended, excluded.ended) END,
     exit_code = COALESCE(containers.exit_code, excluded.exit_code),
-    reason = COALESCE(containers.reason, excluded.reason),
+    reason = CASE containers.reason WHEN 'Unobserved' THEN excluded.reason
+        ELSE COALESCE(containers.reason, excluded.reason) END,
     lost = MAX(excluded.lost, containers.lost)";
 
 const HEARTBEAT: &str = "INSERT INTO heartbeat (one, at) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at";

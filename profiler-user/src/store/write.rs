@@ -6,6 +6,9 @@ use super::LedgerEntry;
 use crate::container::ContainerId;
 use crate::drift::Event;
 
+/// The reason of an end that nobody saw: whoever tells of it later is believed.
+pub const UNOBSERVED: &str = "Unobserved";
+
 #[derive(Clone, Debug)]
 pub enum Write {
     /// Numbered and chained when it is committed; what its `seq` and `prev_hash` hold before does not matter.
