@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use profiler_common::event::{KINDS, Kind};
 
-use super::task::Member;
+use super::{strangers::Strangers, task::Member};
 use crate::{
     behaviour::Observation,
     container::{Identity, path::CgroupIdentity},
@@ -21,6 +21,7 @@ pub(super) struct Container<J> {
     /// What the path of its cgroup says.
     pub(super) path: CgroupIdentity,
     pub(super) observer: Observer,
+    pub(super) strangers: Strangers,
     clock: Clock,
     pub(super) capture: Capture,
     pub(super) seen: Timestamp,
@@ -58,6 +59,7 @@ impl<J> Container<J> {
         Self {
             path,
             observer: Observer::new(clock),
+            strangers: Strangers::default(),
             clock,
             capture,
             seen,
@@ -122,6 +124,11 @@ impl<J> Container<J> {
         let more = Kind::ALL.into_iter().zip(lost.iter().zip(told));
         let more = more.map(|(kind, (lost, told))| (kind, lost.saturating_sub(told)));
         more.filter(|(_, more)| *more > 0).collect()
+    }
+
+    /// Whether the start of each of its processes was seen, as far as the losses are known.
+    pub(super) fn has_all(&self) -> bool {
+        self.capture == Capture::FromStart && self.lost_by_kind().iter().all(|lost| *lost == 0)
     }
 
     pub(super) fn lost_by_kind(&self) -> [u64; KINDS] {

@@ -11,6 +11,7 @@ mod outlets;
 mod recorder;
 pub(crate) mod selector;
 mod settings;
+mod strangers;
 mod takein;
 mod task;
 mod unprofiled;

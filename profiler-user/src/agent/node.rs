@@ -15,6 +15,7 @@ use super::{
     task::{Member, Task},
 };
 use crate::{
+    behaviour::Observation,
     cgroup::{CgroupId, Hierarchy},
     container::{
         ContainerId, Identity,
@@ -189,12 +190,8 @@ impl<T: Task> Node<T> {
         }
         let Some(container) = self.containers.get_mut(&id) else { return Ok(()) };
         let Some(observation) = container.observer.observe(event) else { return Ok(()) };
-        match &mut container.state {
-            State::Waiting(waiting) => waiting.push(observation),
-            State::Known { job: Some(job), .. } => {
-                self.task.take(job, observation, &mut self.out);
-            }
-            State::Known { job: None, .. } => {}
+        for observation in container.strangers.admit(observation) {
+            take(&mut self.task, &mut container.state, observation, &mut self.out);
         }
         Ok(())
     }
@@ -274,22 +271,20 @@ impl<T: Task> Node<T> {
         }
         for (number, denied, foreign) in unsent(state) {
             let observation = container.observer.late_syscall(number, denied, foreign);
-            match &mut container.state {
-                State::Waiting(waiting) => waiting.push(observation),
-                State::Known { job: Some(job), .. } => {
-                    self.task.take(job, observation, &mut self.out);
-                }
-                State::Known { job: None, .. } => {}
-            }
+            take(&mut self.task, &mut container.state, observation, &mut self.out);
         }
     }
 
     /// A container has ended, and is known: its last words.
     fn finish(&mut self, id: &ContainerId) {
-        let Some(container) = self.containers.remove(id) else { return };
+        let Some(mut container) = self.containers.remove(id) else { return };
         let (now, lost) =
             (container.ended.unwrap_or_else(Timestamp::now), container.lost_by_kind());
         let exit_code = container.exit_code();
+        let all_seen = container.has_all();
+        for observation in container.strangers.rest(all_seen) {
+            take(&mut self.task, &mut container.state, observation, &mut self.out);
+        }
         if let State::Known { job: Some(job), .. } = container.state {
             self.task.end(job, &lost, now, &mut self.out);
         }
@@ -432,6 +427,9 @@ impl<T: Task> Node<T> {
             for (kind, more) in container.untold_losses() {
                 self.around.metrics.lost(kind.name(), more);
             }
+            for observation in container.strangers.overdue(now, container.has_all()) {
+                take(&mut self.task, &mut container.state, observation, &mut self.out);
+            }
             let lost = container.lost_by_kind().iter().sum();
             if let State::Known { job: Some(job), .. } = &mut container.state {
                 self.task.tick(job, lost, now, &mut self.out);
@@ -472,8 +470,12 @@ impl<T: Task> Node<T> {
         let ids: Vec<_> = self.containers.keys().cloned().collect();
         for id in ids {
             self.unresolved(&id, "driftline ends");
-            let Some(container) = self.containers.remove(&id) else { continue };
+            let Some(mut container) = self.containers.remove(&id) else { continue };
             let lost = container.lost_by_kind();
+            let all_seen = container.has_all();
+            for observation in container.strangers.rest(all_seen) {
+                take(&mut self.task, &mut container.state, observation, &mut self.out);
+            }
             if let State::Known { job: Some(job), .. } = container.state {
                 self.task.leave(job, &lost, now, &mut self.out);
             }
@@ -520,6 +522,20 @@ fn ledger_entry<J>(
         baseline,
         lost: container.lost_by_kind().iter().sum(),
     }))
+}
+
+/// Gives an observation to the task, or keeps it until it is known whose it is.
+fn take<T: Task>(
+    task: &mut T,
+    state: &mut State<T::Job>,
+    observation: Observation,
+    out: &mut Vec<Write>,
+) {
+    match state {
+        State::Waiting(waiting) => waiting.push(observation),
+        State::Known { job: Some(job), .. } => task.take(job, observation, out),
+        State::Known { job: None, .. } => {}
+    }
 }
 
 pub(super) struct Figures<'a> {
