@@ -276,7 +276,7 @@ fn churned_containers_have_their_events_and_nobody_elses() {
     let watcher = Agent::start(&node, "watch", &EVENTS);
     let begun = Instant::now();
     let script = format!("cat /etc/shadow; {LIFE}; exit 3");
-    let truth = churn(&node, count(200), "", &task(&script));
+    let truth = churn(&node, count(60), "", &task(&script));
     let took = begun.elapsed();
     let is_theft = |event: &Value| {
         event["drift.kind"] == "file.read" && event["drift.object"] == "/etc/shadow"
@@ -353,7 +353,7 @@ fn assert_first_open(runtime: &str, count: usize) {
 #[test]
 fn the_entrypoints_very_first_open_is_in_the_stream_every_time() {
     if can_run() {
-        assert_first_open("runc", count(100));
+        assert_first_open("runc", count(60));
     }
 }
 
