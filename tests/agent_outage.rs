@@ -230,7 +230,7 @@ fn half_a_minute_without_a_runtime_mislabels_nothing() {
     let all = [ran(&shop), ran(&batch), ran(&late)];
     [batch, late].into_iter().for_each(Pod::remove);
     let rest = watcher.stop();
-    println!("{rest}");
+    eprintln!("{rest}");
     assert_eq!(count(&said, BACK), 1, "{said}");
     let about = rest.lines().filter(|line| line.contains(AWAY));
     assert_eq!(about.count(), 3, "connected, away, back:\n{rest}");
@@ -268,7 +268,7 @@ fn an_agent_that_starts_without_a_runtime_names_what_it_saw_when_there_is_one() 
     wait_until_told(&node, &all.each_ref().map(|ran| &ran.0), "one");
     order(&node, "two");
     wait_until_told(&node, &all.each_ref().map(|ran| &ran.0), "two");
-    println!("{}", watcher.stop());
+    eprintln!("{}", watcher.stop());
 
     let history = agent::history(&node);
     assert_names(&history.events, &all);
@@ -355,7 +355,7 @@ fn an_agent_that_is_killed_again_and_again_loses_nothing_that_it_had_committed()
         last.remove();
         let last = run(worker("end", ALWAYS));
         wait_until_told(&node, &[&last.spec], "1");
-        println!("{}", watcher.stop());
+        eprintln!("{}", watcher.stop());
         brief
     });
     let all = all.into_inner().expect("no panic");
@@ -399,7 +399,7 @@ fn an_agent_that_is_killed_again_and_again_loses_nothing_that_it_had_committed()
         }
         assert_in_order(&told(events, spec), &kills_done, spec);
     }
-    println!(
+    eprintln!(
         "{} kills, {} events, {} pods ({} brief), {running} ran across a kill, {told_gaps} gaps told",
         kills_done.len(),
         events.len(),
@@ -510,7 +510,7 @@ fn a_recorder_that_is_killed_loses_no_more_than_a_second_and_a_half() {
         recorder.kill();
         must.push(from..=safe);
         let (is_partial, steps) = learned(&node, spec, container);
-        println!("{} of {} steps are there, {safe} must", steps.len(), done());
+        eprintln!("{} of {} steps are there, {safe} must", steps.len(), done());
         assert_eq!(is_partial, kill > 0);
         assert_has(&steps, &must);
         recorder = Agent::start(&node, "record", &[]);
