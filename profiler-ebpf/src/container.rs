@@ -55,7 +55,12 @@ impl Container {
     /// nor what a process from outside does there before it runs a program.
     #[inline(always)]
     pub(crate) fn current_started() -> Option<Self> {
-        Self::current().filter(|container| container.started() && !join::is_joining(container))
+        let container = Self::current().filter(Self::started)?;
+        if join::is_joining(&container) {
+            return None;
+        }
+        container.ensure_root();
+        Some(container)
     }
 
     #[inline(always)]
@@ -100,14 +105,18 @@ impl Container {
         unsafe { atomic::add(&raw mut (*self.state).joining, amount as u64) };
     }
 
-    /// The root directory that paths are told from: its mount's and its dentry's address. That of a container which ran
-    /// before it was tracked is the current task's, from the first time that it is asked for.
+    /// The root directory of a container that ran before it was tracked is that of the first task that is met.
     #[inline(always)]
-    pub(crate) fn root(&self) -> (u64, u64) {
+    pub(crate) fn ensure_root(&self) {
         // SAFETY: as in `started`.
         if unsafe { core::ptr::read_volatile(&raw const (*self.state).root_dentry) } == 0 {
             self.keep_root();
         }
+    }
+
+    /// The root directory that paths are told from: its mount's and its dentry's address.
+    #[inline(always)]
+    pub(crate) fn root(&self) -> (u64, u64) {
         // SAFETY: as in `started`.
         unsafe {
             (

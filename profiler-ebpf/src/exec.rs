@@ -43,6 +43,7 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
         Origin::Joined => EXEC_INJECTED,
         _ => 0,
     };
+    container.ensure_root();
     // SAFETY: BTF-typed pointers, from the hook's arguments and the helper.
     let (task, file, filename, mm) = unsafe {
         let task = bpf_get_current_task_btf().cast::<u8>().cast_const();

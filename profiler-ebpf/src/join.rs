@@ -88,8 +88,10 @@ pub(crate) fn forked(child: *const u8, process: u32) -> Option<()> {
     let set = read::<*const u8>(child, &offset::TASK_CGROUPS)?;
     let container = Container::of_cgroup(cgroup::id(read(set, &offset::CSS_SET_CGROUP)?)?)?;
     let inside = Container::current().is_some_and(|current| current.id == container.id);
+    // Not the child's: crun makes it in the container's mount namespace.
     let namespace = if !inside {
-        namespace(child)?
+        // SAFETY: the helper returns a BTF-typed pointer.
+        namespace(unsafe { bpf_get_current_task_btf() }.cast::<u8>().cast_const())?
     } else if container.joining() != 0 {
         find(&container)?.namespace
     } else {
