@@ -85,12 +85,12 @@ mod tests {
     #[test]
     fn what_a_runtime_did_on_its_way_in_is_not_told() {
         let mut strangers = Strangers::default();
-        assert_eq!(pids(&strangers.admit(stranger(7))), []);
-        assert_eq!(pids(&strangers.admit(stranger(8))), []);
+        assert_eq!(pids(&strangers.admit(stranger(7))), [0; 0]);
+        assert_eq!(pids(&strangers.admit(stranger(8))), [0; 0]);
         assert_eq!(pids(&strangers.admit(exec(7, INJECTED))), [7]);
         assert_eq!(strangers.admit(sample::syscall("read")).len(), 1);
         assert_eq!(pids(&strangers.admit(exec(8, UNKNOWN))), [8, 8]);
-        assert_eq!(pids(&strangers.rest(false)), []);
+        assert_eq!(pids(&strangers.rest(false)), [0; 0]);
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
         for (all_seen, expected) in [(false, [7].as_slice()), (true, &[])] {
             strangers.admit(stranger(7));
             let early = strangers.overdue(seen + SignedDuration::from_secs(4), false);
-            assert_eq!(pids(&early), []);
+            assert_eq!(pids(&early), [0; 0]);
             let late = strangers.overdue(seen + SignedDuration::from_secs(5), all_seen);
             assert_eq!(pids(&late), expected);
             strangers.admit(stranger(7));
