@@ -2,12 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
 };
 
+use super::saver::{Stamp, stamp};
 use crate::{
     baseline::{self, Baseline, Image, Judge},
     container::Identity,
@@ -28,9 +27,6 @@ struct Entry {
     /// None where the file cannot be used; it was said why.
     loaded: Option<Loaded>,
 }
-
-/// What changes when a file does.
-type Stamp = (SystemTime, u64);
 
 struct Loaded {
     image: Image,
@@ -172,13 +168,10 @@ impl Loaded {
     }
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::container::{ContainerId, ImageIdentity};
 

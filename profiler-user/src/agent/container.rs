@@ -144,11 +144,7 @@ impl<J> Container<J> {
 }
 
 impl Member {
-    pub(super) fn new(
-        identity: Identity,
-        node: &crate::drift::Node,
-        capture: Capture,
-    ) -> Self {
+    pub(super) fn new(identity: Identity, node: &crate::drift::Node, capture: Capture) -> Self {
         let origin = crate::drift::Origin::of_container(node, &identity);
         Self { identity: Arc::new(identity), origin: Arc::new(origin), capture }
     }

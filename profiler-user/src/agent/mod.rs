@@ -9,6 +9,7 @@ mod gaps;
 mod node;
 mod outlets;
 mod recorder;
+mod saver;
 pub(crate) mod selector;
 mod settings;
 mod strangers;

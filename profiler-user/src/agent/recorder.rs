@@ -2,14 +2,16 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
 
-use super::task::{Member, Task};
+use super::{
+    saver::{Saved, Saver, Stamp, stamp},
+    task::{Member, Task},
+};
 use crate::{
     baseline::{self, Baseline, Image, LoadError, Run, RunId},
     behaviour::{Behaviour, Observation},
@@ -31,16 +33,19 @@ pub(super) struct Recorder {
     books: BTreeMap<String, Book>,
     /// Labels of baselines that cannot be used; it was said why.
     unusable: HashMap<String, String>,
+    saver: Saver,
 }
 
 /// A baseline that is being recorded.
 struct Book {
     baseline: Baseline,
     dirty: bool,
+    /// The saver has it.
+    saving: bool,
     /// Not before then.
     due: Instant,
     /// The file as it was last written here: another one was written by somebody else.
-    stamp: Option<(SystemTime, u64)>,
+    stamp: Option<Stamp>,
     failing: bool,
 }
 
@@ -54,7 +59,8 @@ impl Recorder {
     pub(super) fn new(directory: &Path, key_id: String, host: String, tier: String) -> Self {
         let directory = directory.to_owned();
         let (books, unusable) = (BTreeMap::new(), HashMap::new());
-        Self { directory, key_id, host, tier, books, unusable }
+        let saver = Saver::start(directory.clone());
+        Self { directory, key_id, host, tier, books, unusable, saver }
     }
 
     fn book(&mut self, image: Image) -> Result<&mut Book, LoadError> {
@@ -67,8 +73,9 @@ impl Recorder {
                 Err(LoadError::NotFound { .. }) => Baseline::new(image.clone()),
                 Err(error) => return Err(error),
             };
-            let (dirty, due, failing) = (false, Instant::now(), false);
-            self.books.insert(label.clone(), Book { baseline, dirty, due, stamp, failing });
+            let (dirty, saving, due, failing) = (false, false, Instant::now(), false);
+            let book = Book { baseline, dirty, saving, due, stamp, failing };
+            self.books.insert(label.clone(), book);
         }
         let book = self.books.get_mut(&label).expect("it was just put there");
         book.baseline.image.repo_digests.extend(image.repo_digests);
@@ -89,23 +96,42 @@ impl Recorder {
         book.dirty = true;
     }
 
+    /// Takes what the saver has done, and hands it the baselines that are due. Saving is off the way of the records.
     fn save_due(&mut self) {
+        while let Ok(saved) = self.saver.done.try_recv() {
+            self.saved(saved);
+        }
         let now = Instant::now();
-        for book in self.books.values_mut().filter(|book| book.dirty && book.due <= now) {
-            match book.save(&self.directory) {
-                Ok(()) => {
-                    book.dirty = false;
-                    book.failing = false;
-                }
-                Err(error) => {
-                    if !book.failing {
-                        eprintln!("driftline: {error:#}; it is tried again");
-                    }
-                    book.failing = true;
+        for (label, book) in &mut self.books {
+            if book.dirty && !book.saving && book.due <= now {
+                book.dirty = false;
+                book.saving = true;
+                self.saver.save(label.clone(), book.baseline.clone(), book.stamp);
+            }
+        }
+    }
+
+    fn saved(&mut self, saved: Saved) {
+        let Some(book) = self.books.get_mut(&saved.label) else { return };
+        book.saving = false;
+        book.due = Instant::now() + (saved.took * SHARE).max(Duration::from_millis(900));
+        match saved.result {
+            Ok((stamp, others)) => {
+                book.stamp = stamp;
+                book.failing = false;
+                if let Some(others) = others
+                    && let Ok(both) = others.merge(book.baseline.clone())
+                {
+                    book.baseline = both;
                 }
             }
-            let took = now.elapsed();
-            book.due = Instant::now() + (took * SHARE).max(Duration::from_millis(900));
+            Err(error) => {
+                book.dirty = true;
+                if !book.failing {
+                    eprintln!("driftline: {error:#}; it is tried again");
+                }
+                book.failing = true;
+            }
         }
     }
 }
@@ -198,34 +224,18 @@ impl Task for Recorder {
             book.due = Instant::now();
         }
         self.save_due();
+        // What was being saved meanwhile may have changed since.
+        while self.books.values().any(|book| book.saving) {
+            let Ok(saved) = self.saver.done.recv() else { return };
+            self.saved(saved);
+            for book in self.books.values_mut().filter(|book| !book.failing) {
+                book.due = Instant::now();
+            }
+            self.save_due();
+        }
     }
 
     fn baseline(&self, _job: &Recording) -> Option<(Option<String>, BaselineStatus)> {
         None
     }
-}
-
-impl Book {
-    /// Merges with what somebody else may have saved meanwhile, so that neither loses.
-    fn save(&mut self, directory: &Path) -> anyhow::Result<()> {
-        fs::create_dir_all(directory)?;
-        let lock = fs::File::open(directory)?;
-        lock.lock()?;
-        let path = baseline::path_of(directory, &self.baseline.image);
-        if self.stamp != stamp(&path) {
-            match baseline::load(directory, &self.baseline.image) {
-                Ok(on_disk) => self.baseline = on_disk.merge(self.baseline.clone())?,
-                Err(LoadError::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        baseline::save(directory, &self.baseline)?;
-        self.stamp = stamp(&path);
-        Ok(())
-    }
-}
-
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
 }
