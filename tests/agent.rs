@@ -83,43 +83,29 @@ fn alerts(node: &Node) -> Vec<Value> {
     serde_json::from_str(&alerts).expect("Alertmanager answers JSON")
 }
 
-#[test]
-fn from_the_daemon_set_a_break_in_is_recorded_by_name_and_rings_the_bell_twice() {
-    if !can_run() {
-        return;
-    }
-    let _alone = agent::alone();
-    let node = Node::start();
-    node.import(std::slice::from_ref(pods::agent()));
-
-    let recorder = agent(&node, &Manifest::read("record.yaml"));
+/// What the recording agent leaves, as the data of a `ConfigMap`.
+fn record(node: &Node) -> Vec<(String, String)> {
+    let recorder = agent(node, &Manifest::read("record.yaml"));
     for _ in 0..2 {
-        workload(&node).into_iter().for_each(Pod::remove);
+        workload(node).into_iter().for_each(Pod::remove);
     }
     recorder.containers()[0].stop(20);
     let said = printed(&recorder);
     assert_eq!(recorder.containers()[0].status().exit_code, 0, "{said}");
     recorder.remove();
-    let recorded = agent::baselines(&node);
+    let baselines = agent::baselines(node);
     let of = |role: &str| {
         let is_it = |one: &&Value| one["image"]["container"] == role;
-        recorded.iter().find(is_it).unwrap_or_else(|| panic!("no {role} in {recorded:#?}\n{said}"))
+        baselines
+            .iter()
+            .find(is_it)
+            .unwrap_or_else(|| panic!("no {role} in {baselines:#?}\n{said}"))
     };
     assert_eq!(of("nginx")["runs"].as_object().map(serde_json::Map::len), Some(6), "{said}");
     assert_eq!(of("redis")["runs"].as_object().map(serde_json::Map::len), Some(6), "{said}");
     let probe = &of("redis")["executables"]["/usr/bin/redis-cli"]["parents"];
     assert!(probe["(injected)"].is_object(), "{probe}");
 
-    let alertmanager = node.alertmanager(&[(
-        "alertmanager.yml",
-        "route: { receiver: none, group_by: [alertname, namespace] }\nreceivers: [{ name: none }]\n",
-    )]);
-    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../profiler-user/deploy/prometheus");
-    let rules = fs::read_to_string(format!("{rules}/driftline.rules.yaml")).expect("the rules");
-    let prometheus =
-        node.prometheus(&[("prometheus.yml", PROMETHEUS), ("driftline.rules.yaml", &rules)]);
-
-    let mut manifest = Manifest::read("watch.yaml");
     let directory = node.outside("/var/lib/driftline/baselines");
     let files: Vec<_> = fs::read_dir(directory)
         .expect("the recording is there")
@@ -132,6 +118,51 @@ fn from_the_daemon_set_a_break_in_is_recorded_by_name_and_rings_the_bell_twice()
         .collect();
     let is_key = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     assert!(files.iter().all(|(name, _)| name.chars().all(is_key)), "keys of a ConfigMap");
+    files
+}
+
+/// The event says whose it is, in full.
+fn assert_named(read: &Value, victim: &Pod) {
+    let status = victim.containers()[0].status();
+    for (key, expected) in [
+        ("drift.kind", "file.read"),
+        ("drift.severity", "high"),
+        ("k8s.namespace.name", "shop"),
+        ("k8s.pod.name", &victim.spec.name),
+        ("k8s.pod.uid", &victim.spec.uid),
+        ("k8s.node.name", NODE_NAME),
+        ("k8s.container.name", "nginx"),
+        ("container.id", &victim.containers()[0].id),
+        ("container.runtime.name", "containerd"),
+        ("container.image.name", "registry.test/shop/nginx"),
+        ("container.image.reference", NGINX),
+        ("container.image.id", &status.image_ref),
+        ("baseline.status", "exact"),
+    ] {
+        assert_eq!(read[key], *expected, "{key} of {read:#}");
+    }
+}
+
+#[test]
+fn from_the_daemon_set_a_break_in_is_recorded_by_name_and_rings_the_bell_twice() {
+    if !can_run() {
+        return;
+    }
+    let _alone = agent::alone();
+    let node = Node::start();
+    node.import(std::slice::from_ref(pods::agent()));
+
+    let files = record(&node);
+    let alertmanager = node.alertmanager(&[(
+        "alertmanager.yml",
+        "route: { receiver: none, group_by: [alertname, namespace] }\nreceivers: [{ name: none }]\n",
+    )]);
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../profiler-user/deploy/prometheus");
+    let rules = fs::read_to_string(format!("{rules}/driftline.rules.yaml")).expect("the rules");
+    let prometheus =
+        node.prometheus(&[("prometheus.yml", PROMETHEUS), ("driftline.rules.yaml", &rules)]);
+
+    let mut manifest = Manifest::read("watch.yaml");
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     manifest.config_map("driftline-baselines", &files);
     manifest.config_map("driftline", &[("alertmanager", "http://127.0.0.1:9093")]);
@@ -182,24 +213,7 @@ fn from_the_daemon_set_a_break_in_is_recorded_by_name_and_rings_the_bell_twice()
     let history = agent::history(&node);
     let read = history.events.iter().find(|event| event["drift.object"] == "/etc/shadow");
     let read = read.unwrap_or_else(|| panic!("no such event in {:#?}\n{said}", history.events));
-    let status = victim.containers()[0].status();
-    for (key, expected) in [
-        ("drift.kind", "file.read"),
-        ("drift.severity", "high"),
-        ("k8s.namespace.name", "shop"),
-        ("k8s.pod.name", &victim.spec.name),
-        ("k8s.pod.uid", &victim.spec.uid),
-        ("k8s.node.name", NODE_NAME),
-        ("k8s.container.name", "nginx"),
-        ("container.id", &victim.containers()[0].id),
-        ("container.runtime.name", "containerd"),
-        ("container.image.name", "registry.test/shop/nginx"),
-        ("container.image.reference", NGINX),
-        ("container.image.id", &status.image_ref),
-        ("baseline.status", "exact"),
-    ] {
-        assert_eq!(read[key], *expected, "{key} of {read:#}");
-    }
+    assert_named(read, victim);
     // Nobody else drifted, the agent itself least of all.
     let others = history.events.iter().filter(|event| {
         event["k8s.pod.uid"] != victim.spec.uid.as_str()

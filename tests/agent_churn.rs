@@ -358,7 +358,6 @@ fn the_entrypoints_very_first_open_is_in_the_stream_every_time() {
 }
 
 #[test]
-#[ignore = "crun's child is born in the container's cgroup and mount namespace at once: join.rs takes its entrypoint for the runtime"]
 fn the_entrypoints_very_first_open_is_in_the_stream_under_crun_too() {
     if can_run() {
         assert_first_open("crun", count(20).min(100));

@@ -69,7 +69,7 @@ impl Shop {
     /// Until every probe ran this often more.
     fn probed(&self, times: usize) {
         let goal = self.probes.each_ref().map(|probe| probe.good() + times);
-        until(Duration::from_secs(60), "the probes run", || {
+        until(Duration::from_mins(1), "the probes run", || {
             self.probes.iter().zip(goal).all(|(probe, goal)| probe.good() >= goal)
         });
     }

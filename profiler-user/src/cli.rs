@@ -89,7 +89,7 @@ pub struct Node {
     /// Send alerts to this Alertmanager; repeat it for each of its replicas
     #[arg(long, value_name = "URL", env = "DRIFTLINE_ALERTMANAGER", value_delimiter = ',')]
     pub alertmanager: Vec<String>,
-    /// The container runtime's socket, such as unix:///run/containerd/containerd.sock; found by itself where there is one
+    /// The container runtime's socket, as `unix://` and its path; found by itself where there is one
     #[arg(long, value_name = "SOCKET", env = "DRIFTLINE_RUNTIME_ENDPOINT", value_delimiter = ',')]
     pub runtime_endpoint: Vec<String>,
     /// Only containers of this namespace, or with !NAME none of it; repeat it for more

@@ -209,15 +209,20 @@ mod tests {
         let status = |id, name, role| {
             catalogue.choose(&container(id, name, role)).map(|choice| choice.map(|c| c.status))
         };
-        use BaselineStatus::{Exact, Provisional};
-        assert_eq!(status("1111", "registry/shop/web", "web"), Ok(Some(Exact)));
-        assert_eq!(status("1111", "registry/shop/web", "debug"), Ok(Some(Provisional)));
-        assert_eq!(status("3333", "registry/shop/web", "web"), Ok(Some(Provisional)));
+        assert_eq!(status("1111", "registry/shop/web", "web"), Ok(Some(BaselineStatus::Exact)));
+        assert_eq!(
+            status("1111", "registry/shop/web", "debug"),
+            Ok(Some(BaselineStatus::Provisional))
+        );
+        assert_eq!(
+            status("3333", "registry/shop/web", "web"),
+            Ok(Some(BaselineStatus::Provisional))
+        );
         assert_eq!(status("3333", "registry/shop/db", "db"), Ok(None));
         let why = status("2222", "registry/shop/api", "api").unwrap_err();
         assert!(why.contains("recorded on other"), "{why}");
         // Pulled through a mirror: another name, the same image.
-        assert_eq!(status("1111", "mirror/web", "web"), Ok(Some(Exact)));
+        assert_eq!(status("1111", "mirror/web", "web"), Ok(Some(BaselineStatus::Exact)));
     }
 
     #[test]

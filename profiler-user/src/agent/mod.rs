@@ -83,11 +83,8 @@ async fn run<T: Task>(
     make: impl FnOnce(String) -> T,
 ) -> Result<ExitCode, Error> {
     let hierarchy = Hierarchy::find()?;
-    let store = Store::open(&settings.store).await.map_err(output)?;
-    let gaps = Gaps::new(
-        store.last_heartbeat().await.map_err(output)?,
-        store.unfinished().await.map_err(output)?,
-    );
+    let store = Store::open(&settings.store).await?;
+    let gaps = Gaps::new(store.last_heartbeat().await?, store.unfinished().await?);
     let mut outlets = Outlets::open(&settings, &store).await?;
     let options = crate::sensor::Options { every_cgroup: true, ..settings.sensor };
     let mut sensor = Sensor::load(hierarchy.open()?, options)
@@ -169,8 +166,4 @@ async fn run<T: Task>(
         return Ok(crate::error::code::DRIFT.into());
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn output(error: crate::store::StoreError) -> Error {
-    Error::Output(error.to_string())
 }

@@ -14,7 +14,7 @@ use crate::{
     runtime::{Health as Runtimes, State},
     sensor::{Status, Tier},
     sink::{Alertmanager, FileSink, Spool, Terminal},
-    store::{Store, StoreError, StoreWriter, Write},
+    store::{Store, StoreWriter, Write},
 };
 
 /// Seconds between two signs of life of a namespace.
@@ -43,16 +43,16 @@ impl Outlets {
         let stage = health.stage("node");
         let mut spool = Spool::new(store.clone());
         let mut sinks = JoinSet::new();
-        spool.add(Terminal::stderr(), &mut sinks).await.map_err(stored)?;
+        spool.add(Terminal::stderr(), &mut sinks).await?;
         if let Some(path) = &settings.events {
             let file = FileSink::open(path, store).await;
             let file = file.map_err(|error| Error::Output(error.to_string()))?;
-            spool.add(file, &mut sinks).await.map_err(stored)?;
+            spool.add(file, &mut sinks).await?;
         }
         for url in settings.alertmanagers.iter().filter(|url| !url.is_empty()) {
             let sink = Alertmanager::new(url, None)
                 .map_err(|error| Error::Usage(format!("--alertmanager: {error}")))?;
-            spool.add(sink, &mut sinks).await.map_err(stored)?;
+            spool.add(sink, &mut sinks).await?;
         }
         let server = match settings.http {
             Some(address) => Some(serve(&address.to_string(), &metrics, &health).await?),
@@ -160,8 +160,4 @@ fn phrase(runtimes: &Runtimes) -> String {
         State::Failing { error, .. } => error.clone(),
     };
     runtimes.endpoints.iter().map(one).collect::<Vec<_>>().join("; ")
-}
-
-fn stored(error: StoreError) -> Error {
-    Error::Output(error.to_string())
 }

@@ -22,8 +22,8 @@ use crate::{
     store::{Capture, Write},
 };
 
-/// A save that takes long is repeated less often: it may take a tenth of the time.
-const SHARE: u32 = 10;
+/// A save that takes long is repeated less often: it may take a quarter of the time.
+const SHARE: u32 = 3;
 
 pub(super) struct Recorder {
     directory: PathBuf,

@@ -138,7 +138,10 @@ mod tests {
 
     #[test]
     fn everything_is_selected_until_something_is_asked_for() {
-        let cases: [(&[&str], &[&str], &[&str], bool); 12] = [
+        /// Namespaces, labels, images; whether the container is selected.
+        type Case =
+            (&'static [&'static str], &'static [&'static str], &'static [&'static str], bool);
+        let cases: [Case; 12] = [
             (&[], &[], &[], true),
             (&["shop"], &[], &[], true),
             (&["other"], &[], &[], false),

@@ -54,21 +54,18 @@ impl Watcher {
             }
         };
         let context = &mut job.context;
-        match &job.choice {
-            Some(choice) => {
-                context.baseline_id = Some(choice.id.clone());
-                context.baseline_status = choice.status;
-                context.recorded_runs = choice.runs;
-                if let Some(image) = image_key(&job.identity) {
-                    self.unprofiled.remove(&image);
-                }
+        if let Some(choice) = &job.choice {
+            context.baseline_id = Some(choice.id.clone());
+            context.baseline_status = choice.status;
+            context.recorded_runs = choice.runs;
+            if let Some(image) = image_key(&job.identity) {
+                self.unprofiled.remove(&image);
             }
-            None => {
-                context.baseline_id = None;
-                context.baseline_status = BaselineStatus::None;
-                context.recorded_runs = 0;
-                self.tell_unprofiled(job, now, out);
-            }
+        } else {
+            context.baseline_id = None;
+            context.baseline_status = BaselineStatus::None;
+            context.recorded_runs = 0;
+            self.tell_unprofiled(job, now, out);
         }
     }
 

@@ -10,11 +10,18 @@ use crate::{
     error::Error,
     sensor::Tier,
     session::{End, Session},
+    store::StoreError,
 };
 
 impl From<LoadError> for Error {
     fn from(error: LoadError) -> Self {
         Self::Baseline(error.to_string())
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Output(error.to_string())
     }
 }
 

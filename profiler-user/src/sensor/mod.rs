@@ -96,18 +96,18 @@ impl Sensor {
 
     /// Starts to capture a container from its outermost cgroup; nothing is reported before the first exec in it.
     pub fn track(&mut self, cgroup: CgroupId) -> anyhow::Result<()> {
-        self.begin(cgroup, ContainerState::NEW)
+        self.begin(cgroup, &ContainerState::NEW)
     }
 
     /// The same for a container in which something runs already: what it does is reported from now on.
     pub fn track_running(&mut self, cgroup: CgroupId) -> anyhow::Result<()> {
-        self.begin(cgroup, ContainerState::RUNNING)
+        self.begin(cgroup, &ContainerState::RUNNING)
     }
 
-    fn begin(&mut self, cgroup: CgroupId, state: ContainerState) -> anyhow::Result<()> {
+    fn begin(&mut self, cgroup: CgroupId, state: &ContainerState) -> anyhow::Result<()> {
         let id = cgroup.0;
         let mut containers = HashMap::<_, u64, State>::try_from(self.map("CONTAINERS")?)?;
-        containers.insert(id, State(state), 0).context("tracking a container")?;
+        containers.insert(id, State(*state), 0).context("tracking a container")?;
         self.assign(cgroup, cgroup)
     }
 

@@ -1,0 +1,221 @@
+//! Containers come and go: their cgroups are made, found, and removed.
+
+use std::collections::HashSet;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use profiler_common::container::ContainerState;
+
+use super::{Node, SWEEP_EVERY, take};
+use crate::{
+    agent::{
+        container::{Container, State},
+        takein,
+        task::Task,
+    },
+    cgroup::CgroupId,
+    container::{
+        ContainerId, locate,
+        path::{CgroupIdentity, Class, classify, identify},
+    },
+    pipeline::unsent,
+    store::{Capture, Write},
+};
+
+impl<T: Task> Node<T> {
+    /// Takes in the containers that run already.
+    pub(in super::super) fn scan(&mut self) -> anyhow::Result<()> {
+        let found = locate::scan(&self.around.hierarchy).context("looking for containers")?;
+        let own_pid = std::process::id();
+        for (cgroup, path) in found {
+            let Some(identity) = identify(&path) else { continue };
+            if self.cgroups.contains_key(&cgroup.0) || self.own.contains(&identity.id) {
+                continue;
+            }
+            let pids = locate::processes(&self.around.hierarchy, &path).unwrap_or_default();
+            if pids.contains(&own_pid) {
+                self.own.insert(identity.id.clone());
+                self.around.sensor.release(cgroup)?;
+                continue;
+            }
+            // One that was made since the probes are in place is captured already, and its record is on its way.
+            if !self.around.sensor.is_tracked(cgroup)? {
+                self.take_in(cgroup, identity, &pids)?;
+            }
+        }
+        let is_there = |id: &ContainerId| self.containers.contains_key(id);
+        let (around, now) = (&mut self.around, Timestamp::now());
+        let gone = around.gaps.settle(is_there, &around.machine, &around.tier, now, &mut self.out);
+        for id in gone {
+            around.resolver.ask_end(id);
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_in(
+        &mut self,
+        cgroup: CgroupId,
+        identity: CgroupIdentity,
+        pids: &[u32],
+    ) -> anyhow::Result<()> {
+        let running = takein::is_running(pids);
+        if running || self.containers.contains_key(&identity.id) {
+            self.around.sensor.track_running(cgroup)?;
+        } else {
+            self.around.sensor.track(cgroup)?;
+        }
+        let capture = match running {
+            // Even if nothing runs in it now: it may have ended meanwhile.
+            _ if self.around.gaps.is_known(&identity.id) => Capture::Gaps,
+            false => Capture::FromStart,
+            true => Capture::Partial,
+        };
+        let id = identity.id.clone();
+        self.begin(cgroup.0, identity, capture);
+        if let Some(container) = self.containers.get_mut(&id) {
+            takein::take_in(&mut container.observer, cgroup.0, pids, &self.around.redactor);
+        }
+        Ok(())
+    }
+
+    /// A cgroup of a container: the first makes the container.
+    pub(super) fn begin(&mut self, cgroup: u64, identity: CgroupIdentity, capture: Capture) {
+        let id = identity.id.clone();
+        self.cgroups.insert(cgroup, id.clone());
+        // Docker starts a container again under its old id.
+        if self.containers.get(&id).is_some_and(|container| container.ended.is_some()) {
+            self.finish(&id);
+        }
+        let container = self.containers.entry(id.clone()).or_insert_with(|| {
+            self.around.resolver.ask(id);
+            Container::new(identity, self.clock, capture, Timestamp::now())
+        });
+        container.cgroups.push(cgroup);
+    }
+
+    pub(super) fn cgroup_made(
+        &mut self,
+        owner: u64,
+        cgroup: u64,
+        path: Option<String>,
+    ) -> anyhow::Result<()> {
+        let path = match path {
+            Some(path) => Some(path),
+            None => self.locator.path_of(CgroupId(cgroup)).unwrap_or(None),
+        };
+        let class = path.as_deref().map_or(Class::Host, classify);
+        match class {
+            Class::Container(identity) if self.own.contains(&identity.id) => {
+                self.around.sensor.release(CgroupId(cgroup))
+            }
+            Class::Container(identity) => {
+                if owner != cgroup {
+                    if self.cgroups.get(&owner) == Some(&identity.id) {
+                        return Ok(());
+                    }
+                    // A container in a container: it is one of its own.
+                    self.around.sensor.track(CgroupId(cgroup))?;
+                }
+                self.begin(cgroup, identity, Capture::FromStart);
+                Ok(())
+            }
+            Class::Monitor | Class::Host if owner == cgroup => {
+                self.around.sensor.release(CgroupId(cgroup))
+            }
+            Class::Monitor | Class::Host => Ok(()),
+        }
+    }
+
+    /// Whose cgroup it is that the kernel reports of; none of ours is released.
+    pub(super) fn discover(&mut self, cgroup: u64) -> anyhow::Result<Option<ContainerId>> {
+        let path = self.locator.path_of(CgroupId(cgroup)).unwrap_or(None);
+        match path.as_deref().and_then(identify) {
+            Some(identity) if !self.own.contains(&identity.id) => {
+                let id = identity.id.clone();
+                self.begin(cgroup, identity, Capture::FromStart);
+                Ok(Some(id))
+            }
+            _ => {
+                self.around.sensor.release(CgroupId(cgroup))?;
+                Ok(None)
+            }
+        }
+    }
+
+    pub(super) fn cgroup_removed(&mut self, cgroup: u64, id: &ContainerId) -> anyhow::Result<()> {
+        let state = self.around.sensor.state(CgroupId(cgroup));
+        self.around.sensor.release(CgroupId(cgroup))?;
+        self.cgroups.remove(&cgroup);
+        if let Ok(state) = state {
+            self.take_final(id, &state);
+        }
+        let Some(container) = self.containers.get_mut(id) else { return Ok(()) };
+        container.cgroups.retain(|known| *known != cgroup);
+        if container.cgroups.is_empty() {
+            container.ended = Some(Timestamp::now());
+            if container.member().is_some() {
+                self.finish(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// System calls that the kernel holds although their events were lost, and the losses themselves.
+    pub(super) fn take_final(&mut self, id: &ContainerId, state: &ContainerState) {
+        let Some(container) = self.containers.get_mut(id) else { return };
+        for (kind, lost) in state.lost.iter().enumerate() {
+            container.lost_before[kind] += lost;
+            // Of what is left of its cgroups, the next tick tells.
+            container.lost[kind] = 0;
+        }
+        for (kind, more) in container.untold_losses() {
+            self.around.metrics.lost(kind.name(), more);
+        }
+        for (number, denied, foreign) in unsent(state) {
+            let observation = container.observer.late_syscall(number, denied, foreign);
+            take(&mut self.task, &mut container.state, observation, &mut self.out);
+        }
+    }
+
+    /// A container has ended, and is known: its last words.
+    pub(super) fn finish(&mut self, id: &ContainerId) {
+        let Some(mut container) = self.containers.remove(id) else { return };
+        let (now, lost) =
+            (container.ended.unwrap_or_else(Timestamp::now), container.lost_by_kind());
+        let exit_code = container.exit_code();
+        let all_seen = container.has_all();
+        for observation in container.strangers.rest(all_seen) {
+            take(&mut self.task, &mut container.state, observation, &mut self.out);
+        }
+        if let State::Known { job: Some(job), .. } = container.state {
+            self.task.end(job, &lost, now, &mut self.out);
+        }
+        self.around.resolver.ask_end(id.clone());
+        self.out.push(Write::Ended {
+            id: id.clone(),
+            at: now,
+            exit_code,
+            reason: None,
+            lost: lost.iter().sum(),
+        });
+    }
+
+    /// Cgroups whose removal was not told, because the ring buffer was full. Such a record may still be on its way, so
+    /// they must be gone twice.
+    pub(super) fn sweep(&mut self) -> anyhow::Result<()> {
+        self.ticks += 1;
+        if !self.ticks.is_multiple_of(SWEEP_EVERY) {
+            return Ok(());
+        }
+        let is_gone = |cgroup: u64| matches!(self.locator.path_of(CgroupId(cgroup)), Ok(None));
+        let gone: HashSet<_> =
+            self.cgroups.keys().copied().filter(|cgroup| is_gone(*cgroup)).collect();
+        for cgroup in gone.intersection(&self.gone).copied().collect::<Vec<_>>() {
+            if let Some(id) = self.cgroups.get(&cgroup).cloned() {
+                self.cgroup_removed(cgroup, &id)?;
+            }
+        }
+        self.gone = gone;
+        Ok(())
+    }
+}

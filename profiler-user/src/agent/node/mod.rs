@@ -1,0 +1,238 @@
+//! All containers of the node: records in, each to its container, and what the runtime says of them.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+mod arrivals;
+mod names;
+
+use super::{
+    container::{Container, State},
+    gaps::Gaps,
+    selector::Selector,
+    task::Task,
+};
+use crate::{
+    behaviour::Observation,
+    cgroup::{CgroupId, Hierarchy},
+    container::{ContainerId, Identity, locate::Locator},
+    drift::{BaselineStatus, Node as Machine},
+    http::{Containers, Metrics},
+    observe::Clock,
+    redact::Redactor,
+    runtime::Resolver,
+    sensor::{self, Event, EventBody, Sensor},
+    store::{LedgerEntry, Write},
+};
+
+/// Seconds between two looks for cgroups that went unnoticed.
+const SWEEP_EVERY: u64 = 10;
+
+/// What the node is told of from outside.
+pub(super) struct Surroundings {
+    pub(super) sensor: Sensor,
+    pub(super) hierarchy: Hierarchy,
+    pub(super) redactor: Redactor,
+    pub(super) resolver: Resolver,
+    pub(super) machine: Machine,
+    pub(super) selector: Selector,
+    pub(super) tier: String,
+    pub(super) gaps: Gaps,
+    pub(super) metrics: Metrics,
+}
+
+pub(super) struct Node<T: Task> {
+    pub(super) task: T,
+    around: Surroundings,
+    locator: Locator,
+    clock: Clock,
+    containers: HashMap<ContainerId, Container<T::Job>>,
+    /// Kernel ids of cgroups → their container.
+    cgroups: HashMap<u64, ContainerId>,
+    /// The agent's own container: its writing about what it writes would never end.
+    own: HashSet<ContainerId>,
+    /// Cgroups that were made without a record, when last looked.
+    unseen: u64,
+    ticks: u64,
+    /// Cgroups that were gone at the last sweep.
+    gone: HashSet<u64>,
+    pub(super) out: Vec<Write>,
+}
+
+impl<T: Task> Node<T> {
+    pub(super) fn new(task: T, around: Surroundings) -> anyhow::Result<Self> {
+        let locator = Locator::new(around.hierarchy.clone())?;
+        Ok(Self {
+            task,
+            locator,
+            around,
+            clock: Clock::now().context("reading the clocks")?,
+            containers: HashMap::new(),
+            cgroups: HashMap::new(),
+            own: HashSet::new(),
+            unseen: 0,
+            ticks: 0,
+            gone: HashSet::new(),
+            out: Vec::new(),
+        })
+    }
+
+    pub(super) fn record(&mut self, record: Bytes) -> anyhow::Result<()> {
+        match sensor::decode(record, &self.around.redactor) {
+            Ok(event) => self.event(event),
+            Err(error) => {
+                eprintln!(
+                    "driftline: a record from the kernel cannot be decoded: {error}; please report this"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) -> anyhow::Result<()> {
+        if let EventBody::CgroupMade { cgroup, path } = event.body {
+            return self.cgroup_made(event.container, cgroup, path);
+        }
+        let id = match self.cgroups.get(&event.container) {
+            Some(id) => id.clone(),
+            // The record of its making was lost.
+            None => match self.discover(event.container)? {
+                Some(id) => id,
+                None => return Ok(()),
+            },
+        };
+        if matches!(event.body, EventBody::CgroupRemoved) {
+            return self.cgroup_removed(event.container, &id);
+        }
+        let Some(container) = self.containers.get_mut(&id) else { return Ok(()) };
+        if container.follow(&event) {
+            self.started(&id);
+        }
+        let Some(container) = self.containers.get_mut(&id) else { return Ok(()) };
+        if !container.has_room() {
+            let why = "too much happened in it before a runtime answered".to_owned();
+            self.unresolved(&id, &why);
+        }
+        let Some(container) = self.containers.get_mut(&id) else { return Ok(()) };
+        let Some(observation) = container.observer.observe(event) else { return Ok(()) };
+        for observation in container.strangers.admit(observation) {
+            take(&mut self.task, &mut container.state, observation, &mut self.out);
+        }
+        Ok(())
+    }
+
+    /// About every second.
+    pub(super) fn tick(&mut self) -> anyhow::Result<()> {
+        let now = Timestamp::now();
+        for container in self.containers.values_mut() {
+            container.lost = [0; profiler_common::event::KINDS];
+            for cgroup in &container.cgroups {
+                let Ok(state) = self.around.sensor.state(CgroupId(*cgroup)) else { continue };
+                for (sum, lost) in container.lost.iter_mut().zip(state.lost) {
+                    *sum += lost;
+                }
+            }
+            for (kind, more) in container.untold_losses() {
+                self.around.metrics.lost(kind.name(), more);
+            }
+            for observation in container.strangers.overdue(now, container.has_all()) {
+                take(&mut self.task, &mut container.state, observation, &mut self.out);
+            }
+            let lost = container.lost_by_kind().iter().sum();
+            if let State::Known { job: Some(job), .. } = &mut container.state {
+                self.task.tick(job, lost, now, &mut self.out);
+            }
+        }
+        self.task.every_second(now);
+        self.out.push(Write::Heartbeat(now));
+        let unseen = self.around.sensor.unseen_cgroups()?;
+        if unseen != self.unseen {
+            self.unseen = unseen;
+            self.scan()?;
+        }
+        self.sweep()
+    }
+
+    /// The agent ends: what is still waiting is taken as far as it is known.
+    pub(super) fn leave(&mut self) {
+        let now = Timestamp::now();
+        let ids: Vec<_> = self.containers.keys().cloned().collect();
+        for id in ids {
+            self.unresolved(&id, "driftline ends");
+            let Some(mut container) = self.containers.remove(&id) else { continue };
+            let lost = container.lost_by_kind();
+            let all_seen = container.has_all();
+            for observation in container.strangers.rest(all_seen) {
+                take(&mut self.task, &mut container.state, observation, &mut self.out);
+            }
+            if let State::Known { job: Some(job), .. } = container.state {
+                self.task.leave(job, &lost, now, &mut self.out);
+            }
+        }
+        self.task.stop();
+        self.out.push(Write::Heartbeat(now));
+    }
+
+    /// What there is to say about the whole.
+    pub(super) fn figures(&self) -> Figures<'_> {
+        let mut containers = Containers::default();
+        let mut namespaces = BTreeSet::new();
+        for container in self.containers.values() {
+            match &container.state {
+                State::Waiting(_) => containers.unresolved += 1,
+                State::Known { job: Some(job), .. } => T::count(job, &mut containers),
+                State::Known { job: None, .. } => containers.ignored += 1,
+            }
+            namespaces.extend(container.member().and_then(|member| member.identity.namespace()));
+        }
+        let (baselines, unprofiled) = self.task.baselines();
+        Figures { containers, namespaces, baselines, unprofiled }
+    }
+
+    pub(super) fn runtimes(&self) -> crate::runtime::Health {
+        self.around.resolver.health()
+    }
+}
+
+/// A container as it is known now.
+fn ledger_entry<J>(
+    around: &Surroundings,
+    container: &Container<J>,
+    identity: Identity,
+    baseline: Option<(Option<String>, BaselineStatus)>,
+) -> Write {
+    Write::Container(Box::new(LedgerEntry {
+        identity,
+        cgroup: Some(container.path.own.clone()),
+        node: around.machine.host_name.clone(),
+        seen: container.seen,
+        capture: container.capture,
+        tier: Some(around.tier.clone()),
+        baseline,
+        lost: container.lost_by_kind().iter().sum(),
+    }))
+}
+
+/// Gives an observation to the task, or keeps it until it is known whose it is.
+fn take<T: Task>(
+    task: &mut T,
+    state: &mut State<T::Job>,
+    observation: Observation,
+    out: &mut Vec<Write>,
+) {
+    match state {
+        State::Waiting(waiting) => waiting.push(observation),
+        State::Known { job: Some(job), .. } => task.take(job, observation, out),
+        State::Known { job: None, .. } => {}
+    }
+}
+
+pub(super) struct Figures<'a> {
+    pub(super) containers: Containers,
+    pub(super) namespaces: BTreeSet<&'a str>,
+    pub(super) baselines: usize,
+    pub(super) unprofiled: usize,
+}
