@@ -40,6 +40,7 @@ pub(crate) const TESTS: &[&str] = &[
     "containernetworking-plugins",
     "cpio",
     "crun",
+    "podman",
     "prometheus",
     "prometheus-alertmanager",
     "python3",
