@@ -119,6 +119,8 @@ async fn run<T: Task>(
 
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut saves = tokio::time::interval(Duration::from_millis(400));
+    saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = tokio::time::sleep(settings.limit.unwrap_or(Duration::MAX));
     tokio::pin!(end);
     let signal = signals.ending();
@@ -132,6 +134,7 @@ async fn run<T: Task>(
                 }
             }
             Some(answer) = answers.recv() => node.answer(answer),
+            _ = saves.tick() => node.task.save(),
             _ = ticks.tick() => {
                 node.tick()?;
                 outlets.tick(&node.figures(), &node.runtimes());

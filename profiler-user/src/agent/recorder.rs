@@ -22,8 +22,8 @@ use crate::{
     store::{Capture, Write},
 };
 
-/// A save that takes long is repeated less often: it may take a quarter of the time.
-const SHARE: u32 = 3;
+/// What is not saved yet is what a crash loses: at most a second's.
+const SAVE_EVERY: Duration = Duration::from_millis(350);
 
 pub(super) struct Recorder {
     directory: PathBuf,
@@ -114,7 +114,7 @@ impl Recorder {
     fn saved(&mut self, saved: Saved) {
         let Some(book) = self.books.get_mut(&saved.label) else { return };
         book.saving = false;
-        book.due = Instant::now() + (saved.took * SHARE).max(Duration::from_millis(900));
+        book.due = saved.started + SAVE_EVERY;
         match saved.result {
             Ok((stamp, others)) => {
                 book.stamp = stamp;
@@ -207,7 +207,9 @@ impl Task for Recorder {
         self.finish(&job, lost, None);
     }
 
-    fn every_second(&mut self, _now: Timestamp) {
+    fn every_second(&mut self, _now: Timestamp) {}
+
+    fn save(&mut self) {
         self.save_due();
     }
 
@@ -220,18 +222,21 @@ impl Task for Recorder {
     }
 
     fn stop(&mut self) {
-        for book in self.books.values_mut() {
-            book.due = Instant::now();
-        }
-        self.save_due();
-        // What was being saved meanwhile may have changed since.
-        while self.books.values().any(|book| book.saving) {
-            let Ok(saved) = self.saver.done.recv() else { return };
-            self.saved(saved);
+        loop {
+            while let Ok(saved) = self.saver.done.try_recv() {
+                self.saved(saved);
+            }
+            // What cannot be written was said, and is not waited for.
             for book in self.books.values_mut().filter(|book| !book.failing) {
                 book.due = Instant::now();
             }
             self.save_due();
+            if !self.books.values().any(|book| book.saving) {
+                return;
+            }
+            // What was being saved meanwhile may have changed since.
+            let Ok(saved) = self.saver.done.recv() else { return };
+            self.saved(saved);
         }
     }
 

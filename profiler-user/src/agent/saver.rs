@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::mpsc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use crate::baseline::{self, Baseline, LoadError};
@@ -26,7 +26,7 @@ struct Work {
 /// What became of a baseline.
 pub(super) struct Saved {
     pub(super) label: String,
-    pub(super) took: Duration,
+    pub(super) started: Instant,
     /// The file as it is now, and what somebody else had written there, which is part of it.
     pub(super) result: anyhow::Result<(Option<Stamp>, Option<Baseline>)>,
 }
@@ -37,9 +37,9 @@ impl Saver {
         let (told, done) = mpsc::channel();
         std::thread::spawn(move || {
             for Work { label, baseline, stamp } in queue {
-                let start = Instant::now();
+                let started = Instant::now();
                 let result = save(&directory, baseline, stamp);
-                if told.send(Saved { label, took: start.elapsed(), result }).is_err() {
+                if told.send(Saved { label, started, result }).is_err() {
                     return;
                 }
             }

@@ -41,6 +41,9 @@ pub(super) trait Task: Send + 'static {
     /// About every second.
     fn every_second(&mut self, now: Timestamp);
 
+    /// A few times a second.
+    fn save(&mut self) {}
+
     /// The last call.
     fn stop(&mut self) {}
 

@@ -25,7 +25,7 @@ pub struct Server {
 pub enum ServerError {
     #[error(
         "cannot listen on {address}: {source}; give --http an address of this machine and a port \
-         that is free, as in 0.0.0.0:9464"
+         that is free, as in 0.0.0.0:9465"
     )]
     Bind { address: String, source: io::Error },
     #[error("the HTTP server on {address} ended: {source}")]
