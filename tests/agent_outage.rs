@@ -48,14 +48,14 @@ fn worker(name: &str, script: &str) -> PodSpec {
     let container = ContainerSpec::new("task", BUSYBOX)
         .command(&["/bin/sh", "-c", &script])
         .env("NAME", &spec.name)
-        .mount(WORK, "/work", false);
+        .mount(WORK, "/share", false);
     spec.label("app", name).container(container)
 }
 
-/// Waits for orders, each a file in `/work`, and then does them.
+/// Waits for orders, each a file in `/share`, and then does them.
 const ON_ORDER: &str = "
     for word in one two three; do
-        until [ -e /work/$word ]; do usleep 20000; done
+        until [ -e /share/$word ]; do usleep 20000; done
         drift $word
         [ $word = two ] && [ -n \"$LAST\" ] && exit 7
     done
@@ -480,7 +480,7 @@ fn learned(node: &Node, spec: &PodSpec, container: &Container) -> (bool, BTreeSe
 #[test]
 fn a_recorder_that_is_killed_loses_no_more_than_a_second_and_a_half() {
     const STEPS: &str = "n=0; while :; do n=$((n+1)); : > /etc/$NAME-$n; \
-        echo $n >> /work/$NAME; usleep 100000; done";
+        echo $n >> /share/$NAME; usleep 100000; done";
     const MAY_BE_LOST: Duration = Duration::from_millis(1500);
     if !can_run() {
         return;
