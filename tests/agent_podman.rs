@@ -71,8 +71,11 @@ fn podmans_containers_are_known_by_name_image_and_exit_code() {
     // Limits that no capability is needed for.
     let limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
     let run = ["run", "--detach", "--network=none", "--name=tool"];
+    // Below the node's own cgroup, with which it is removed.
+    let name = node.directory().file_name().expect("a name").to_string_lossy().into_owned();
+    let parent = format!("--cgroup-parent=/driftline-{name}");
     let script = "while [ ! -e /tmp/end ]; do usleep 50000; done; exit 7";
-    let started = done(podman(&node).args(run).args(limits).args([
+    let started = done(podman(&node).args(run).arg(parent).args(limits).args([
         "--entrypoint=/bin/sh",
         IMAGE,
         "-c",
