@@ -8,20 +8,36 @@ use super::{task::Member, watcher::context};
 use crate::{
     container::{ContainerId, Identity, Role, Source},
     drift::{DriftKind, Node as Machine, Notice, Origin},
-    store::{Capture, LedgerRow, UNOBSERVED, Write},
+    store::{Capture, LedgerRow, Store, StoreError, UNOBSERVED, Write},
 };
 
 /// The containers that an earlier agent left running, and since when nobody looked.
 pub(super) struct Gaps {
     from: Option<Timestamp>,
     unfinished: HashMap<ContainerId, LedgerRow>,
+    /// Up to when it has been told already, by an agent that was killed before its first sign of life.
+    told: HashMap<ContainerId, Timestamp>,
 }
 
 impl Gaps {
-    /// `from`: when the earlier agent was last alive.
-    pub(super) fn new(from: Option<Timestamp>, unfinished: Vec<LedgerRow>) -> Self {
-        let unfinished = unfinished.into_iter().map(|row| (row.identity.id.clone(), row)).collect();
-        Self { from, unfinished }
+    /// What the earlier agent left. Ask before the first sign of life of this one.
+    pub(super) async fn open(store: &Store) -> Result<Self, StoreError> {
+        let from = store.last_heartbeat().await?;
+        let (mut unfinished, mut told) = (HashMap::new(), HashMap::new());
+        for row in store.unfinished().await? {
+            let id = row.identity.id.clone();
+            if let Some((_, until, _)) = store.gaps(Some(&id)).await?.last() {
+                told.insert(id.clone(), *until);
+            }
+            unfinished.insert(id, row);
+        }
+        Ok(Self { from, unfinished, told })
+    }
+
+    /// Whether all gaps are told. Until then this agent must not count as alive: should it be killed, the next one tells
+    /// the rest.
+    pub(super) fn are_told(&self) -> bool {
+        self.unfinished.is_empty()
     }
 
     /// Whether an earlier agent knew this container as running.
@@ -43,8 +59,8 @@ impl Gaps {
         }
     }
 
-    /// Tells of all gaps, before this agent's first sign of life: should it be killed, the next one has nothing to make
-    /// up for. Returned are those containers that are not there any more. Their ends are to be asked for.
+    /// Tells of the gaps of all that have a name. Returned are those containers that are not there any more: their ends
+    /// are to be asked for.
     pub(super) fn settle(
         &mut self,
         is_there: impl Fn(&ContainerId) -> bool,
@@ -87,7 +103,8 @@ impl Gaps {
         now: Timestamp,
         out: &mut Vec<Write>,
     ) {
-        let from = self.from.unwrap_or(now);
+        let told = self.told.get(&identity.id).copied();
+        let from = self.from.max(told).unwrap_or(now);
         let seconds = now.duration_since(from).as_secs();
         let why = format!("no driftline ran on this node for {seconds} s");
         let notice = Notice {
@@ -97,10 +114,53 @@ impl Gaps {
             time: from,
             last: now,
         };
-        out.push(Write::Gap { container: Some(identity.id.clone()), from, to: now, why });
         // A sandbox does nothing that could have been missed.
-        if identity.role == Role::Container {
-            out.push(Write::Event(Box::new(notice.event(&context(origin, tier)))));
+        let event = (identity.role == Role::Container)
+            .then(|| Box::new(notice.event(&context(origin, tier))));
+        out.push(Write::Gap { container: Some(identity.id.clone()), from, to: now, why, event });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::{drift::sample, store::LedgerEntry};
+
+    #[tokio::test]
+    async fn an_agent_killed_before_its_first_sign_of_life_leaves_no_gap_to_be_told_twice() {
+        let at = |seconds| sample::start() + SignedDuration::from_secs(seconds);
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let id = ContainerId::parse(&"a".repeat(64)).unwrap();
+        let mut identity = Identity::of_path(id.clone(), None, None);
+        identity.source = Source::Runtime;
+        let entry = LedgerEntry {
+            identity,
+            cgroup: None,
+            node: "node-1".to_owned(),
+            seen: at(0),
+            capture: Capture::FromStart,
+            tier: None,
+            baseline: None,
+            lost: 0,
+        };
+        let container = Write::Container(Box::new(entry));
+        store.commit(vec![container, Write::Heartbeat(at(1))]).await.unwrap();
+
+        let machine = Machine { host_name: "node-1".to_owned(), name: None, cluster: None };
+        for now in [at(5), at(9)] {
+            let mut gaps = Gaps::open(&store).await.unwrap();
+            assert!(!gaps.are_told());
+            let mut out = Vec::new();
+            assert!(gaps.settle(|_| true, &machine, "full", now, &mut out).is_empty());
+            assert!(gaps.are_told());
+            store.commit(out).await.unwrap();
         }
+        let gaps = store.gaps(Some(&id)).await.unwrap();
+        let gaps: Vec<_> = gaps.into_iter().map(|(from, to, _)| (from, to)).collect();
+        assert_eq!(gaps, [(at(1), at(5)), (at(5), at(9))]);
+        assert_eq!(store.events_after(0, 9).await.unwrap().len(), 2, "each with its event");
     }
 }

@@ -84,7 +84,7 @@ async fn run<T: Task>(
 ) -> Result<ExitCode, Error> {
     let hierarchy = Hierarchy::find()?;
     let store = Store::open(&settings.store).await?;
-    let gaps = Gaps::new(store.last_heartbeat().await?, store.unfinished().await?);
+    let gaps = Gaps::open(&store).await?;
     let mut outlets = Outlets::open(&settings, &store).await?;
     let options = crate::sensor::Options { every_cgroup: true, ..settings.sensor };
     let mut sensor = Sensor::load(hierarchy.open()?, options)

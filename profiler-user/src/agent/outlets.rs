@@ -87,7 +87,7 @@ impl Outlets {
 
     pub(super) async fn write(&mut self, writes: Vec<Write>) {
         for write in writes {
-            if let Write::Event(event) = &write
+            if let Some(event) = write.event()
                 && event.action == Action::Created
             {
                 self.drifts += 1;

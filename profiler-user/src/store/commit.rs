@@ -42,13 +42,12 @@ impl Store {
         let mut head = Head::read(connection).await.map_err(failed)?;
         let mut events = 0;
         for write in writes {
-            if let Write::Event(event) = write {
+            if let Some(event) = write.event_mut() {
                 events += 1;
                 let (keys, line) = head.link(event)?;
                 keys.insert(connection, head.seq, &line).await.map_err(failed)?;
-            } else {
-                upsert::apply(connection, write).await.map_err(failed)?;
             }
+            upsert::apply(connection, write).await.map_err(failed)?;
         }
         Ok(Committed { events, newest: head.seq })
     }

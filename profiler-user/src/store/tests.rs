@@ -203,8 +203,13 @@ async fn the_view_of_a_container_only_gets_worse() {
         let row = store.container(&id(digit)).await.unwrap().unwrap();
         assert_eq!(row.capture, expected, "{old:?}, then {new:?}");
     }
-    let gap =
-        |container| Write::Gap { container, from: at(0), to: at(9), why: "upgrade".to_owned() };
+    let gap = |container| Write::Gap {
+        container,
+        from: at(0),
+        to: at(9),
+        why: "upgrade".to_owned(),
+        event: None,
+    };
     store.commit(vec![gap(Some(id('0'))), gap(None)]).await.unwrap();
     assert_eq!(store.container(&id('0')).await.unwrap().unwrap().capture, Gaps);
     for container in [Some(id('0')), None] {

@@ -94,7 +94,7 @@ pub(super) async fn apply(to: &mut SqliteConnection, write: &Write) -> sqlx::Res
         Write::Heartbeat(at) => {
             sqlx::query(HEARTBEAT).bind(nanoseconds(*at)).execute(to).await?;
         }
-        Write::Gap { container, from, to: until, why } => {
+        Write::Gap { container, from, to: until, why, event: _ } => {
             let id = container.as_ref().map(ContainerId::as_str);
             let query =
                 sqlx::query(GAP).bind(id).bind(nanoseconds(*from)).bind(nanoseconds(*until));

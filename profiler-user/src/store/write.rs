@@ -28,7 +28,31 @@ pub enum Write {
     /// The agent is alive.
     Heartbeat(Timestamp),
     /// Nobody watched; without a container, the whole node.
-    Gap { container: Option<ContainerId>, from: Timestamp, to: Timestamp, why: String },
+    Gap {
+        container: Option<ContainerId>,
+        from: Timestamp,
+        to: Timestamp,
+        why: String,
+        /// What is told of it: both are written, or none.
+        event: Option<Box<Event>>,
+    },
+}
+
+impl Write {
+    /// The event that this adds to the history.
+    pub fn event(&self) -> Option<&Event> {
+        match self {
+            Self::Event(event) | Self::Gap { event: Some(event), .. } => Some(event),
+            _ => None,
+        }
+    }
+
+    pub(super) fn event_mut(&mut self) -> Option<&mut Event> {
+        match self {
+            Self::Event(event) | Self::Gap { event: Some(event), .. } => Some(event),
+            _ => None,
+        }
+    }
 }
 
 /// What a commit added.

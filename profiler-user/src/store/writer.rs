@@ -161,7 +161,7 @@ impl Task {
         eprintln!("driftline: the store is written to again; {missing} records are missing");
         if missing > 0 {
             let why = format!("the store could not be written to; {missing} records are missing");
-            let gap = Write::Gap { container: None, from, to: Timestamp::now(), why };
+            let gap = Write::Gap { container: None, from, to: Timestamp::now(), why, event: None };
             if let Err(error) = self.store.commit(vec![gap]).await {
                 eprintln!("driftline: {error}");
             }
