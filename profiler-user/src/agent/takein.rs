@@ -21,10 +21,24 @@ const RUNTIMES: [&str; 4] = ["runc", "crun", "youki", "runsc"];
 pub(super) fn is_running(pids: &[u32]) -> bool {
     pids.iter().any(|pid| {
         let Ok(executable) = fs::read_link(format!("/proc/{pid}/exe")) else { return false };
-        let name = executable.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let name = name.trim_start_matches("memfd:").trim_end_matches(" (deleted)");
-        !RUNTIMES.iter().any(|runtime| name == *runtime || name.starts_with("runc_cloned"))
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        !is_runtime(&executable, &command)
     })
+}
+
+/// By the executable's link and the command line in /proc. runc runs itself through a mount of its own file that is not
+/// in any tree: the link then reads `/`.
+fn is_runtime(executable: &Path, command: &[u8]) -> bool {
+    let is_known = |name: &str| RUNTIMES.contains(&name);
+    if executable == Path::new("/") {
+        let mut args = command.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+        let program = args.next().unwrap_or_default();
+        return is_known(program.rsplit('/').next().unwrap_or_default())
+            && args.next().is_some_and(|arg| arg == "init");
+    }
+    let name = executable.file_name().unwrap_or_default().to_string_lossy();
+    // Where runc cannot mount, it copies itself into memory.
+    is_known(name.trim_end_matches(" (deleted)")) || executable.starts_with("/memfd:runc_cloned:")
 }
 
 /// Tells the observer what runs and listens. What is gone by now is left out.
@@ -140,6 +154,22 @@ mod tests {
         assert_eq!(listener(mapped, address_v6), Some(("127.0.0.1:80".parse().unwrap(), 12)));
         let established = line.replace(" 0A ", " 01 ");
         assert_eq!(listener(&established, address_v4), None);
+    }
+
+    #[test]
+    fn a_runtime_on_its_way_in_is_no_program_of_the_containers() {
+        for (executable, command, expected) in [
+            ("/usr/sbin/runc", "runc\0init\0", true),
+            ("/memfd:runc_cloned:/proc/self/exe (deleted)", "runc\0init\0", true),
+            ("/usr/bin/crun", "/usr/bin/crun\0start\0", true),
+            ("/", "/usr/sbin/runc\0init\0", true),
+            ("/", "/usr/sbin/runc\0start\0", false),
+            ("/", "/bin/sh\0init\0", false),
+            ("/bin/sh", "/usr/sbin/runc\0init\0", false),
+        ] {
+            let found = is_runtime(Path::new(executable), command.as_bytes());
+            assert_eq!(found, expected, "{executable} {command:?}");
+        }
     }
 
     #[test]
