@@ -59,6 +59,8 @@ pub(super) struct Node<T: Task> {
     ticks: u64,
     /// Cgroups that were gone at the last sweep.
     gone: HashSet<u64>,
+    /// Runs, says a runtime, and has no cgroup that was found.
+    listed: HashSet<ContainerId>,
     pub(super) out: Vec<Write>,
 }
 
@@ -76,6 +78,7 @@ impl<T: Task> Node<T> {
             unseen: 0,
             ticks: 0,
             gone: HashSet::new(),
+            listed: HashSet::new(),
             out: Vec::new(),
         })
     }
