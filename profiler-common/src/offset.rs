@@ -42,6 +42,7 @@ macro_rules! for_each_offset {
             UPID_SIZE = "upid", "";
             MM_ARG_START = "mm_struct", "arg_start";
             MM_ARG_END = "mm_struct", "arg_end";
+            MM_EXE_FILE = "mm_struct", "exe_file";
             BPRM_FILE = "linux_binprm", "file";
             BPRM_FILENAME = "linux_binprm", "filename";
             FILES_FDT = "files_struct", "fdt";
@@ -57,11 +58,14 @@ macro_rules! for_each_offset {
             PATH_DENTRY = "path", "dentry";
             DENTRY_PARENT = "dentry", "d_parent";
             DENTRY_NAME = "dentry", "d_name.name";
+            DENTRY_HASH = "dentry", "d_name.hash";
+            DENTRY_LEN = "dentry", "d_name.len";
             VFSMOUNT_ROOT = "vfsmount", "mnt_root";
             MOUNT_MNT = "mount", "mnt";
             MOUNT_PARENT = "mount", "mnt_parent";
             MOUNT_MOUNTPOINT = "mount", "mnt_mountpoint";
             INODE_INO = "inode", "i_ino";
+            INODE_GENERATION = "inode", "i_generation";
             INODE_NLINK = "inode", "i_nlink";
             INODE_SB = "inode", "i_sb";
             SB_DEV = "super_block", "s_dev";

@@ -14,6 +14,7 @@ use crate::{
     kernel::{DIAGNOSTICS, load, offset, read},
     path::{self, Place},
     record::{Record, ScratchMap},
+    seen,
 };
 
 #[map]
@@ -62,6 +63,7 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
             load::<u64>(mm, &offset::MM_ARG_END),
         )
     };
+    seen::executed(container, file);
     if read::<u32>(inode, &offset::INODE_NLINK) == Some(0) {
         flags |= EXEC_FILELESS;
     }

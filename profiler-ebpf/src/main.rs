@@ -29,10 +29,13 @@ mod exit;
 mod fork;
 mod join;
 mod kernel;
+mod limit;
 mod listen;
+mod near;
 mod open;
 mod path;
 mod record;
+mod seen;
 mod sock_state;
 mod syscall;
 

@@ -18,8 +18,10 @@ use crate::{
     container::Container,
     exec::device,
     kernel::{at, load, offset, read},
+    near::{self, Asker, Whereabouts},
     path::{self, Place},
     record::{Record, ScratchMap},
+    seen::{Class, Fingerprint, Scope},
 };
 
 const FMODE_READ: u32 = 1;
@@ -44,26 +46,45 @@ static CLAIMED_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 /// `int security_file_open(struct file *file)`: permission was checked, the open is about to happen.
 #[fentry(function = "security_file_open")]
 pub(crate) fn open_file(ctx: FEntryContext) -> i32 {
+    let file: *const u8 = ctx.arg(0);
+    // SAFETY: the hook's argument is BTF-typed.
+    let (mode, flags) =
+        unsafe { (load::<u32>(file, &offset::FILE_MODE), load::<u32>(file, &offset::FILE_FLAGS)) };
+    let Some(access) = access(mode, flags, flags) else { return 0 };
+    let known = match near::current(Asker::Open) {
+        Whereabouts::Outside => return 0,
+        Whereabouts::Unclear => None,
+        Whereabouts::Inside(near) => {
+            // SAFETY: this program's own.
+            let (container, root) = unsafe { near::container_and_root(near) };
+            let scope = Scope { container, root };
+            Fingerprint::of_executable(&scope, Class::Open, access)
+                .and_then(|known| known.with_file(file, &scope))
+        }
+    };
+    if known.is_some_and(Fingerprint::is_known) {
+        return 0;
+    }
     if let Some(container) = Container::current_started()
-        && opened(ctx.arg(0), &container).is_none()
+        && container.may_send(Kind::Open)
     {
-        container.count_lost(Kind::Open);
+        match opened(file, access, &container) {
+            Some(submitted) => {
+                if submitted && let Some(known) = known {
+                    known.keep();
+                }
+            }
+            None => container.count_lost(Kind::Open),
+        }
     }
     0
 }
 
-/// None if something could not be read.
+/// Whether its event got through. None if something could not be read.
 #[inline(always)]
-fn opened(file: *const u8, container: &Container) -> Option<()> {
+fn opened(file: *const u8, access: u32, container: &Container) -> Option<bool> {
     // SAFETY: the hook's argument is BTF-typed.
-    let (mode, flags, inode) = unsafe {
-        (
-            load::<u32>(file, &offset::FILE_MODE),
-            load::<u32>(file, &offset::FILE_FLAGS),
-            load::<*const u8>(file, &offset::FILE_INODE),
-        )
-    };
-    let Some(access) = access(mode, flags, flags) else { return Some(()) };
+    let inode = unsafe { load::<*const u8>(file, &offset::FILE_INODE) };
     let mut record = Record::<Open>::new(&OPEN_SCRATCH)?;
     // The kernel prints what the task sees from its own root.
     let path = if Place::task_root()?.addresses() == container.root() {
@@ -72,8 +93,7 @@ fn opened(file: *const u8, container: &Container) -> Option<()> {
     } else {
         path::push(&mut record, container, Place::at(file, &offset::FILE_PATH))
     };
-    submit(record, container, access, inode, path, PathPart::NONE);
-    Some(())
+    Some(submit(record, container, access, inode, path, PathPart::NONE))
 }
 
 /// `void sys_exit(struct pt_regs *regs, long ret)`
@@ -105,9 +125,19 @@ fn returned(opening: &Opening, descriptor: u64, container: &Container) -> Option
     let inode = read::<*const u8>(file, &offset::FILE_INODE)?;
     // The open itself clears O_TRUNC from the file's flags.
     let Some(access) = access(mode, flags, opening.flags as u32) else { return Some(()) };
+    let scope = Scope::of(container);
+    let known = Fingerprint::of_executable(&scope, Class::Open, access)
+        .and_then(|known| known.with_found_file(file, &scope));
+    if known.is_some_and(Fingerprint::is_known) || !container.may_send(Kind::Open) {
+        return Some(());
+    }
     let mut record = Record::<Open>::new(&OPEN_SCRATCH)?;
     let path = path::push(&mut record, container, Place::at(file, &offset::FILE_PATH));
-    submit(record, container, access, inode, path, PathPart::NONE);
+    if submit(record, container, access, inode, path, PathPart::NONE)
+        && let Some(known) = known
+    {
+        known.keep();
+    }
     Some(())
 }
 
@@ -128,6 +158,9 @@ fn claimed(opening: &Opening, container: &Container, flags: u32) -> Option<()> {
     }
     if opening.path == 0 {
         return None;
+    }
+    if !container.may_send(Kind::Open) {
+        return Some(());
     }
     let mut record = Record::<Open>::new(&CLAIMED_SCRATCH)?;
     let path = record.push_user_path(opening.path);
@@ -196,7 +229,7 @@ fn submit(
     inode: *const u8,
     path: PathPart,
     base: PathPart,
-) {
+) -> bool {
     let unnamed = read::<u32>(inode, &offset::INODE_NLINK) == Some(0);
     let flags = access | if unnamed { OPEN_UNNAMED } else { 0 };
     let fixed = Open {
@@ -207,5 +240,5 @@ fn submit(
         path,
         base,
     };
-    record.submit(container, Kind::Open, fixed);
+    record.submit(container, Kind::Open, fixed)
 }

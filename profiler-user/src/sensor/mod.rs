@@ -8,7 +8,7 @@ mod offsets;
 mod probes;
 mod records;
 
-use std::os::fd::AsFd;
+use std::{io::Read as _, os::fd::AsFd};
 
 use anyhow::Context;
 use aya::{Btf, Ebpf, EbpfLoader, maps::HashMap};
@@ -22,6 +22,11 @@ use crate::cgroup::CgroupId;
 
 /// The kernel side, built by this crate's build script.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/profiler-ebpf"));
+
+/// Events a second that a container may send in the long run, of those whose objects may be new each time.
+pub const RATE: u64 = 20_000;
+/// And at once.
+const BURST: u64 = 2 * RATE;
 
 /// Loaded and attached probes; dropping it detaches them.
 pub struct Sensor {
@@ -46,6 +51,15 @@ impl Default for Options {
     }
 }
 
+/// What fingerprints in the kernel begin with and are multiplied by: nobody outside is to find two that are equal.
+fn secret() -> std::io::Result<(u64, u64)> {
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    let (words, _) = bytes.as_chunks::<8>();
+    // An odd factor loses nothing.
+    Ok((u64::from_ne_bytes(words[0]), u64::from_ne_bytes(words[1]) | 1))
+}
+
 /// The state as the kernel's map holds it.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -65,12 +79,17 @@ impl Sensor {
         let btf = Btf::from_sys_fs().context("reading the kernel's BTF")?;
         let diagnostics = u32::from(options.diagnostics);
         let every_cgroup = u32::from(options.every_cgroup);
+        let (seed, factor) = secret().context("asking the kernel for random numbers")?;
         let mut loader = EbpfLoader::new();
         loader
             .btf(Some(&btf))
             .map_max_entries("EVENTS", options.buffer)
             .override_global("DIAGNOSTICS", &diagnostics, true)
-            .override_global("EVERY_CGROUP", &every_cgroup, true);
+            .override_global("EVERY_CGROUP", &every_cgroup, true)
+            .override_global("SEED", &seed, true)
+            .override_global("FACTOR", &factor, true)
+            .override_global("RATE", &RATE, true)
+            .override_global("BURST", &BURST, true);
         for (name, offset) in &offsets {
             loader.override_global(name, offset, true);
         }
@@ -114,7 +133,25 @@ impl Sensor {
     /// Counts what happens in `cgroup` as the doing of the container whose outermost cgroup is `container`.
     pub fn assign(&mut self, cgroup: CgroupId, container: CgroupId) -> anyhow::Result<()> {
         let mut cgroups = HashMap::<_, u64, u64>::try_from(self.map("CGROUPS")?)?;
-        cgroups.insert(cgroup.0, container.0, 0).context("tracking a container's cgroup")
+        cgroups.insert(cgroup.0, container.0, 0).context("tracking a container's cgroup")?;
+        self.outdate()
+    }
+
+    /// What each processor keeps of the container that it last met no longer holds.
+    fn outdate(&mut self) -> anyhow::Result<()> {
+        // The kernel counts in the lower half.
+        self.count_up("GENERATION", 1 << 32)
+    }
+
+    /// Lets everything cross again that has crossed before: it is to be judged anew.
+    pub fn forget_seen(&mut self) -> anyhow::Result<()> {
+        self.count_up("EPOCH", 1)
+    }
+
+    fn count_up(&mut self, map: &'static str, by: u64) -> anyhow::Result<()> {
+        let mut count = aya::maps::Array::<_, u64>::try_from(self.map(map)?)?;
+        let value = count.get(&0, 0).with_context(|| format!("reading the map {map}"))?;
+        count.set(0, value.wrapping_add(by), 0).with_context(|| format!("writing the map {map}"))
     }
 
     /// Captures nothing more of this cgroup; unknown ones are none of ours anyway.
@@ -123,7 +160,7 @@ impl Sensor {
         let _may_be_gone = cgroups.remove(&cgroup.0);
         let mut containers = HashMap::<_, u64, State>::try_from(self.map("CONTAINERS")?)?;
         let _may_be_gone = containers.remove(&cgroup.0);
-        Ok(())
+        self.outdate()
     }
 
     /// Whether the kernel captures this cgroup.
@@ -147,7 +184,8 @@ impl Sensor {
     /// The stream of records; once only.
     pub fn records(&mut self) -> anyhow::Result<Records> {
         let map = self.ebpf.take_map("EVENTS").context("the record stream was already taken")?;
-        Records::new(map)
+        let attended = self.ebpf.take_map("ATTENDED").context("the record stream was taken")?;
+        Records::new(map, attended)
     }
 
     /// Runs of probes that the kernel skipped because the same probe was already running on that CPU.

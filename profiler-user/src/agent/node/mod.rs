@@ -130,13 +130,16 @@ impl<T: Task> Node<T> {
     /// About every second.
     pub(super) fn tick(&mut self) -> anyhow::Result<()> {
         let now = Timestamp::now();
+        let judged_anew = self.task.every_second(now);
         for container in self.containers.values_mut() {
             container.lost = [0; profiler_common::event::KINDS];
+            container.excess.now = 0;
             for cgroup in &container.cgroups {
                 let Ok(state) = self.around.sensor.state(CgroupId(*cgroup)) else { continue };
                 for (sum, lost) in container.lost.iter_mut().zip(state.lost) {
                     *sum += lost;
                 }
+                container.excess.now += state.limited;
             }
             for (kind, more) in container.untold_losses() {
                 self.around.metrics.lost(kind.name(), more);
@@ -147,9 +150,15 @@ impl<T: Task> Node<T> {
             let lost = container.lost_by_kind().iter().sum();
             if let State::Known { job: Some(job), .. } = &mut container.state {
                 self.task.tick(job, lost, now, &mut self.out);
+                if let Some(excess) = container.excess.untold(now) {
+                    self.task.limited(job, excess, now, &mut self.out);
+                }
             }
         }
-        self.task.every_second(now);
+        if judged_anew {
+            // After the jobs have changed over: what crosses from now on is judged by what is known now.
+            self.around.sensor.forget_seen()?;
+        }
         if self.around.gaps.are_told() {
             self.out.push(Write::Heartbeat(now));
         }
