@@ -25,8 +25,10 @@ mod cgroup;
 mod connect;
 mod container;
 mod exec;
+mod exec_file;
 mod exit;
 mod fork;
+mod inode;
 mod join;
 mod kernel;
 mod listen;
@@ -35,6 +37,7 @@ mod path;
 mod record;
 mod sock_state;
 mod syscall;
+mod user_text;
 
 #[cfg(not(test))]
 #[panic_handler]

@@ -8,7 +8,7 @@ use profiler_common::event::{COMPONENTS_MAX, PathForm, PathPart};
 
 use crate::{
     container::Container,
-    kernel::{at, load, offset, read},
+    kernel::{at, load, offset, read, same},
     record::Record,
 };
 
@@ -32,17 +32,27 @@ impl Place {
 
     /// The current task's root directory.
     #[inline(always)]
-    pub(crate) fn task_root() -> Option<Self> {
-        Self::at(Self::fs(), &offset::FS_ROOT)
+    pub(crate) fn task_root() -> Self {
+        let root = at::<u8>(Self::fs(), &offset::FS_ROOT);
+        // SAFETY: embedded in a BTF-typed structure.
+        unsafe {
+            Self { mount: load(root, &offset::PATH_MNT), dentry: load(root, &offset::PATH_DENTRY) }
+        }
     }
 
-    /// The two addresses, to be compared.
+    /// Whether it has these two addresses.
+    #[inline(always)]
+    pub(crate) fn is(self, (mount, dentry): (u64, u64)) -> bool {
+        same(self.mount as u64, mount) && same(self.dentry as u64, dentry)
+    }
+
+    /// The two addresses, to be kept.
     #[inline(always)]
     pub(crate) fn addresses(self) -> (u64, u64) {
         (self.mount as u64, self.dentry as u64)
     }
 
-    /// The current task's working directory.
+    /// The current task's working directory. None where the kernel may not be read.
     #[inline(always)]
     pub(crate) fn cwd() -> Option<Self> {
         Self::at(Self::fs(), &offset::FS_PWD)

@@ -1,7 +1,7 @@
 //! The ring buffer as an asynchronous stream of raw records.
 
 use anyhow::Context;
-use aya::maps::{Map, MapData, RingBuf};
+use aya::maps::{MapData, RingBuf};
 use bytes::Bytes;
 use tokio::io::unix::AsyncFd;
 
@@ -12,16 +12,20 @@ const BATCH: usize = 512;
 
 pub struct Records {
     ring: AsyncFd<RingBuf<MapData>>,
+    /// What came before the stream was taken.
+    early: Vec<Bytes>,
 }
 
 impl Records {
-    pub(super) fn new(map: Map) -> anyhow::Result<Self> {
-        let ring = RingBuf::try_from(map).context("opening the ring buffer")?;
-        Ok(Self { ring: poll::register(ring).context("waiting on the ring buffer")? })
+    pub(super) fn new(ring: RingBuf<MapData>, early: Vec<Bytes>) -> anyhow::Result<Self> {
+        Ok(Self { ring: poll::register(ring).context("waiting on the ring buffer")?, early })
     }
 
     /// The next records, at least one, in the order in which the kernel reserved them.
     pub async fn next(&mut self) -> anyhow::Result<Vec<Bytes>> {
+        if !self.early.is_empty() {
+            return Ok(std::mem::take(&mut self.early));
+        }
         loop {
             let mut ready = self.ring.readable_mut().await.context("waiting on the ring buffer")?;
             let batch = take(ready.get_inner_mut());
@@ -35,11 +39,14 @@ impl Records {
 
     /// What is there now, without waiting; empty once the buffer is drained.
     pub fn drain(&mut self) -> Vec<Bytes> {
+        if !self.early.is_empty() {
+            return std::mem::take(&mut self.early);
+        }
         take(self.ring.get_mut())
     }
 }
 
-fn take(ring: &mut RingBuf<MapData>) -> Vec<Bytes> {
+pub(super) fn take(ring: &mut RingBuf<MapData>) -> Vec<Bytes> {
     let mut batch = Vec::new();
     while batch.len() < BATCH
         && let Some(record) = ring.next()
