@@ -39,10 +39,12 @@ macro_rules! for_each_offset {
             SIGNAL_LIVE = "signal_struct", "live";
             PID_LEVEL = "pid", "level";
             PID_NUMBERS = "pid", "numbers";
+            PID_SIZE = "pid", "";
             UPID_SIZE = "upid", "";
             MM_ARG_START = "mm_struct", "arg_start";
             MM_ARG_END = "mm_struct", "arg_end";
             MM_EXE_FILE = "mm_struct", "exe_file";
+            BPRM_EXEC = "linux_binprm", "exec";
             BPRM_FILE = "linux_binprm", "file";
             BPRM_FILENAME = "linux_binprm", "filename";
             FILES_FDT = "files_struct", "fdt";

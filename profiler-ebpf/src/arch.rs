@@ -2,7 +2,10 @@
 
 use aya_ebpf::helpers::{bpf_get_current_task_btf, bpf_probe_read_user};
 
-use crate::kernel::{load, offset};
+use crate::{
+    kernel::{load, may_read, offset},
+    user_text,
+};
 
 /// `TS_COMPAT` in `thread_info.status`: the call came through `int 0x80` or a 32-bit entry.
 const TS_COMPAT: u32 = 2;
@@ -84,6 +87,11 @@ impl Call {
 /// The first field of the `struct open_how` that `openat2` has just read.
 #[inline(always)]
 fn how_flags(how: u64) -> u64 {
+    if !may_read() {
+        // Whatever says how it is opened stands in the lowest bytes.
+        let bytes = [user_text::byte(how), user_text::byte(how + 1), user_text::byte(how + 2), 0];
+        return u64::from(u32::from_le_bytes(bytes));
+    }
     // SAFETY: the helper checks the address.
     unsafe { bpf_probe_read_user(how as *const u64) }.unwrap_or(0)
 }

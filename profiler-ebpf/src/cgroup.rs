@@ -10,7 +10,7 @@ use profiler_common::event::{CgroupMade, CgroupRemoved, Kind};
 use crate::{
     atomic,
     container::{self, Container},
-    kernel::{EVERY_CGROUP, load, offset, read},
+    kernel::{EVERY_CGROUP, at, load, offset},
     record::{Record, ScratchMap, submit},
 };
 
@@ -45,12 +45,12 @@ pub(crate) fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
 fn made(cgroup: *const u8, path: *const u8) -> Option<()> {
     let child = id_in_unified(cgroup)?;
     // `self` is embedded; its parent is another cgroup's `self`, which knows its cgroup.
-    let parent = read::<*const u8>(
-        cgroup.wrapping_add(offset::CGROUP_SELF.load() as usize),
-        &offset::CSS_PARENT,
-    )?;
-    let parent = read::<*const u8>(parent, &offset::CSS_CGROUP)?;
-    container::adopt(child, id(parent)?);
+    // SAFETY: BTF-typed, from the hook's argument on.
+    let parent = unsafe {
+        let parent = load::<*const u8>(at(cgroup, &offset::CGROUP_SELF), &offset::CSS_PARENT);
+        id(load(parent, &offset::CSS_CGROUP))
+    };
+    container::adopt(child, parent);
     if EVERY_CGROUP.load() == 0 {
         return Some(());
     }
@@ -80,14 +80,19 @@ fn unseen() {
 #[inline(always)]
 fn id_in_unified(cgroup: *const u8) -> Option<u64> {
     // SAFETY: the hook's argument is BTF-typed.
-    let root = unsafe { load::<*const u8>(cgroup, &offset::CGROUP_ROOT) };
-    if read::<u32>(root, &offset::CGROUP_ROOT_HIERARCHY)? != 0 {
-        return None;
+    unsafe {
+        let root = load::<*const u8>(cgroup, &offset::CGROUP_ROOT);
+        let unified = load::<u32>(root, &offset::CGROUP_ROOT_HIERARCHY) == 0;
+        unified.then(|| id(cgroup))
     }
-    id(cgroup)
 }
 
+/// A cgroup's id.
+///
+/// # Safety
+/// `cgroup` must be a BTF-typed pointer.
 #[inline(always)]
-pub(crate) fn id(cgroup: *const u8) -> Option<u64> {
-    read(read::<*const u8>(cgroup, &offset::CGROUP_KN)?, &offset::KN_ID)
+pub(crate) unsafe fn id(cgroup: *const u8) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { load(load::<*const u8>(cgroup, &offset::CGROUP_KN), &offset::KN_ID) }
 }

@@ -84,7 +84,7 @@ impl Container {
 
     #[inline(always)]
     fn keep_root(&self) {
-        let (mount, dentry) = Place::task_root().map_or((0, 0), Place::addresses);
+        let (mount, dentry) = Place::task_root().addresses();
         // SAFETY: as in `started`.
         unsafe {
             core::ptr::write_volatile(&raw mut (*self.state).root_mount, mount);

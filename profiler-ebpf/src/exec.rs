@@ -10,12 +10,17 @@ use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, Exec, Kin
 
 use crate::{
     container::Container,
+    exec_file,
+    inode::Inode,
     join::{self, Origin},
-    kernel::{DIAGNOSTICS, load, offset, read},
+    kernel::{DIAGNOSTICS, load, may_read, offset, read},
     path::{self, Place},
     record::{Record, ScratchMap},
     seen,
 };
+
+/// Nested pid namespaces in which a process is known by its own number where only typed pointers are left.
+const PID_LEVELS: u32 = 4;
 
 #[map]
 static EXEC_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
@@ -64,14 +69,28 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
         )
     };
     seen::executed(container, file);
-    if read::<u32>(inode, &offset::INODE_NLINK) == Some(0) {
+    // SAFETY: the same.
+    let inode = unsafe { Inode::load(inode) };
+    if inode.unnamed {
         flags |= EXEC_FILELESS;
     }
 
     let mut record = Record::<Exec>::new(&EXEC_SCRATCH)?;
-    let executable = path::push(&mut record, container, Place::at(file, &offset::FILE_PATH));
-    let given = record.push_kernel_path(filename);
-    let cwd = path::push(&mut record, container, Place::cwd());
+    let (executable, given, cwd) = if may_read() {
+        (
+            path::push(&mut record, container, Place::at(file, &offset::FILE_PATH)),
+            record.push_kernel_path(filename),
+            path::push(&mut record, container, Place::cwd()),
+        )
+    } else {
+        // SAFETY: a BTF-typed pointer; the string's copy at the top of the new stack.
+        let copy = unsafe { load::<u64>(bprm, &offset::BPRM_EXEC) };
+        (
+            exec_file::push_executable(&mut record, file),
+            record.push_user_text(copy),
+            exec_file::push_cwd(&mut record, file),
+        )
+    };
     let args_total = arg_end.wrapping_sub(arg_start);
     let args = record.push_args(arg_start, args_total);
     let header = container.header(Kind::Exec, flags);
@@ -80,10 +99,10 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
     }
     let fixed = Exec {
         header,
-        inode: read(inode, &offset::INODE_INO).unwrap_or(0),
+        inode: inode.number,
         parent_pid: parent(task),
         vpid: vpid(task),
-        device: device(inode),
+        device: inode.device,
         args,
         args_total: args_total as u32,
         padding: 0,
@@ -99,24 +118,29 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
 #[inline(always)]
 fn parent(task: *const u8) -> u32 {
     // SAFETY: `task` is BTF-typed.
-    let parent = unsafe { load::<*const u8>(task, &offset::TASK_REAL_PARENT) };
-    read(parent, &offset::TASK_TGID).unwrap_or(0)
+    unsafe { load(load::<*const u8>(task, &offset::TASK_REAL_PARENT), &offset::TASK_TGID) }
 }
 
-/// The task's id in its innermost pid namespace.
+/// The task's id in its innermost pid namespace; 0 where it is not known.
 #[inline(always)]
 pub(crate) fn vpid(task: *const u8) -> u32 {
     // SAFETY: `task` is BTF-typed.
-    let pid = unsafe { load::<*const u8>(task, &offset::TASK_THREAD_PID) };
-    let Some(level) = read::<u32>(pid, &offset::PID_LEVEL) else { return 0 };
-    let upid = pid.wrapping_add((level * offset::UPID_SIZE.load()) as usize);
-    read(upid, &offset::PID_NUMBERS).unwrap_or(0)
-}
-
-/// The device number of an inode's filesystem.
-#[inline(always)]
-pub(crate) fn device(inode: *const u8) -> u32 {
-    read::<*const u8>(inode, &offset::INODE_SB)
-        .and_then(|superblock| read(superblock, &offset::SB_DEV))
-        .unwrap_or(0)
+    let (pid, level) = unsafe {
+        let pid = load::<*const u8>(task, &offset::TASK_THREAD_PID);
+        (pid, load::<u32>(pid, &offset::PID_LEVEL))
+    };
+    if may_read() {
+        let upid = pid.wrapping_add((level * offset::UPID_SIZE.load()) as usize);
+        return read(upid, &offset::PID_NUMBERS).unwrap_or(0);
+    }
+    // Typed pointers take constant offsets only, and past the structure's end only where its type says that it goes on.
+    let levels = if offset::PID_SIZE.load() > offset::PID_NUMBERS.load() { 1 } else { PID_LEVELS };
+    for known in 0..PID_LEVELS {
+        if known < levels && level == known {
+            let upid = pid.wrapping_add((known * offset::UPID_SIZE.load()) as usize);
+            // SAFETY: an element of an array in a BTF-typed structure.
+            return unsafe { load(upid, &offset::PID_NUMBERS) };
+        }
+    }
+    0
 }

@@ -6,7 +6,7 @@ use profiler_common::event::{Exit, Kind};
 use crate::{
     container::Container,
     join,
-    kernel::{load, offset, read},
+    kernel::{load, offset},
     record::submit,
 };
 
@@ -20,7 +20,8 @@ pub(crate) fn exit(ctx: BtfTracePointContext) -> i32 {
         (load::<*const u8>(task, &offset::TASK_SIGNAL), load::<u32>(task, &offset::TASK_EXIT_CODE))
     };
     // Two last threads that end at once may both see 0: the record is then repeated, never missing.
-    if read::<u32>(signal, &offset::SIGNAL_LIVE) != Some(0) {
+    // SAFETY: BTF-typed, one step further.
+    if unsafe { load::<u32>(signal, &offset::SIGNAL_LIVE) } != 0 {
         return 0;
     }
     if join::ended(&container) || !container.started() {

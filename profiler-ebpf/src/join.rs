@@ -14,7 +14,7 @@ use aya_ebpf::{
 use crate::{
     cgroup,
     container::Container,
-    kernel::{EVERY_CGROUP, load, offset, read},
+    kernel::{EVERY_CGROUP, load, offset, same},
     path::Place,
 };
 
@@ -55,9 +55,9 @@ pub(crate) fn cgroup_attach(ctx: BtfTracePointContext) -> i32 {
 
 #[inline(always)]
 fn attached(cgroup: *const u8, task: *const u8) -> Option<()> {
-    let container = Container::of_cgroup(cgroup::id(cgroup)?)?;
-    // SAFETY: the hook's argument is BTF-typed.
-    let process = unsafe { load::<u32>(task, &offset::TASK_TGID) };
+    // SAFETY: the hook's arguments are BTF-typed.
+    let (id, process) = unsafe { (cgroup::id(cgroup), load::<u32>(task, &offset::TASK_TGID)) };
+    let container = Container::of_cgroup(id)?;
     // What a process does to its own kind within its container is no coming in. One that moves itself is there by now:
     // it was before, too, if it has the container's root directory.
     if Container::current().is_some_and(|current| current.id == container.id)
@@ -66,16 +66,13 @@ fn attached(cgroup: *const u8, task: *const u8) -> Option<()> {
         return None;
     }
     // Not that of who is moved: runc enters the container's namespaces before it moves itself in for an exec.
-    // SAFETY: the helper returns a BTF-typed pointer.
-    let mover = unsafe { bpf_get_current_task_btf() }.cast::<u8>().cast_const();
-    mark(process, &container, namespace(mover)?);
+    mark(process, &container, namespace());
     Some(())
 }
 
 #[inline(always)]
 fn has_root_of(container: &Container) -> bool {
-    container.started()
-        && Place::task_root().is_some_and(|root| root.addresses() == container.root())
+    container.started() && Place::task_root().is(container.root())
 }
 
 /// A child made inside by a process outside, or by one that has itself run nothing yet. Some where the child is
@@ -85,13 +82,16 @@ pub(crate) fn forked(child: *const u8, process: u32) -> Option<()> {
     if EVERY_CGROUP.load() == 0 {
         return None;
     }
-    let set = read::<*const u8>(child, &offset::TASK_CGROUPS)?;
-    let container = Container::of_cgroup(cgroup::id(read(set, &offset::CSS_SET_CGROUP)?)?)?;
+    // SAFETY: BTF-typed, from the hook's argument on.
+    let cgroup = unsafe {
+        let set = load::<*const u8>(child, &offset::TASK_CGROUPS);
+        cgroup::id(load(set, &offset::CSS_SET_CGROUP))
+    };
+    let container = Container::of_cgroup(cgroup)?;
     let inside = Container::current().is_some_and(|current| current.id == container.id);
     // Not the child's: crun makes it in the container's mount namespace.
     let namespace = if !inside {
-        // SAFETY: the helper returns a BTF-typed pointer.
-        namespace(unsafe { bpf_get_current_task_btf() }.cast::<u8>().cast_const())?
+        namespace()
     } else if container.joining() != 0 {
         find(&container)?.namespace
     } else {
@@ -114,9 +114,7 @@ pub(crate) fn executed(container: &Container) -> Origin {
         return Origin::Inside;
     }
     let Some(joining) = find(container) else { return Origin::Inside };
-    // SAFETY: the helper returns a BTF-typed pointer.
-    let task = unsafe { bpf_get_current_task_btf() }.cast::<u8>().cast_const();
-    if namespace(task) == Some(joining.namespace) {
+    if same(namespace(), joining.namespace) {
         return Origin::Runtime;
     }
     forget(container);
@@ -164,8 +162,12 @@ fn current() -> u32 {
     (bpf_get_current_pid_tgid() >> 32) as u32
 }
 
+/// The current task's mount namespace, as an address that is only compared.
 #[inline(always)]
-fn namespace(task: *const u8) -> Option<u64> {
-    let proxy = read::<*const u8>(task, &offset::TASK_NSPROXY)?;
-    read(proxy, &offset::NSPROXY_MNT)
+fn namespace() -> u64 {
+    // SAFETY: BTF-typed, from what the helper returns on.
+    unsafe {
+        let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
+        load(load::<*const u8>(task, &offset::TASK_NSPROXY), &offset::NSPROXY_MNT)
+    }
 }

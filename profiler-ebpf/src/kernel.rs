@@ -26,6 +26,17 @@ pub(crate) static DIAGNOSTICS: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static EVERY_CGROUP: Global<u32> = Global::new(0);
 
+/// 0 where lockdown forbids `bpf_probe_read_kernel`. There aya turns reads of user memory into calls that are forbidden
+/// too: both are pruned by this constant, since one such call in live code has the whole program refused.
+#[unsafe(no_mangle)]
+pub(crate) static KERNEL_READS: Global<u32> = Global::new(1);
+
+/// Whether the reading helpers may be called.
+#[inline(always)]
+pub(crate) fn may_read() -> bool {
+    KERNEL_READS.load() != 0
+}
+
 /// The address of a field; for direct loads through BTF-typed pointers and for embedded structures.
 #[inline(always)]
 pub(crate) fn at<T>(base: *const u8, offset: &Global<u32>) -> *const T {
@@ -42,9 +53,39 @@ pub(crate) unsafe fn load<T: Copy>(base: *const u8, offset: &Global<u32>) -> T {
     unsafe { core::ptr::read_volatile(at::<T>(base, offset)) }
 }
 
-/// Reads a field through any kernel pointer.
+/// Reads a field through any kernel pointer. None, always, where lockdown forbids it: whatever can be loaded through typed
+/// pointers is therefore loaded.
 #[inline(always)]
 pub(crate) fn read<T: Copy>(base: *const u8, offset: &Global<u32>) -> Option<T> {
+    if !may_read() {
+        return None;
+    }
     // SAFETY: the helper checks the address.
     unsafe { bpf_probe_read_kernel(at::<T>(base, offset)) }.ok()
+}
+
+/// Whether two values are equal, by one comparison: of addresses in typed pointers the verifier allows no other arithmetic,
+/// and the compiler likes to fold two comparisons into some.
+#[inline(always)]
+pub(crate) fn same(one: u64, other: u64) -> bool {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut same: u64 = 1;
+        // SAFETY: registers only.
+        unsafe {
+            core::arch::asm!(
+                "if {one} == {other} goto +1",
+                "{same} = 0",
+                one = in(reg) one,
+                other = in(reg) other,
+                same = inout(reg) same,
+                options(nomem, nostack),
+            );
+        }
+        same != 0
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        one == other
+    }
 }

@@ -25,8 +25,10 @@ mod cgroup;
 mod connect;
 mod container;
 mod exec;
+mod exec_file;
 mod exit;
 mod fork;
+mod inode;
 mod join;
 mod kernel;
 mod limit;
@@ -38,6 +40,7 @@ mod record;
 mod seen;
 mod sock_state;
 mod syscall;
+mod user_text;
 
 #[cfg(not(test))]
 #[panic_handler]

@@ -16,8 +16,8 @@ use profiler_common::event::{
 use crate::{
     arch::{Call, Opening},
     container::Container,
-    exec::device,
-    kernel::{at, load, offset, read},
+    inode::Inode,
+    kernel::{at, load, may_read, offset, read},
     near::{self, Asker, Whereabouts},
     path::{self, Place},
     record::{Record, ScratchMap},
@@ -32,7 +32,7 @@ const FMODE_CREATED: u32 = 0x10_0000;
 /// Overlay's own open of the layer below, which follows every open of a merged file.
 const FMODE_NOACCOUNT: u32 = 0x2000_0000;
 /// `__FMODE_EXEC` in `f_flags`: the kernel opens a program to run it, which is `exec`'s to tell.
-const FMODE_EXEC: u32 = 0x20;
+pub(crate) const FMODE_EXEC: u32 = 0x20;
 const O_ACCMODE: u32 = 3;
 const O_TRUNC: u32 = 0o1000;
 const O_PATH: u32 = 0o1000_0000;
@@ -87,12 +87,14 @@ fn opened(file: *const u8, access: u32, container: &Container) -> Option<bool> {
     let inode = unsafe { load::<*const u8>(file, &offset::FILE_INODE) };
     let mut record = Record::<Open>::new(&OPEN_SCRATCH)?;
     // The kernel prints what the task sees from its own root.
-    let path = if Place::task_root()?.addresses() == container.root() {
+    let path = if !may_read() || Place::task_root().is(container.root()) {
         // SAFETY: `f_path` is embedded in a trusted `struct file`; this hook is on the kernel's list for `bpf_d_path`.
         unsafe { record.push_printed_path(at(file, &offset::FILE_PATH)) }
     } else {
         path::push(&mut record, container, Place::at(file, &offset::FILE_PATH))
     };
+    // SAFETY: BTF-typed, from the hook's argument.
+    let inode = unsafe { Inode::load(inode) };
     Some(submit(record, container, access, inode, path, PathPart::NONE))
 }
 
@@ -133,7 +135,7 @@ fn returned(opening: &Opening, descriptor: u64, container: &Container) -> Option
     }
     let mut record = Record::<Open>::new(&OPEN_SCRATCH)?;
     let path = path::push(&mut record, container, Place::at(file, &offset::FILE_PATH));
-    if submit(record, container, access, inode, path, PathPart::NONE)
+    if submit(record, container, access, Inode::read(inode), path, PathPart::NONE)
         && let Some(known) = known
     {
         known.keep();
@@ -177,7 +179,7 @@ fn claimed(opening: &Opening, container: &Container, flags: u32) -> Option<()> {
     // 3 is neither of the three modes; the kernel wants both permissions for it.
     let mode = if asked & O_ACCMODE == O_ACCMODE { 3 } else { (asked & O_ACCMODE) + 1 };
     let access = access(mode, 0, asked)? | OPEN_CLAIMED | flags;
-    submit(record, container, access, core::ptr::null(), path, base);
+    submit(record, container, access, Inode::UNKNOWN, path, base);
     Some(())
 }
 
@@ -213,6 +215,9 @@ fn file_of(descriptor: u64) -> Option<*const u8> {
         return None;
     }
     let slots = read::<*const *const u8>(table, &offset::FDT_FD)?;
+    if !may_read() {
+        return None;
+    }
     // SAFETY: the helper checks the address.
     let file = unsafe {
         aya_ebpf::helpers::bpf_probe_read_kernel(slots.wrapping_add(descriptor as usize))
@@ -226,16 +231,15 @@ fn submit(
     record: Record<Open>,
     container: &Container,
     access: u32,
-    inode: *const u8,
+    inode: Inode,
     path: PathPart,
     base: PathPart,
 ) -> bool {
-    let unnamed = read::<u32>(inode, &offset::INODE_NLINK) == Some(0);
-    let flags = access | if unnamed { OPEN_UNNAMED } else { 0 };
+    let flags = access | if inode.unnamed { OPEN_UNNAMED } else { 0 };
     let fixed = Open {
         header: container.header(Kind::Open, flags),
-        inode: read(inode, &offset::INODE_INO).unwrap_or(0),
-        device: device(inode),
+        inode: inode.number,
+        device: inode.device,
         padding: 0,
         path,
         base,

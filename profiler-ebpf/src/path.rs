@@ -8,7 +8,7 @@ use profiler_common::event::{COMPONENTS_MAX, PathForm, PathPart};
 
 use crate::{
     container::Container,
-    kernel::{at, load, offset, read},
+    kernel::{at, load, offset, read, same},
     record::Record,
 };
 
@@ -32,17 +32,27 @@ impl Place {
 
     /// The current task's root directory.
     #[inline(always)]
-    pub(crate) fn task_root() -> Option<Self> {
-        Self::at(Self::fs(), &offset::FS_ROOT)
+    pub(crate) fn task_root() -> Self {
+        let root = at::<u8>(Self::fs(), &offset::FS_ROOT);
+        // SAFETY: embedded in a BTF-typed structure.
+        unsafe {
+            Self { mount: load(root, &offset::PATH_MNT), dentry: load(root, &offset::PATH_DENTRY) }
+        }
     }
 
-    /// The two addresses, to be compared.
+    /// Whether it has these two addresses.
+    #[inline(always)]
+    pub(crate) fn is(self, (mount, dentry): (u64, u64)) -> bool {
+        same(self.mount as u64, mount) && same(self.dentry as u64, dentry)
+    }
+
+    /// The two addresses, to be kept.
     #[inline(always)]
     pub(crate) fn addresses(self) -> (u64, u64) {
         (self.mount as u64, self.dentry as u64)
     }
 
-    /// The current task's working directory.
+    /// The current task's working directory. None where the kernel may not be read.
     #[inline(always)]
     pub(crate) fn cwd() -> Option<Self> {
         Self::at(Self::fs(), &offset::FS_PWD)
@@ -81,6 +91,8 @@ fn walk<T>(
     root_dentry: u64,
 ) -> Option<PathForm> {
     let Place { mount: mut vfsmount, mut dentry } = place;
+    // The root of the mount that the walk came through last, with no name since.
+    let mut crossed = core::ptr::null();
     for _ in 0..COMPONENTS_MAX {
         if dentry as u64 == root_dentry && vfsmount as u64 == root_mount {
             return Some(PathForm::Names);
@@ -90,16 +102,19 @@ fn walk<T>(
             let mount = vfsmount.wrapping_sub(offset::MOUNT_MNT.load() as usize);
             let parent = read::<*const u8>(mount, &offset::MOUNT_PARENT)?;
             if parent == mount {
-                // The top of another mount namespace shows the same root; that of a detached mount does not.
-                let same_root = dentry as u64 == root_dentry;
+                // Another mount namespace shows the same root, at its top or on the mount that the kernel began with;
+                // a detached mount does not.
+                let same_root = dentry as u64 == root_dentry || crossed as u64 == root_dentry;
                 return Some(if same_root { PathForm::Names } else { PathForm::Detached });
             }
+            crossed = dentry;
             dentry = read(mount, &offset::MOUNT_MOUNTPOINT)?;
             vfsmount = at(parent, &offset::MOUNT_MNT);
             continue;
         }
         let name = read::<*const u8>(dentry, &offset::DENTRY_NAME)?;
         record.push_name(name)?;
+        crossed = core::ptr::null();
         let parent = read::<*const u8>(dentry, &offset::DENTRY_PARENT)?;
         if parent == dentry {
             return Some(PathForm::Unrooted);

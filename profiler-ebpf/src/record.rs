@@ -14,7 +14,7 @@ use aya_ebpf::{
 };
 use profiler_common::event::{ARGS_MAX, Kind, NAME_MAX, PATH_MAX, PathForm, PathPart};
 
-use crate::container::Container;
+use crate::{container::Container, kernel::may_read};
 
 /// Default size; the user side may override it.
 #[map]
@@ -37,7 +37,7 @@ fn wake_up() -> u64 {
 }
 
 /// The kernel's error for a path that does not fit.
-const ENAMETOOLONG: i64 = 36;
+pub(crate) const ENAMETOOLONG: i64 = 36;
 
 /// Room for one record: a fixed part and four parts of at most a path each. The per-CPU allocator ends at 32 KiB.
 const SCRATCH: usize = 20 * 1024;
@@ -94,7 +94,7 @@ impl<T> Record<T> {
     }
 
     #[inline(always)]
-    fn set_len(&self, len: u64) {
+    pub(crate) fn set_len(&self, len: u64) {
         // SAFETY: this probe's own scratch buffer.
         unsafe { (&raw mut (*self.scratch).len).write_volatile(len) }
     }
@@ -107,7 +107,7 @@ impl<T> Record<T> {
 
     /// Where the next part goes, if the longest one fits there.
     #[inline(always)]
-    fn end(&self) -> Option<*mut u8> {
+    pub(crate) fn end(&self) -> Option<*mut u8> {
         let len = self.len();
         if len > PARTS_END {
             return None;
@@ -128,6 +128,9 @@ impl<T> Record<T> {
     /// Appends a name of the kernel's, with its NUL.
     #[inline(always)]
     pub(crate) fn push_name(&mut self, name: *const u8) -> Option<u32> {
+        if !may_read() {
+            return None;
+        }
         let end = self.end()?;
         // SAFETY: `end` leaves room for a path, a name is shorter; the helper checks the source.
         let written =
@@ -138,6 +141,9 @@ impl<T> Record<T> {
     /// Appends a kernel string of at most a path's length.
     #[inline(always)]
     pub(crate) fn push_kernel_path(&mut self, text: *const u8) -> PathPart {
+        if !may_read() {
+            return PathPart::NONE;
+        }
         let Some(end) = self.end() else { return PathPart::NONE };
         // SAFETY: as in `push_name`.
         let written =
@@ -148,6 +154,9 @@ impl<T> Record<T> {
     /// Appends a user string of at most a path's length. Only for pages that the kernel has just read.
     #[inline(always)]
     pub(crate) fn push_user_path(&mut self, text: u64) -> PathPart {
+        if !may_read() {
+            return self.push_user_text(text);
+        }
         let Some(end) = self.end() else { return PathPart::NONE };
         // SAFETY: as in `push_name`.
         let written =
@@ -174,10 +183,13 @@ impl<T> Record<T> {
     #[inline(always)]
     pub(crate) fn push_args(&mut self, start: u64, len: u64) -> u32 {
         let len = if len > ARGS_MAX as u64 { ARGS_MAX as u64 } else { len };
-        let Some(end) = self.end() else { return 0 };
         if len == 0 {
             return 0;
         }
+        if !may_read() {
+            return self.push_user_strings(start, len);
+        }
+        let Some(end) = self.end() else { return 0 };
         // SAFETY: as in `push_name`.
         let result = unsafe { bpf_probe_read_user(end.cast(), len as u32, start as *const _) };
         if result != 0 {

@@ -16,6 +16,7 @@ use profiler_common::event::Endpoint;
 
 use crate::{
     container::Container,
+    inode::Inode,
     kernel::{at, load, offset, read},
 };
 
@@ -122,23 +123,14 @@ impl Fingerprint {
             let inode = load::<*const u8>(file, &offset::FILE_INODE);
             let mount = load::<*const u8>(path, &offset::PATH_MNT);
             let dentry = load::<*const u8>(path, &offset::PATH_DENTRY);
-            self.with_inode(inode).with(number(mount)).with_names(mount, dentry, scope)
+            self.with_inode(Inode::load(inode)).with(number(mount)).with_names(mount, dentry, scope)
         }
     }
 
-    /// # Safety
-    /// `inode` must be BTF-typed.
     #[inline(always)]
-    unsafe fn with_inode(self, inode: *const u8) -> Self {
-        // SAFETY: the caller's promise, and one step further.
-        unsafe {
-            let superblock = load::<*const u8>(inode, &offset::INODE_SB);
-            let device = load::<u32>(superblock, &offset::SB_DEV);
-            let generation = load::<u32>(inode, &offset::INODE_GENERATION);
-            let unnamed = load::<u32>(inode, &offset::INODE_NLINK) == 0;
-            self.with(load::<u64>(inode, &offset::INODE_INO) ^ u64::from(unnamed) << 63)
-                .with(u64::from(device) << 32 | u64::from(generation))
-        }
+    fn with_inode(self, inode: Inode) -> Self {
+        self.with(inode.number ^ u64::from(inode.unnamed) << 63)
+            .with(u64::from(inode.device) << 32 | u64::from(inode.generation))
     }
 
     /// # Safety
@@ -185,14 +177,9 @@ impl Fingerprint {
     pub(crate) fn with_found_file(self, file: *const u8, scope: &Scope) -> Option<Self> {
         let path = at::<u8>(file, &offset::FILE_PATH);
         let inode = read::<*const u8>(file, &offset::FILE_INODE)?;
-        let superblock = read::<*const u8>(inode, &offset::INODE_SB)?;
-        let device = read::<u32>(superblock, &offset::SB_DEV)?;
-        let generation = read::<u32>(inode, &offset::INODE_GENERATION)?;
-        let unnamed = read::<u32>(inode, &offset::INODE_NLINK)? == 0;
         let mount = read::<*const u8>(path, &offset::PATH_MNT)?;
         let dentry = read::<*const u8>(path, &offset::PATH_DENTRY)?;
-        self.with(read::<u64>(inode, &offset::INODE_INO)? ^ u64::from(unnamed) << 63)
-            .with(u64::from(device) << 32 | u64::from(generation))
+        self.with_inode(Inode::read(inode))
             .with(mount as u64)
             .with_found_names(mount, dentry, scope)
     }

@@ -4,9 +4,9 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use profiler_common::event::{AF_INET, AF_INET6, Endpoint};
 
 use crate::{
-    accept,
+    accept, cgroup,
     container::Container,
-    kernel::{load, offset, read},
+    kernel::{at, load, offset},
     listen,
 };
 
@@ -35,9 +35,8 @@ impl Socket {
     #[inline(always)]
     pub(crate) fn container(&self) -> Option<Container> {
         // SAFETY: the hook's argument is BTF-typed.
-        let cgroup = unsafe { load::<*const u8>(self.0, &offset::SOCK_CGROUP) };
-        let node = read::<*const u8>(cgroup, &offset::CGROUP_KN)?;
-        Container::of_cgroup(read(node, &offset::KN_ID)?).filter(Container::started)
+        let cgroup = unsafe { cgroup::id(load(self.0, &offset::SOCK_CGROUP)) };
+        Container::of_cgroup(cgroup).filter(Container::started)
     }
 
     /// Whether the program chose the local port itself (`SOCK_BINDPORT_LOCK` in the bit field `sk_userlocks`).
@@ -82,10 +81,17 @@ impl Socket {
         let mut address = [0; 16];
         match family {
             AF_INET => {
-                let bytes = read::<[u8; 4]>(self.0, v4).unwrap_or_default();
+                // SAFETY: BTF-typed.
+                let bytes = unsafe { load::<u32>(self.0, v4) }.to_ne_bytes();
                 address[..4].copy_from_slice(&bytes);
             }
-            AF_INET6 => address = read(self.0, v6).unwrap_or_default(),
+            AF_INET6 => {
+                let words = at::<u32>(self.0, v6);
+                for (index, bytes) in address.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                    // SAFETY: BTF-typed, and an address has four words.
+                    *bytes = unsafe { words.wrapping_add(index).read_volatile() }.to_ne_bytes();
+                }
+            }
             _ => {}
         }
         Endpoint { address, family, port: u32::from(port) }

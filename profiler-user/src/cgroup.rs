@@ -136,6 +136,18 @@ impl Cgroup {
         self.id
     }
 
+    /// Makes a cgroup of this name inside.
+    pub fn child(&self, name: &str) -> io::Result<CgroupId> {
+        let path = self.path.join(name);
+        fs::create_dir(&path)?;
+        Ok(CgroupId(fs::metadata(&path)?.ino()))
+    }
+
+    /// Removes it again.
+    pub fn remove_child(&self, name: &str) -> io::Result<()> {
+        fs::remove_dir(self.path.join(name))
+    }
+
     /// Opens `cgroup.procs`: a process that writes `0` there moves in.
     pub fn procs(&self) -> io::Result<fs::File> {
         fs::OpenOptions::new().write(true).open(self.path.join("cgroup.procs"))

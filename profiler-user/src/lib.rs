@@ -27,6 +27,8 @@ pub mod sink;
 mod small_disk;
 pub mod store;
 
+pub use sensor::self_test_child;
+
 use std::process::ExitCode;
 
 use anyhow::Context;

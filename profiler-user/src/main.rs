@@ -6,6 +6,9 @@ use clap::Parser;
 use profiler_user::cli::Cli;
 
 fn main() -> ExitCode {
+    if let Some(code) = profiler_user::self_test_child() {
+        return code;
+    }
     match profiler_user::run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {

@@ -47,7 +47,7 @@ impl Session {
     pub(crate) fn open(options: Options) -> Result<Self, Error> {
         let hierarchy = Hierarchy::find()?;
         let cgroup = Cgroup::create(&hierarchy)?;
-        let mut sensor = Sensor::load(hierarchy.open()?, options)
+        let mut sensor = Sensor::load(&hierarchy, options)
             .map_err(|error| Error::Machine(format!("cannot load the eBPF probes: {error:#}")))?;
         require_vital(&sensor)?;
         sensor.track(cgroup.id())?;
@@ -56,6 +56,11 @@ impl Session {
 
     pub(crate) fn tier(&self) -> Tier {
         self.sensor.tier()
+    }
+
+    /// Why nobody knows whether the probes fire.
+    pub(crate) fn untested(&self) -> Option<&str> {
+        self.sensor.untested()
     }
 
     /// Behaviours that nothing sees.

@@ -87,9 +87,10 @@ async fn run<T: Task>(
     let gaps = Gaps::open(&store).await?;
     let mut outlets = Outlets::open(&settings, &store).await?;
     let options = crate::sensor::Options { every_cgroup: true, ..settings.sensor };
-    let mut sensor = Sensor::load(hierarchy.open()?, options)
+    let mut sensor = Sensor::load(&hierarchy, options)
         .map_err(|error| Error::Machine(format!("cannot load the eBPF probes: {error:#}")))?;
     session::require_vital(&sensor)?;
+    crate::command::warn_of_untested(sensor.untested());
     for status in sensor.status().iter().filter(|status| status.tier == Tier::Blind) {
         eprintln!(
             "driftline: {:?} is not seen on this kernel ({})",

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::{
-    cgroup::{Cgroup, Hierarchy},
+    cgroup::Hierarchy,
     cli,
     error::{Error, code},
     requirements::{self, Requirement},
@@ -24,6 +24,9 @@ struct Report {
     tier: Option<Tier>,
     #[serde(skip_serializing_if = "Option::is_none")]
     behaviours: Option<Vec<Status>>,
+    /// Why the probes could not be fired to see whether they work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    untested: Option<String>,
     usable: bool,
 }
 
@@ -40,6 +43,7 @@ pub(crate) fn run(args: &cli::Check) -> Result<ExitCode, Error> {
         requirements,
         tier: sensor.as_ref().map(Sensor::tier),
         behaviours: sensor.as_ref().map(|sensor| sensor.status().to_vec()),
+        untested: sensor.as_ref().and_then(Sensor::untested).map(str::to_owned),
         usable: sensor.as_ref().is_some_and(|sensor| !blind(sensor)),
     };
     if args.json {
@@ -53,9 +57,7 @@ pub(crate) fn run(args: &cli::Check) -> Result<ExitCode, Error> {
 /// Loads and attaches every probe as `record` and `watch` would.
 fn load(args: &cli::Check) -> Result<Sensor, Error> {
     let hierarchy = Hierarchy::find()?;
-    // As a run would; it is removed again.
-    let _cgroup = Cgroup::create(&hierarchy)?;
-    Sensor::load(hierarchy.open()?, args.sensor.into())
+    Sensor::load(&hierarchy, args.sensor.into())
         .map_err(|error| Error::Machine(format!("cannot load the eBPF probes: {error:#}")))
 }
 
@@ -84,6 +86,9 @@ fn print_text(report: &Report) {
         for refused in &status.refused {
             eprintln!("  {:<13} refused {refused}", "");
         }
+    }
+    if let Some(why) = &report.untested {
+        eprintln!("the probes were not fired to see whether they work: {why}");
     }
     match report.tier {
         Some(Tier::Full) => eprintln!("every behaviour is seen by its first choice of probe"),

@@ -40,7 +40,15 @@ pub(crate) fn tier_name(tier: Tier) -> &'static str {
     }
 }
 
+/// Says that the probes could not be fired, and why.
+pub(crate) fn warn_of_untested(why: Option<&str>) {
+    if let Some(why) = why {
+        eprintln!("driftline: the probes were not fired to see whether they work: {why}");
+    }
+}
+
 fn warn_of_blindness(session: &Session) {
+    warn_of_untested(session.untested());
     for status in session.blind() {
         eprintln!(
             "driftline: {:?} is not seen on this kernel ({})",

@@ -7,18 +7,26 @@ mod missed;
 mod offsets;
 mod probes;
 mod records;
+mod selftest;
 
 use std::{io::Read as _, os::fd::AsFd};
 
 use anyhow::Context;
-use aya::{Btf, Ebpf, EbpfLoader, maps::HashMap};
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    maps::{HashMap, MapData, RingBuf},
+    programs::ProgramType,
+    sys::{BpfHelper, is_helper_supported},
+};
+use bytes::Bytes;
 use profiler_common::{container::ContainerState, offset::ABSENT};
 
 pub use decode::{DecodeError, Event, EventBody, command_line, decode};
 pub use probes::{Behaviour, Status, Tier};
 pub use records::Records;
+pub use selftest::child as self_test_child;
 
-use crate::cgroup::CgroupId;
+use crate::cgroup::{CgroupId, Hierarchy};
 
 /// The kernel side, built by this crate's build script.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/profiler-ebpf"));
@@ -32,6 +40,10 @@ const BURST: u64 = 2 * RATE;
 pub struct Sensor {
     ebpf: Ebpf,
     status: Vec<Status>,
+    untested: Option<String>,
+    /// Taken by [`Sensor::records`], with what came before it and was not the self-test's.
+    ring: Option<RingBuf<MapData>>,
+    early: Vec<Bytes>,
 }
 
 /// How to load.
@@ -59,6 +71,8 @@ fn secret() -> std::io::Result<(u64, u64)> {
     // An odd factor loses nothing.
     Ok((u64::from_ne_bytes(words[0]), u64::from_ne_bytes(words[1]) | 1))
 }
+/// Programs between their open and their exec whose paths are kept, where the exec itself cannot tell them.
+const EXEC_FILES: u32 = 512;
 
 /// The state as the kernel's map holds it.
 #[derive(Clone, Copy)]
@@ -69,23 +83,30 @@ struct State(ContainerState);
 unsafe impl aya::Pod for State {}
 
 impl Sensor {
-    /// Loads the object and attaches, behaviour by behaviour, the first probe that this kernel takes. `cgroup` is the
-    /// hierarchy's root: a socket that came from outside runs the programs of the cgroup that it was made in.
+    /// Loads the object and attaches, behaviour by behaviour, the first probe that this kernel takes and that fires when it
+    /// is tried. All of them watch the whole hierarchy: a socket that came from outside runs the programs of the cgroup
+    /// that it was made in.
     ///
     /// # Errors
     /// Where nothing can be loaded at all. A behaviour without a probe is no error: its [`Status`] says why it is blind.
-    pub fn load(cgroup: impl AsFd, options: Options) -> anyhow::Result<Self> {
+    pub fn load(hierarchy: &Hierarchy, options: Options) -> anyhow::Result<Self> {
         let offsets = offsets::read().context("reading field offsets from the kernel's BTF")?;
         let btf = Btf::from_sys_fs().context("reading the kernel's BTF")?;
-        let diagnostics = u32::from(options.diagnostics);
-        let every_cgroup = u32::from(options.every_cgroup);
         let (seed, factor) = secret().context("asking the kernel for random numbers")?;
+        // What aya asks, too, before it rewrites calls of this helper and of those that read user memory.
+        let reads =
+            is_helper_supported(ProgramType::TracePoint, BpfHelper::BPF_FUNC_probe_read_kernel)
+                .context("asking whether probes may read the kernel's memory")?;
+        let [diagnostics, every_cgroup, kernel_reads] =
+            [options.diagnostics, options.every_cgroup, reads].map(u32::from);
         let mut loader = EbpfLoader::new();
         loader
             .btf(Some(&btf))
             .map_max_entries("EVENTS", options.buffer)
+            .map_max_entries("EXEC_FILES", if reads { 1 } else { EXEC_FILES })
             .override_global("DIAGNOSTICS", &diagnostics, true)
             .override_global("EVERY_CGROUP", &every_cgroup, true)
+            .override_global("KERNEL_READS", &kernel_reads, true)
             .override_global("SEED", &seed, true)
             .override_global("FACTOR", &factor, true)
             .override_global("RATE", &RATE, true)
@@ -99,8 +120,23 @@ impl Sensor {
         }
         let absent: Vec<_> =
             offsets.iter().filter(|(_, offset)| *offset == ABSENT).map(|(name, _)| *name).collect();
-        let status = probes::attach(&mut ebpf, &btf, cgroup.as_fd(), &absent);
-        Ok(Self { ebpf, status })
+        let root = hierarchy.open()?;
+        let kernel = probes::Kernel { btf: &btf, cgroup: root.as_fd(), absent: &absent, reads };
+        let mut choices = probes::attach(&mut ebpf, &kernel);
+        let ring = ebpf.take_map("EVENTS").context("the eBPF object has no map EVENTS")?;
+        let ring = RingBuf::try_from(ring).context("opening the ring buffer")?;
+        let mut sensor =
+            Self { ebpf, status: Vec::new(), untested: None, ring: Some(ring), early: Vec::new() };
+        let tested =
+            selftest::run(&mut sensor, &mut choices, &kernel, hierarchy, options.every_cgroup);
+        sensor.untested = tested.err().map(|error| format!("{error:#}"));
+        sensor.status = choices.iter().map(probes::Choice::status).collect();
+        Ok(sensor)
+    }
+
+    /// Why the probes could not be fired to see whether they work; none where they were.
+    pub fn untested(&self) -> Option<&str> {
+        self.untested.as_deref()
     }
 
     /// Behaviour by behaviour, what sees it, or why nothing does.
@@ -183,9 +219,9 @@ impl Sensor {
 
     /// The stream of records; once only.
     pub fn records(&mut self) -> anyhow::Result<Records> {
-        let map = self.ebpf.take_map("EVENTS").context("the record stream was already taken")?;
+        let ring = self.ring.take().context("the record stream was already taken")?;
         let attended = self.ebpf.take_map("ATTENDED").context("the record stream was taken")?;
-        Records::new(map, attended)
+        Records::new(ring, std::mem::take(&mut self.early), attended)
     }
 
     /// Runs of probes that the kernel skipped because the same probe was already running on that CPU.

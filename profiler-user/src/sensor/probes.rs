@@ -1,4 +1,4 @@
-//! Which probe sees which behaviour: candidates in order, each tried by loading and attaching it.
+//! Which probe sees which behaviour: candidates in order, each tried by loading, attaching and firing it.
 
 use std::os::fd::BorrowedFd;
 
@@ -56,22 +56,36 @@ struct Candidate {
     programs: &'static [(&'static str, &'static str)],
     /// The kernel fields they read, by the beginning of their names in [`profiler_common::offset`].
     fields: &'static [&'static str],
+    /// Whether they are of use only where the kernel's memory may be read at any address.
+    reads: bool,
 }
 
 /// What a dentry walk reads.
 const WALK: [&str; 6] = ["PATH_", "DENTRY_", "VFSMOUNT_", "MOUNT_", "FS_", "TASK_FS"];
 
+/// What an exec reads.
+const EXEC: &[&str] = &[
+    WALK[0], WALK[1], WALK[2], WALK[3], WALK[4], WALK[5], "BPRM_", "FILE_", "INODE_", "SB_", "MM_",
+    "TASK_", "PID_", "UPID_", "NSPROXY_",
+];
+
 const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
     (
         Behaviour::Exec,
-        &[Candidate {
-            name: "tp_btf/sched_process_exec",
-            programs: &[("exec", "sched_process_exec")],
-            fields: &[
-                WALK[0], WALK[1], WALK[2], WALK[3], WALK[4], WALK[5], "BPRM_", "FILE_", "INODE_",
-                "SB_", "MM_", "TASK_", "PID_", "UPID_",
-            ],
-        }],
+        &[
+            Candidate {
+                name: "tp_btf/sched_process_exec",
+                programs: &[("exec", "sched_process_exec")],
+                fields: EXEC,
+                reads: true,
+            },
+            Candidate {
+                name: "fentry/security_file_open (exec), tp_btf/sched_process_exec",
+                programs: &[("exec_file", "security_file_open"), ("exec", "sched_process_exec")],
+                fields: EXEC,
+                reads: false,
+            },
+        ],
     ),
     (
         Behaviour::Process,
@@ -79,6 +93,7 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
             name: "tp_btf/sched_process_fork, sched_process_exit",
             programs: &[("fork", "sched_process_fork"), ("exit", "sched_process_exit")],
             fields: &["TASK_", "PID_", "UPID_", "SIGNAL_", "CGROUP_", "KN_", "CSS_SET", "NSPROXY_"],
+            reads: false,
         }],
     ),
     (
@@ -90,6 +105,7 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
                 fields: &[
                     WALK[0], WALK[1], WALK[2], WALK[3], WALK[4], WALK[5], "FILE_", "INODE_", "SB_",
                 ],
+                reads: false,
             },
             Candidate {
                 name: "tp_btf/sys_exit (open)",
@@ -98,6 +114,7 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
                     WALK[0], WALK[1], WALK[2], WALK[3], WALK[4], WALK[5], "FILE_", "FILES_",
                     "FDT_", "INODE_", "SB_", "PT_REGS_",
                 ],
+                reads: true,
             },
         ],
     ),
@@ -107,6 +124,7 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
             name: "cgroup/connect4, connect6",
             programs: &[("connect4", ""), ("connect6", "")],
             fields: &[],
+            reads: false,
         }],
     ),
     (
@@ -115,6 +133,7 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
             name: "cgroup/sendmsg4, sendmsg6",
             programs: &[("sendmsg4", ""), ("sendmsg6", "")],
             fields: &[],
+            reads: false,
         }],
     ),
     (
@@ -123,6 +142,7 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
             name: "tp_btf/inet_sock_set_state",
             programs: &[("sock_state", "inet_sock_set_state")],
             fields: &["SOCK_", "CGROUP_KN", "KN_"],
+            reads: false,
         }],
     ),
     (
@@ -131,6 +151,7 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
             name: "tp_btf/sys_exit",
             programs: &[("syscall", "sys_exit")],
             fields: &["PT_REGS_", "TASK_STATUS", "TASK_SECCOMP"],
+            reads: false,
         }],
     ),
     (
@@ -143,77 +164,141 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
                 ("cgroup_attach", "cgroup_attach_task"),
             ],
             fields: &["CGROUP_", "CSS_", "KN_", "NSPROXY_", "TASK_NSPROXY", "TASK_TGID"],
+            reads: false,
         }],
     ),
 ];
 
+/// The kernel, as trying a candidate needs it.
+pub(super) struct Kernel<'a> {
+    pub(super) btf: &'a Btf,
+    /// The cgroup hierarchy's root.
+    pub(super) cgroup: BorrowedFd<'a>,
+    /// The fields that this kernel does not have. A load through a typed pointer would fail its trial anyway; one through
+    /// the reading helper would not, and find nothing later.
+    pub(super) absent: &'a [&'a str],
+    /// Whether the kernel's memory may be read.
+    pub(super) reads: bool,
+}
+
+/// The candidates of one behaviour, tried so far.
+pub(super) struct Choice {
+    pub(super) behaviour: Behaviour,
+    candidates: &'static [Candidate],
+    /// The candidate that is attached; past the last one there is none.
+    index: usize,
+    refused: Vec<String>,
+}
+
 /// Attaches the first candidate of every behaviour that this kernel takes.
-///
-/// `absent` names the fields that this kernel does not have. A load through a typed pointer would fail its trial anyway; one
-/// through the reading helper would not, and find nothing later.
-pub(super) fn attach(
-    ebpf: &mut Ebpf,
-    btf: &Btf,
-    cgroup: BorrowedFd<'_>,
-    absent: &[&str],
-) -> Vec<Status> {
-    let mut attach_candidate = |candidate: &Candidate| {
-        let lacking: Vec<_> = absent
-            .iter()
-            .filter(|name| candidate.fields.iter().any(|field| name.starts_with(field)))
-            .copied()
-            .collect();
-        ensure!(lacking.is_empty(), "this kernel lacks the fields {}", lacking.join(", "));
-        candidate
-            .programs
-            .iter()
-            .try_for_each(|(program, target)| attach_program(ebpf, btf, cgroup, program, target))
-    };
+pub(super) fn attach(ebpf: &mut Ebpf, kernel: &Kernel<'_>) -> Vec<Choice> {
     CANDIDATES
         .iter()
-        .map(|(behaviour, candidates)| first(*behaviour, candidates, &mut attach_candidate))
+        .map(|(behaviour, candidates)| {
+            let mut choice = Choice::new(*behaviour, candidates);
+            choice.settle(|candidate| kernel.attach(ebpf, candidate));
+            choice
+        })
         .collect()
 }
 
-fn first(
-    behaviour: Behaviour,
-    candidates: &[Candidate],
-    mut attach: impl FnMut(&Candidate) -> anyhow::Result<()>,
-) -> Status {
-    let mut refused = Vec::new();
-    for (index, candidate) in candidates.iter().enumerate() {
-        match attach(candidate) {
-            Ok(()) => {
-                let tier = if index == 0 { Tier::Full } else { Tier::Restricted };
-                return Status { behaviour, tier, probe: Some(candidate.name), refused };
+impl Choice {
+    fn new(behaviour: Behaviour, candidates: &'static [Candidate]) -> Self {
+        Self { behaviour, candidates, index: 0, refused: Vec::new() }
+    }
+
+    /// Goes on to the first candidate that can be attached.
+    fn settle(&mut self, mut attach: impl FnMut(&Candidate) -> anyhow::Result<()>) {
+        while let Some(candidate) = self.candidates.get(self.index) {
+            match attach(candidate) {
+                Ok(()) => return,
+                Err(error) => self.refuse(candidate, &reason(&error)),
             }
-            Err(error) => refused.push(format!("{}: {}", candidate.name, reason(&error))),
         }
     }
-    Status { behaviour, tier: Tier::Blind, probe: None, refused }
+
+    fn refuse(&mut self, candidate: &Candidate, why: &str) {
+        self.refused.push(format!("{}: {why}", candidate.name));
+        self.index += 1;
+    }
+
+    /// The one that is attached did not fire: the next one takes its place. Whether there is one.
+    pub(super) fn replace(&mut self, ebpf: &mut Ebpf, kernel: &Kernel<'_>) -> bool {
+        if let Some(silent) = self.candidates.get(self.index) {
+            detach(ebpf, silent);
+            self.refuse(silent, "attached, but did not fire when it was tried");
+        }
+        self.settle(|candidate| kernel.attach(ebpf, candidate));
+        !self.is_blind()
+    }
+
+    pub(super) fn is_blind(&self) -> bool {
+        self.index >= self.candidates.len()
+    }
+
+    pub(super) fn status(&self) -> Status {
+        Status {
+            behaviour: self.behaviour,
+            tier: match self.index {
+                _ if self.is_blind() => Tier::Blind,
+                0 => Tier::Full,
+                _ => Tier::Restricted,
+            },
+            probe: self.candidates.get(self.index).map(|candidate| candidate.name),
+            refused: self.refused.clone(),
+        }
+    }
+}
+
+impl Kernel<'_> {
+    fn attach(&self, ebpf: &mut Ebpf, candidate: &Candidate) -> anyhow::Result<()> {
+        let is_lacking =
+            |name: &&&str| candidate.fields.iter().any(|field| name.starts_with(field));
+        let lacking: Vec<_> = self.absent.iter().filter(is_lacking).copied().collect();
+        ensure!(lacking.is_empty(), "this kernel lacks the fields {}", lacking.join(", "));
+        ensure!(self.reads || !candidate.reads, "lockdown forbids reading the kernel's memory");
+        let mut programs = candidate.programs.iter();
+        let attached =
+            programs.try_for_each(|(program, target)| attach_program(ebpf, self, program, target));
+        if attached.is_err() {
+            detach(ebpf, candidate);
+        }
+        attached
+    }
+}
+
+/// Takes a candidate's programs out of the kernel, as far as they are there.
+fn detach(ebpf: &mut Ebpf, candidate: &Candidate) {
+    for (name, _) in candidate.programs {
+        let _may_not_be_loaded = match ebpf.program_mut(name) {
+            Some(Program::BtfTracePoint(program)) => program.unload(),
+            Some(Program::FEntry(program)) => program.unload(),
+            Some(Program::CgroupSockAddr(program)) => program.unload(),
+            _ => Ok(()),
+        };
+    }
 }
 
 fn attach_program(
     ebpf: &mut Ebpf,
-    btf: &Btf,
-    cgroup: BorrowedFd<'_>,
+    kernel: &Kernel<'_>,
     name: &str,
     target: &str,
 ) -> anyhow::Result<()> {
     let program = ebpf.program_mut(name).context("not in the eBPF object")?;
     match program {
         Program::BtfTracePoint(program) => {
-            BtfTracePoint::load(program, target, btf)?;
+            BtfTracePoint::load(program, target, kernel.btf)?;
             program.attach()?;
         }
         Program::FEntry(program) => {
-            FEntry::load(program, target, btf)?;
+            FEntry::load(program, target, kernel.btf)?;
             program.attach()?;
         }
         Program::CgroupSockAddr(program) => {
             CgroupSockAddr::load(program)?;
             // A link is always shared with other users' programs; asking for it explicitly is refused by aya 0.14.
-            program.attach(cgroup, CgroupAttachMode::Single)?;
+            program.attach(kernel.cgroup, CgroupAttachMode::Single)?;
         }
         _ => bail!("an unexpected program type"),
     }
@@ -232,20 +317,24 @@ fn reason(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{CANDIDATES, Tier, first};
+    use super::{CANDIDATES, Choice, Tier};
 
     #[test]
     fn a_refused_first_choice_gives_way_and_is_named() {
         let (behaviour, candidates) =
             CANDIDATES.iter().find(|(_, candidates)| candidates.len() > 1).unwrap();
-        let status = first(*behaviour, candidates, |candidate| {
+        let mut choice = Choice::new(*behaviour, candidates);
+        choice.settle(|candidate| {
             anyhow::ensure!(candidate.name == candidates[1].name, "no trampolines");
             Ok(())
         });
+        let status = choice.status();
         assert_eq!((status.tier, status.probe), (Tier::Restricted, Some(candidates[1].name)));
         assert!(status.refused[0].contains("no trampolines"));
-        let blind = first(*behaviour, candidates, |_| anyhow::bail!("nothing"));
-        assert_eq!((blind.tier, blind.refused.len()), (Tier::Blind, 2));
+        let mut choice = Choice::new(*behaviour, candidates);
+        choice.settle(|_| anyhow::bail!("nothing"));
+        let blind = choice.status();
+        assert_eq!((blind.tier, blind.refused.len()), (Tier::Blind, candidates.len()));
     }
 
     #[test]

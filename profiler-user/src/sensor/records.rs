@@ -36,16 +36,22 @@ const AT_LATEST: Duration = Duration::from_millis(500);
 
 pub struct Records {
     ring: AsyncFd<RingBuf<MapData>>,
+    /// What came before the stream was taken.
+    early: Vec<Bytes>,
     attended: Array<MapData, u32>,
     /// Looks in vain so far, while this side comes by itself.
     attending: Option<u32>,
 }
 
 impl Records {
-    pub(super) fn new(ring: Map, attended: Map) -> anyhow::Result<Self> {
-        let ring = RingBuf::try_from(ring).context("opening the ring buffer")?;
+    pub(super) fn new(
+        ring: RingBuf<MapData>,
+        early: Vec<Bytes>,
+        attended: Map,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             ring: poll::register(ring).context("waiting on the ring buffer")?,
+            early,
             attended: Array::try_from(attended).context("opening the map ATTENDED")?,
             attending: None,
         })
@@ -53,6 +59,9 @@ impl Records {
 
     /// The next records, at least one, in the order in which the kernel reserved them.
     pub async fn next(&mut self) -> anyhow::Result<Vec<Bytes>> {
+        if !self.early.is_empty() {
+            return Ok(std::mem::take(&mut self.early));
+        }
         loop {
             let batch = take(self.ring.get_mut());
             if !batch.is_empty() {
@@ -80,6 +89,9 @@ impl Records {
 
     /// What is there now, without waiting; empty once the buffer is drained.
     pub fn drain(&mut self) -> Vec<Bytes> {
+        if !self.early.is_empty() {
+            return std::mem::take(&mut self.early);
+        }
         take(self.ring.get_mut())
     }
 
@@ -93,7 +105,7 @@ impl Records {
     }
 }
 
-fn take(ring: &mut RingBuf<MapData>) -> Vec<Bytes> {
+pub(super) fn take(ring: &mut RingBuf<MapData>) -> Vec<Bytes> {
     let mut batch = Vec::new();
     while batch.len() < BATCH
         && let Some(record) = ring.next()

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, ensure};
 
 use super::kernel::Kernel;
+use super::matrix::Tests;
 use super::{Options, Programs};
 use crate::{libraries, sh};
 
@@ -83,6 +84,7 @@ pub(super) fn build(
     root: &Path,
     kernel: &Kernel,
     programs: &Programs,
+    tests: Tests,
     options: &Options,
 ) -> Result<PathBuf> {
     let mut guest = Guest::new(root)?;
@@ -110,7 +112,7 @@ pub(super) fn build(
     }
     fs::set_permissions(root.join("etc/shadow"), fs::Permissions::from_mode(0o640))?;
     guest.write("init", include_str!("init.sh"), 0o755)?;
-    guest.write("driftline/run.sh", &run_script(programs, options), 0o755)?;
+    guest.write("driftline/run.sh", &run_script(programs, tests, options), 0o755)?;
     for module in &kernel.modules {
         let name = module.file_name().context("a module has a name")?;
         fs::copy(module, root.join("driftline").join(name))
@@ -120,21 +122,21 @@ pub(super) fn build(
 }
 
 /// What the guest runs: each test program, telling the runner how it ended.
-fn run_script(programs: &Programs, options: &Options) -> String {
+fn run_script(programs: &Programs, tests: Tests, options: &Options) -> String {
     let quote = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let quoted = |path: &Path| quote(&path.to_string_lossy());
-    let tests = super::tests_directory();
+    let directory = super::tests_directory();
     let arguments: Vec<_> = options.arguments.iter().map(|argument| quote(argument)).collect();
     let head = format!(
         "export DRIFTLINE_IN_VM=1 DRIFTLINE_REQUIRE_KERNEL=1 DRIFTLINE_REPEAT={} DRIFTLINE_BIN={} CARGO_MANIFEST_DIR={}\ncd {}\n",
         options.repeat,
         quoted(&programs.driftline),
-        quoted(&tests),
-        quoted(&tests),
+        quoted(&directory),
+        quoted(&directory),
     );
-    let runs = programs.tests.iter().filter(|test| test.is_test).map(|test| {
+    let runs = programs.run_in(tests).map(|(test, filters)| {
         let (name, path) = (quote(&test.name), quoted(&test.path));
-        format!("run_test {name} {path} {}\n", arguments.join(" "))
+        format!("run_test {name} {path} {} {}\n", filters.join(" "), arguments.join(" "))
     });
     [head].into_iter().chain(runs).collect()
 }

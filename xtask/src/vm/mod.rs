@@ -7,6 +7,7 @@ mod boot;
 mod emulator;
 mod guest;
 mod kernel;
+mod matrix;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,11 +17,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use emulator::Emulator;
 
+use self::matrix::{MACHINES, Tests};
 use crate::cargo::{self, Executable};
 use crate::sh::{self, say};
-
-/// The machines that `cargo xtask test` boots: a kernel, and what its command line says besides the usual.
-const MACHINES: &[(&str, &str)] = &[("6.12", "")];
 
 /// Test programs, by how their names begin, that need a container runtime, which guests do not have.
 const ON_A_NODE: &[&str] = &["agent", "pods", "driftline-node"];
@@ -62,26 +61,41 @@ struct Programs {
     tests: Vec<Executable>,
 }
 
-/// Downloads what the machines of `MACHINES` need, once.
+impl Programs {
+    /// The test programs that run, each with the filters that choose among its tests.
+    fn run_in(&self, tests: Tests) -> impl Iterator<Item = (&Executable, &'static [&'static str])> {
+        let programs = self.tests.iter().filter(|test| test.is_test);
+        programs.filter_map(move |test| Some((test, tests.of(&test.name)?)))
+    }
+}
+
+/// Downloads what the machines of the matrix need, once.
 pub(crate) fn set_up() -> Result<()> {
     let directory = directory()?;
     Emulator::fetch(&directory)?;
-    MACHINES.iter().try_for_each(|(kernel, _)| kernel::fetch(kernel, &directory).map(drop))
+    MACHINES.iter().try_for_each(|machine| kernel::fetch(machine.kernel, &directory).map(drop))
 }
 
 pub(crate) fn vm_test(options: &Options) -> Result<()> {
     let programs = build()?;
-    let machines: Vec<_> = match &options.kernel {
-        Some(kernel) => vec![(kernel.as_str(), options.append.as_str())],
-        None if options.append.is_empty() => MACHINES.to_vec(),
-        None => MACHINES.iter().map(|(kernel, _)| (*kernel, options.append.as_str())).collect(),
-    };
+    // Whoever asks for one machine or for certain tests means all tests, or just those.
+    let chosen = options.kernel.is_some() || !options.append.is_empty();
+    let all = chosen || !options.arguments.is_empty();
+    let wanted = |kernel: &str| options.kernel.as_deref().is_none_or(|wanted| wanted == kernel);
+    let machines = MACHINES.iter().filter(|machine| wanted(machine.kernel));
+    let mut machines: Vec<_> = machines
+        .map(|machine| {
+            let append = if chosen { options.append.as_str() } else { machine.append };
+            (machine.kernel, append, if all { Tests::All } else { machine.tests })
+        })
+        .collect();
+    machines.dedup_by_key(|(kernel, append, _)| (*kernel, *append));
     let mut failed = Vec::new();
-    for (kernel, append) in machines {
+    for (kernel, append, tests) in machines {
         let name = [kernel, append].join(" ").trim().to_owned();
         say(format!("virtual machine {name}"));
         let start = Instant::now();
-        match one_machine(kernel, append, &programs, options) {
+        match one_machine(kernel, append, tests, &programs, options) {
             Ok(()) => say(format!(
                 "virtual machine {name}: passed, {:.1} s",
                 start.elapsed().as_secs_f32()
@@ -115,10 +129,16 @@ fn build() -> Result<Programs> {
     Ok(Programs { driftline, tests })
 }
 
-fn one_machine(kernel: &str, append: &str, programs: &Programs, options: &Options) -> Result<()> {
+fn one_machine(
+    kernel: &str,
+    append: &str,
+    tests: Tests,
+    programs: &Programs,
+    options: &Options,
+) -> Result<()> {
     let directory = directory()?;
     let kernel = kernel::fetch(kernel, &directory)?;
-    let initramfs = guest::build(&directory.join("guest"), &kernel, programs, options)?;
+    let initramfs = guest::build(&directory.join("guest"), &kernel, programs, tests, options)?;
     let machine = boot::Machine {
         emulator: &Emulator::fetch(&directory)?,
         kernel: &kernel.image,
@@ -127,7 +147,7 @@ fn one_machine(kernel: &str, append: &str, programs: &Programs, options: &Option
         log: &directory.join(format!("console-{}.log", slug(&[kernel.name, append].join(" ")))),
         timeout: Duration::from_secs(options.timeout),
     };
-    let names = programs.tests.iter().filter(|test| test.is_test).map(|test| test.name.as_str());
+    let names = programs.run_in(tests).map(|(test, _)| test.name.as_str());
     boot::run(&machine)?.judge(names)
 }
 

@@ -1,0 +1,133 @@
+//! One round of the self-test: a cgroup, who comes in, what it does there, and its end.
+
+use std::{
+    io::{self, Write},
+    os::fd::AsRawFd,
+    process::Child,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use nix::{
+    libc,
+    sched::{CloneFlags, unshare},
+    sys::wait::waitpid,
+    unistd::{ForkResult, Pid, fork, pipe},
+};
+use profiler_common::event::Header;
+use zerocopy::FromBytes;
+
+use super::{Signs, child, drain};
+use crate::{
+    cgroup::{Cgroup, CgroupId, Hierarchy},
+    sensor::Sensor,
+};
+
+/// How long the child may take. It needs milliseconds; this is for a machine that hardly moves.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What the probes showed, or could not be asked for on this machine.
+pub(super) fn round(
+    sensor: &mut Sensor,
+    hierarchy: &Hierarchy,
+    every_cgroup: bool,
+) -> anyhow::Result<Signs> {
+    let cgroup = Cgroup::create(hierarchy)?;
+    let id = cgroup.id();
+    let mut seen = act(sensor, &cgroup, every_cgroup);
+    // It removes the cgroup, whose record then is the last of it.
+    drop(cgroup);
+    let ring = sensor.ring.as_mut().context("the record stream was already taken")?;
+    for record in drain(ring) {
+        if !is_of(&record, id) {
+            sensor.early.push(record);
+        } else if let Ok(seen) = &mut seen {
+            seen.add(Signs::in_record(&record));
+        }
+    }
+    sensor.release(id)?;
+    seen
+}
+
+fn is_of(record: &[u8], container: CgroupId) -> bool {
+    Header::read_from_prefix(record).is_ok_and(|(header, _)| header.container == container.0)
+}
+
+fn act(sensor: &mut Sensor, cgroup: &Cgroup, every_cgroup: bool) -> anyhow::Result<Signs> {
+    let mut seen = Signs::NONE;
+    sensor.track(cgroup.id())?;
+    if every_cgroup && joins(sensor, cgroup)? {
+        seen.add(Signs::JOINED);
+    }
+    let mut procs = cgroup.procs().context("opening the cgroup's processes")?;
+    let mut child = child::command(move || {
+        procs.write_all(b"0")?;
+        if every_cgroup {
+            // A program that still is where it came from is a runtime on its way in.
+            unshare(CloneFlags::CLONE_NEWNS)?;
+        }
+        Ok(())
+    })
+    .spawn()
+    .context("starting the child")?;
+    let status = wait(&mut child)?;
+    let impossible = child::impossible(status).context("the child did not get to its end")?;
+    seen.add(impossible);
+
+    let inner = cgroup.child("inner").context("making a cgroup inside")?;
+    if sensor.is_tracked(inner)? {
+        seen.add(Signs::CHILD_MADE);
+    }
+    cgroup.remove_child("inner").context("removing the cgroup inside")?;
+    if !sensor.is_tracked(inner)? {
+        seen.add(Signs::CHILD_REMOVED);
+    }
+    sensor.release(inner)?;
+    Ok(seen)
+}
+
+/// Moves a process in from outside; whether it was marked as such.
+fn joins(sensor: &mut Sensor, cgroup: &Cgroup) -> anyhow::Result<bool> {
+    let (read, write) = pipe().context("making a pipe")?;
+    // SAFETY: the child makes two system calls, on memory of its own.
+    match unsafe { fork() }.context("forking")? {
+        ForkResult::Child => {
+            // SAFETY: it has a copy of both descriptors. The read returns when the parent closes its end.
+            unsafe {
+                libc::close(write.as_raw_fd());
+                let mut byte = [0_u8];
+                libc::read(read.as_raw_fd(), byte.as_mut_ptr().cast(), 1);
+                libc::_exit(0)
+            }
+        }
+        ForkResult::Parent { child } => {
+            let marked = moved(sensor, cgroup, child);
+            drop(write);
+            waitpid(child, None).context("waiting for a child")?;
+            marked
+        }
+    }
+}
+
+fn moved(sensor: &mut Sensor, cgroup: &Cgroup, process: Pid) -> anyhow::Result<bool> {
+    let mut procs = cgroup.procs().context("opening the cgroup's processes")?;
+    procs.write_all(process.to_string().as_bytes()).context("moving a process in")?;
+    Ok(sensor.state(cgroup.id())?.joining > 0)
+}
+
+/// The child's exit code, if it ended by itself in time.
+fn wait(child: &mut Child) -> anyhow::Result<Option<i32>> {
+    let end = Instant::now() + LIMIT;
+    loop {
+        if let Some(status) = child.try_wait().context("waiting for the child")? {
+            return Ok(status.code());
+        }
+        if Instant::now() >= end {
+            let killed: io::Result<()> = child.kill();
+            killed.and_then(|()| child.wait()).context("ending the child")?;
+        }
+        ensure!(Instant::now() < end, "the child did not end within {} s", LIMIT.as_secs());
+        thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,113 @@
+//! What the probes are to show of the child, as a set.
+
+use bytes::Bytes;
+use profiler_common::event::{
+    self, AF_INET, CONNECT_DATAGRAM, Header, Kind, OPEN_CLAIMED, PathForm,
+};
+use zerocopy::FromBytes;
+
+use crate::sensor::Behaviour;
+
+/// A set of signs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Signs(u32);
+
+impl Signs {
+    pub(super) const NONE: Self = Self(0);
+    pub(super) const EXEC: Self = Self(1);
+    pub(super) const FORK: Self = Self(1 << 1);
+    pub(super) const EXIT: Self = Self(1 << 2);
+    pub(super) const OPEN: Self = Self(1 << 3);
+    pub(super) const CONNECT4: Self = Self(1 << 4);
+    pub(super) const CONNECT6: Self = Self(1 << 5);
+    pub(super) const DATAGRAM4: Self = Self(1 << 6);
+    pub(super) const DATAGRAM6: Self = Self(1 << 7);
+    pub(super) const LISTEN: Self = Self(1 << 8);
+    pub(super) const ACCEPT: Self = Self(1 << 9);
+    pub(super) const SYSCALL: Self = Self(1 << 10);
+    /// A cgroup inside a container was taken for the container's.
+    pub(super) const CHILD_MADE: Self = Self(1 << 11);
+    pub(super) const CHILD_REMOVED: Self = Self(1 << 12);
+    /// A process that came in from outside was marked.
+    pub(super) const JOINED: Self = Self(1 << 13);
+    pub(super) const CGROUP_MADE: Self = Self(1 << 14);
+    pub(super) const CGROUP_REMOVED: Self = Self(1 << 15);
+
+    pub(super) const IPV6: Self = Self(Self::CONNECT6.0 | Self::DATAGRAM6.0);
+    pub(super) const LISTENING: Self = Self(Self::LISTEN.0 | Self::ACCEPT.0);
+
+    pub(super) fn contains(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+
+    pub(super) fn add(&mut self, others: Self) {
+        self.0 |= others.0;
+    }
+
+    /// Everything that the probes of a behaviour have to show.
+    pub(super) fn of(behaviour: Behaviour, every_cgroup: bool) -> Self {
+        let all: &[Self] = match behaviour {
+            Behaviour::Exec => &[Self::EXEC],
+            Behaviour::Process => &[Self::FORK, Self::EXIT],
+            Behaviour::Open => &[Self::OPEN],
+            Behaviour::Connect => &[Self::CONNECT4, Self::CONNECT6],
+            Behaviour::Datagram => &[Self::DATAGRAM4, Self::DATAGRAM6],
+            Behaviour::Listen => &[Self::LISTENING],
+            Behaviour::Syscall => &[Self::SYSCALL],
+            // Where one cgroup is watched, only those inside it matter.
+            Behaviour::Cgroup if !every_cgroup => &[Self::CHILD_MADE, Self::CHILD_REMOVED],
+            Behaviour::Cgroup => &[
+                Self::CHILD_MADE,
+                Self::CHILD_REMOVED,
+                Self::JOINED,
+                Self::CGROUP_MADE,
+                Self::CGROUP_REMOVED,
+            ],
+        };
+        let mut signs = Self::NONE;
+        all.iter().for_each(|sign| signs.add(*sign));
+        signs
+    }
+
+    /// What a record of the child's cgroup shows. A record that lacks what it is there for shows nothing.
+    pub(super) fn in_record(record: &Bytes) -> Self {
+        Self::found(record).unwrap_or(Self::NONE)
+    }
+
+    fn found(record: &[u8]) -> Option<Self> {
+        let (header, _) = Header::read_from_prefix(record).ok()?;
+        let has_path = |form: u32| form != PathForm::None as u32;
+        Some(match Kind::from_value(header.kind)? {
+            Kind::Exec => {
+                let (exec, _) = event::Exec::read_from_prefix(record).ok()?;
+                if !has_path(exec.executable.form) || exec.args == 0 {
+                    return None;
+                }
+                Self::EXEC
+            }
+            Kind::Fork => Self::FORK,
+            Kind::Exit => Self::EXIT,
+            Kind::Open => {
+                let (open, _) = event::Open::read_from_prefix(record).ok()?;
+                if !has_path(open.path.form) || header.flags & OPEN_CLAIMED != 0 {
+                    return None;
+                }
+                Self::OPEN
+            }
+            Kind::Connect => {
+                let (connect, _) = event::Connect::read_from_prefix(record).ok()?;
+                match (connect.peer.family == AF_INET, header.flags & CONNECT_DATAGRAM != 0) {
+                    (true, false) => Self::CONNECT4,
+                    (false, false) => Self::CONNECT6,
+                    (true, true) => Self::DATAGRAM4,
+                    (false, true) => Self::DATAGRAM6,
+                }
+            }
+            Kind::Listen => Self::LISTEN,
+            Kind::Accept => Self::ACCEPT,
+            Kind::Syscall => Self::SYSCALL,
+            Kind::CgroupMade => Self::CGROUP_MADE,
+            Kind::CgroupRemoved => Self::CGROUP_REMOVED,
+        })
+    }
+}
