@@ -6,12 +6,13 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use aya_log_ebpf::debug;
-use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, Exec, Kind};
+use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, EXEC_UPPER, Exec, Kind};
 
 use crate::{
     container::Container,
     join::{self, Origin},
     kernel::{DIAGNOSTICS, load, offset, read},
+    overlay,
     path::{self, Place},
     record::{Record, ScratchMap},
 };
@@ -64,6 +65,9 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
     };
     if read::<u32>(inode, &offset::INODE_NLINK) == Some(0) {
         flags |= EXEC_FILELESS;
+    }
+    if overlay::is_upper(inode) {
+        flags |= EXEC_UPPER;
     }
 
     let mut record = Record::<Exec>::new(&EXEC_SCRATCH)?;

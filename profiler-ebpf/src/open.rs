@@ -30,11 +30,11 @@ const FMODE_CREATED: u32 = 0x10_0000;
 /// Overlay's own open of the layer below, which follows every open of a merged file.
 const FMODE_NOACCOUNT: u32 = 0x2000_0000;
 /// `__FMODE_EXEC` in `f_flags`: the kernel opens a program to run it, which is `exec`'s to tell.
-const FMODE_EXEC: u32 = 0x20;
+pub(crate) const FMODE_EXEC: u32 = 0x20;
 const O_ACCMODE: u32 = 3;
 const O_TRUNC: u32 = 0o1000;
 const O_PATH: u32 = 0o1000_0000;
-const AT_FDCWD: i32 = -100;
+pub(crate) const AT_FDCWD: i32 = -100;
 
 #[map]
 static OPEN_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
@@ -169,7 +169,7 @@ fn access(mode: u32, file_flags: u32, asked: u32) -> Option<u32> {
 
 /// The current task's file behind a descriptor.
 #[inline(always)]
-fn file_of(descriptor: u64) -> Option<*const u8> {
+pub(crate) fn file_of(descriptor: u64) -> Option<*const u8> {
     // SAFETY: the helper returns a BTF-typed pointer.
     let files = unsafe {
         let task = bpf_get_current_task_btf().cast::<u8>().cast_const();

@@ -30,6 +30,24 @@ impl Place {
         })
     }
 
+    /// What the kernel passes as a `struct path`.
+    ///
+    /// # Safety
+    /// `path` must be a BTF-typed pointer.
+    #[inline(always)]
+    pub(crate) unsafe fn of(path: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Self { mount: load(path, &offset::PATH_MNT), dentry: load(path, &offset::PATH_DENTRY) }
+        }
+    }
+
+    /// A place whose addresses were kept.
+    #[inline(always)]
+    pub(crate) fn from_addresses(mount: u64, dentry: u64) -> Self {
+        Self { mount: mount as *const u8, dentry: dentry as *const u8 }
+    }
+
     /// The current task's root directory.
     #[inline(always)]
     pub(crate) fn task_root() -> Option<Self> {

@@ -7,7 +7,8 @@ use super::event::Context;
 use super::kind::{DriftKind, Finding, Novelty};
 use super::show::{clean, command, cut};
 use crate::behaviour::{
-    Accept, Behaviour, Connect, Exec, File, Listen, Observation, Process, Syscall,
+    Accept, Behaviour, Change, Connect, Exec, File, Listen, Observation, Operation, Process,
+    Syscall,
 };
 use crate::observe::INJECTED;
 
@@ -28,6 +29,7 @@ pub fn sentence(
             DriftKind::ExecInjected => (ran(process, exec), never_injected(process)),
             DriftKind::ExecParent => (ran(process, exec), never_started(process, exec)),
             DriftKind::ExecArgs => (ran(process, exec), never_like_this(process)),
+            DriftKind::ExecNotInImage => (ran_foreign(process, exec), nobody("did that")),
             DriftKind::ExecFileless => (ran_fileless(process, exec), nobody("did that")),
             _ => (ran(process, exec), nobody("ran it")),
         },
@@ -36,6 +38,14 @@ pub fn sentence(
         }
         Behaviour::File(file) => {
             (opened(process, file, "read", "read"), never_did(process, finding, "read it"))
+        }
+        Behaviour::Change(change) => {
+            let (did, never) = changed(process, change);
+            (did, never_did(process, finding, never))
+        }
+        Behaviour::Map(map) => {
+            let did = format!("{} mapped {} executable", who(process), clean(&map.path));
+            (did, never_did(process, finding, "did that"))
         }
         Behaviour::Connect(connect) => {
             (connected(process, connect), never_did(process, finding, "talked to it"))
@@ -72,6 +82,32 @@ fn ran(process: &Process, exec: &Exec) -> String {
 
 fn ran_fileless(process: &Process, exec: &Exec) -> String {
     format!("{}, a program without a file", ran(process, exec))
+}
+
+fn ran_foreign(process: &Process, exec: &Exec) -> String {
+    format!("{}, which is not the image's but was written since", ran(process, exec))
+}
+
+/// What was done, and what nobody did before.
+fn changed(process: &Process, change: &Change) -> (String, &'static str) {
+    let (who, path) = (who(process), clean(&change.path));
+    match &change.operation {
+        Operation::Delete => (format!("{who} deleted {path}"), "deleted it"),
+        Operation::Rename(old) => (format!("{who} renamed {} to {path}", clean(old)), "did that"),
+        Operation::HardLink(existing) => {
+            (format!("{who} gave {} the name {path} as well", clean(existing)), "did that")
+        }
+        Operation::SymbolicLink(text) => {
+            (format!("{who} made {path} a symbolic link to {}", clean(text)), "did that")
+        }
+        Operation::Mode(mode) => {
+            (format!("{who} changed the mode of {path} to {mode:04o}"), "did that")
+        }
+        Operation::Owner => (format!("{who} changed the owner of {path}"), "did that"),
+        Operation::Attribute(name) => {
+            (format!("{who} set the attribute {} of {path}", clean(name)), "did that")
+        }
+    }
 }
 
 fn opened(process: &Process, file: &File, verb: &str, past: &str) -> String {

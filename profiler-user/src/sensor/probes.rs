@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use anyhow::{Context, bail, ensure};
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, FEntry, Program},
+    programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, FEntry, FExit, Program},
 };
 use serde::Serialize;
 
@@ -16,6 +16,10 @@ pub enum Behaviour {
     Exec,
     Process,
     Open,
+    /// Names made and removed, modes, owners, attributes, lengths by path.
+    Change,
+    /// Executable mappings of files.
+    Map,
     Connect,
     Datagram,
     Listen,
@@ -102,6 +106,78 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
         ],
     ),
     (
+        Behaviour::Change,
+        &[
+            Candidate {
+                name: "fentry/security_path_*, fexit/vfs_*, chmod_common, chown_common",
+                programs: &[
+                    ("unlink_begins", "security_path_unlink"),
+                    ("unlink_done", "vfs_unlink"),
+                    ("rmdir_begins", "security_path_rmdir"),
+                    ("rmdir_done", "vfs_rmdir"),
+                    ("rename_begins", "security_path_rename"),
+                    ("rename_done", "vfs_rename"),
+                    ("link_begins", "security_path_link"),
+                    ("link_done", "vfs_link"),
+                    ("symlink_begins", "security_path_symlink"),
+                    ("symlink_done", "vfs_symlink"),
+                    ("mode_done", "chmod_common"),
+                    ("owner_done", "chown_common"),
+                    ("truncate_done", "vfs_truncate"),
+                ],
+                fields: &[WALK[0], WALK[1], WALK[2], WALK[3], WALK[4], WALK[5], "RENAMEDATA_"],
+            },
+            Candidate {
+                name: "tp_btf/sys_exit (change)",
+                programs: &[("change_exit", "sys_exit")],
+                fields: &[
+                    WALK[0],
+                    WALK[1],
+                    WALK[2],
+                    WALK[3],
+                    WALK[4],
+                    WALK[5],
+                    "FILE_PATH",
+                    "FILES_",
+                    "FDT_",
+                    "PT_REGS_",
+                    "TASK_STATUS",
+                ],
+            },
+        ],
+    ),
+    (
+        Behaviour::Map,
+        &[
+            Candidate {
+                name: "fexit/vm_mmap_pgoff",
+                programs: &[("map_done", "vm_mmap_pgoff")],
+                fields: &[
+                    WALK[0], WALK[1], WALK[2], WALK[3], WALK[4], WALK[5], "FILE_", "INODE_", "SB_",
+                ],
+            },
+            Candidate {
+                name: "tp_btf/sys_exit (map)",
+                programs: &[("map_exit", "sys_exit")],
+                fields: &[
+                    WALK[0],
+                    WALK[1],
+                    WALK[2],
+                    WALK[3],
+                    WALK[4],
+                    WALK[5],
+                    "FILE_",
+                    "FILES_",
+                    "FDT_",
+                    "INODE_",
+                    "SB_",
+                    "PT_REGS_",
+                    "TASK_STATUS",
+                ],
+            },
+        ],
+    ),
+    (
         Behaviour::Connect,
         &[Candidate {
             name: "cgroup/connect4, connect6",
@@ -164,10 +240,14 @@ pub(super) fn attach(
             .copied()
             .collect();
         ensure!(lacking.is_empty(), "this kernel lacks the fields {}", lacking.join(", "));
-        candidate
+        let attached = candidate
             .programs
             .iter()
-            .try_for_each(|(program, target)| attach_program(ebpf, btf, cgroup, program, target))
+            .try_for_each(|(program, target)| attach_program(ebpf, btf, cgroup, program, target));
+        if attached.is_err() {
+            detach(ebpf, candidate);
+        }
+        attached
     };
     CANDIDATES
         .iter()
@@ -193,6 +273,19 @@ fn first(
     Status { behaviour, tier: Tier::Blind, probe: None, refused }
 }
 
+/// What of a candidate was attached before one of its programs was refused would report beside the next candidate.
+fn detach(ebpf: &mut Ebpf, candidate: &Candidate) {
+    for (name, _) in candidate.programs {
+        let _not_loaded = match ebpf.program_mut(name) {
+            Some(Program::FEntry(program)) => program.unload(),
+            Some(Program::FExit(program)) => program.unload(),
+            Some(Program::BtfTracePoint(program)) => program.unload(),
+            Some(Program::CgroupSockAddr(program)) => program.unload(),
+            _ => Ok(()),
+        };
+    }
+}
+
 fn attach_program(
     ebpf: &mut Ebpf,
     btf: &Btf,
@@ -208,6 +301,10 @@ fn attach_program(
         }
         Program::FEntry(program) => {
             FEntry::load(program, target, btf)?;
+            program.attach()?;
+        }
+        Program::FExit(program) => {
+            FExit::load(program, target, btf)?;
             program.attach()?;
         }
         Program::CgroupSockAddr(program) => {
