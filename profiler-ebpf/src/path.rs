@@ -99,18 +99,26 @@ fn walk<T>(
     root_dentry: u64,
 ) -> Option<PathForm> {
     let Place { mount: mut vfsmount, mut dentry } = place;
+    let mut to_same_root = 0;
     for _ in 0..COMPONENTS_MAX {
         if dentry as u64 == root_dentry && vfsmount as u64 == root_mount {
             return Some(PathForm::Names);
         }
         if dentry == read::<*const u8>(vfsmount, &offset::VFSMOUNT_ROOT)? {
+            if dentry as u64 == root_dentry {
+                to_same_root = record.len();
+            }
             // `struct mount` embeds the vfsmount that paths point to.
             let mount = vfsmount.wrapping_sub(offset::MOUNT_MNT.load() as usize);
             let parent = read::<*const u8>(mount, &offset::MOUNT_PARENT)?;
             if parent == mount {
-                // The top of another mount namespace shows the same root; that of a detached mount does not.
-                let same_root = dentry as u64 == root_dentry;
-                return Some(if same_root { PathForm::Names } else { PathForm::Detached });
+                // Another mount namespace has a copy of the root's mount, mostly not at its very bottom; what hangs
+                // in the air has none.
+                if to_same_root == 0 {
+                    return Some(PathForm::Detached);
+                }
+                record.cut(to_same_root);
+                return Some(PathForm::Names);
             }
             dentry = read(mount, &offset::MOUNT_MOUNTPOINT)?;
             vfsmount = at(parent, &offset::MOUNT_MNT);

@@ -205,4 +205,6 @@ impl Known {
 }
 
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod tests;

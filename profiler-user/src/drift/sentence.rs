@@ -1,15 +1,15 @@
 //! A drift in one line that somebody understands who has never seen Driftline: who, did what, why
 //! that matters, and what was recorded instead.
 
+mod files;
+
 use std::fmt::Write as _;
 
+use self::files::{changed, mapped, opened};
 use super::event::Context;
 use super::kind::{DriftKind, Finding, Novelty};
 use super::show::{clean, command, cut};
-use crate::behaviour::{
-    Accept, Behaviour, Change, Connect, Exec, File, Listen, Observation, Operation, Process,
-    Syscall,
-};
+use crate::behaviour::{Accept, Behaviour, Connect, Exec, Listen, Observation, Process, Syscall};
 use crate::observe::INJECTED;
 
 /// Characters of the nearest baseline entry that a sentence shows.
@@ -43,10 +43,7 @@ pub fn sentence(
             let (did, never) = changed(process, change);
             (did, never_did(process, finding, never))
         }
-        Behaviour::Map(map) => {
-            let did = format!("{} mapped {} executable", who(process), clean(&map.path));
-            (did, never_did(process, finding, "did that"))
-        }
+        Behaviour::Map(map) => (mapped(process, map), never_did(process, finding, "did that")),
         Behaviour::Connect(connect) => {
             (connected(process, connect), never_did(process, finding, "talked to it"))
         }
@@ -86,37 +83,6 @@ fn ran_fileless(process: &Process, exec: &Exec) -> String {
 
 fn ran_foreign(process: &Process, exec: &Exec) -> String {
     format!("{}, which is not the image's but was written since", ran(process, exec))
-}
-
-/// What was done, and what nobody did before.
-fn changed(process: &Process, change: &Change) -> (String, &'static str) {
-    let (who, path) = (who(process), clean(&change.path));
-    match &change.operation {
-        Operation::Delete => (format!("{who} deleted {path}"), "deleted it"),
-        Operation::Rename(old) => (format!("{who} renamed {} to {path}", clean(old)), "did that"),
-        Operation::HardLink(existing) => {
-            (format!("{who} gave {} the name {path} as well", clean(existing)), "did that")
-        }
-        Operation::SymbolicLink(text) => {
-            (format!("{who} made {path} a symbolic link to {}", clean(text)), "did that")
-        }
-        Operation::Mode(mode) => {
-            (format!("{who} changed the mode of {path} to {mode:04o}"), "did that")
-        }
-        Operation::Owner => (format!("{who} changed the owner of {path}"), "did that"),
-        Operation::Attribute(name) => {
-            (format!("{who} set the attribute {} of {path}", clean(name)), "did that")
-        }
-    }
-}
-
-fn opened(process: &Process, file: &File, verb: &str, past: &str) -> String {
-    let (who, path) = (who(process), clean(&file.path));
-    if file.denied {
-        format!("{who} tried to {verb} {path} and was refused")
-    } else {
-        format!("{who} {past} {path}")
-    }
 }
 
 fn connected(process: &Process, connect: &Connect) -> String {

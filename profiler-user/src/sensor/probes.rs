@@ -1,5 +1,7 @@
 //! Which probe sees which behaviour: candidates in order, each tried by loading and attaching it.
 
+mod files;
+
 use std::os::fd::BorrowedFd;
 
 use anyhow::{Context, bail, ensure};
@@ -105,78 +107,8 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
             },
         ],
     ),
-    (
-        Behaviour::Change,
-        &[
-            Candidate {
-                name: "fentry/security_path_*, fexit/vfs_*, chmod_common, chown_common",
-                programs: &[
-                    ("unlink_begins", "security_path_unlink"),
-                    ("unlink_done", "vfs_unlink"),
-                    ("rmdir_begins", "security_path_rmdir"),
-                    ("rmdir_done", "vfs_rmdir"),
-                    ("rename_begins", "security_path_rename"),
-                    ("rename_done", "vfs_rename"),
-                    ("link_begins", "security_path_link"),
-                    ("link_done", "vfs_link"),
-                    ("symlink_begins", "security_path_symlink"),
-                    ("symlink_done", "vfs_symlink"),
-                    ("mode_done", "chmod_common"),
-                    ("owner_done", "chown_common"),
-                    ("truncate_done", "vfs_truncate"),
-                ],
-                fields: &[WALK[0], WALK[1], WALK[2], WALK[3], WALK[4], WALK[5], "RENAMEDATA_"],
-            },
-            Candidate {
-                name: "tp_btf/sys_exit (change)",
-                programs: &[("change_exit", "sys_exit")],
-                fields: &[
-                    WALK[0],
-                    WALK[1],
-                    WALK[2],
-                    WALK[3],
-                    WALK[4],
-                    WALK[5],
-                    "FILE_PATH",
-                    "FILES_",
-                    "FDT_",
-                    "PT_REGS_",
-                    "TASK_STATUS",
-                ],
-            },
-        ],
-    ),
-    (
-        Behaviour::Map,
-        &[
-            Candidate {
-                name: "fexit/vm_mmap_pgoff",
-                programs: &[("map_done", "vm_mmap_pgoff")],
-                fields: &[
-                    WALK[0], WALK[1], WALK[2], WALK[3], WALK[4], WALK[5], "FILE_", "INODE_", "SB_",
-                ],
-            },
-            Candidate {
-                name: "tp_btf/sys_exit (map)",
-                programs: &[("map_exit", "sys_exit")],
-                fields: &[
-                    WALK[0],
-                    WALK[1],
-                    WALK[2],
-                    WALK[3],
-                    WALK[4],
-                    WALK[5],
-                    "FILE_",
-                    "FILES_",
-                    "FDT_",
-                    "INODE_",
-                    "SB_",
-                    "PT_REGS_",
-                    "TASK_STATUS",
-                ],
-            },
-        ],
-    ),
+    (Behaviour::Change, files::CHANGE),
+    (Behaviour::Map, files::MAP),
     (
         Behaviour::Connect,
         &[Candidate {
