@@ -71,10 +71,15 @@ macro_rules! for_each_offset {
             INODE_NLINK = "inode", "i_nlink";
             INODE_SB = "inode", "i_sb";
             SB_DEV = "super_block", "s_dev";
+            INODE_SIZE = "inode", "";
+            SB_MAGIC = "super_block", "s_magic";
+            RENAMEDATA_OLD = "renamedata", "old_dentry";
             PT_REGS_ORIG_AX = "pt_regs", "orig_ax";
             PT_REGS_DI = "pt_regs", "di";
             PT_REGS_SI = "pt_regs", "si";
             PT_REGS_DX = "pt_regs", "dx";
+            PT_REGS_R10 = "pt_regs", "r10";
+            PT_REGS_R8 = "pt_regs", "r8";
             SOCK_CGROUP = "sock", "sk_cgrp_data.cgroup";
             SOCK_FAMILY = "sock", "__sk_common.skc_family";
             SOCK_NUM = "sock", "__sk_common.skc_num";

@@ -36,7 +36,7 @@ pub(crate) const FMODE_EXEC: u32 = 0x20;
 const O_ACCMODE: u32 = 3;
 const O_TRUNC: u32 = 0o1000;
 const O_PATH: u32 = 0o1000_0000;
-const AT_FDCWD: i32 = -100;
+pub(crate) const AT_FDCWD: i32 = -100;
 
 #[map]
 static OPEN_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
@@ -204,7 +204,7 @@ fn access(mode: u32, file_flags: u32, asked: u32) -> Option<u32> {
 
 /// The current task's file behind a descriptor.
 #[inline(always)]
-fn file_of(descriptor: u64) -> Option<*const u8> {
+pub(crate) fn file_of(descriptor: u64) -> Option<*const u8> {
     // SAFETY: the helper returns a BTF-typed pointer.
     let files = unsafe {
         let task = bpf_get_current_task_btf().cast::<u8>().cast_const();

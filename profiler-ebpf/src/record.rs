@@ -99,6 +99,12 @@ impl<T> Record<T> {
         unsafe { (&raw mut (*self.scratch).len).write_volatile(len) }
     }
 
+    /// Takes back what was appended behind an earlier length.
+    #[inline(always)]
+    pub(crate) fn cut(&self, len: u64) {
+        self.set_len(len);
+    }
+
     #[inline(always)]
     fn base(&self) -> *mut u8 {
         // SAFETY: the address of a field of a live map value.

@@ -62,6 +62,7 @@ pub(crate) enum Class {
     Open = 1,
     Connect = 2,
     Accept = 3,
+    Map = 4,
 }
 
 /// A container as fingerprints see it.
