@@ -81,7 +81,7 @@ fn unnamed(path: String) -> String {
 }
 
 /// As the kernel marks it.
-const DELETED: &str = " (deleted)";
+pub(super) const DELETED: &str = " (deleted)";
 
 /// What a caller asked for, made absolute and without `.` and `..`: the best that can be said of an open that failed.
 fn claimed(base: &str, path: &str) -> String {
