@@ -114,6 +114,7 @@ impl<T> Record<T> {
     /// # Safety
     /// `words` must point to [`PATH_MAX`] bytes of a live map value.
     #[inline(always)]
+    #[expect(clippy::cast_ptr_alignment, reason = "it is written unaligned")]
     pub(crate) unsafe fn push_words(&mut self, words: *const u64, len: u64) -> u32 {
         let Some(end) = self.end() else { return 0 };
         if len > PATH_MAX as u64 {

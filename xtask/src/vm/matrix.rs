@@ -33,6 +33,26 @@ pub(super) const MACHINES: &[Machine] = &[
     Machine { kernel: "6.12", append: NO_BPF_LSM, tests: Tests::Probes },
 ];
 
+/// The machines to boot: all of the matrix, or those of one kernel and what its command line says besides.
+pub(super) fn machines<'a>(
+    kernel: Option<&'a str>,
+    append: &'a str,
+) -> Vec<(&'a str, &'a str, Tests)> {
+    if kernel.is_none() && append.is_empty() {
+        return MACHINES.iter().map(|known| (known.kernel, known.append, known.tests)).collect();
+    }
+    let kernels: Vec<&'a str> = match kernel {
+        Some(kernel) => vec![kernel],
+        None => super::kernel::names(),
+    };
+    let as_listed = |kernel: &'a str| {
+        let is_known = |known: &&Machine| known.kernel == kernel && known.append == append;
+        let tests = MACHINES.iter().find(is_known).map_or(Tests::All, |known| known.tests);
+        (kernel, append, tests)
+    };
+    kernels.into_iter().map(as_listed).collect()
+}
+
 /// Programs, by name, and the tests in them.
 const PROBES: &[(&str, &[&str])] = &[
     ("command", &["check_reports", "stdio_and_status", "loss_is_counted", "fresh_and_removed"]),

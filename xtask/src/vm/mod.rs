@@ -26,7 +26,7 @@ const ON_A_NODE: &[&str] = &["agent", "pods", "driftline-node"];
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Boot only this kernel
+    /// Boot only this kernel; what it runs is as in the matrix, where the machine is in there
     #[arg(long, value_parser = kernel::names())]
     kernel: Option<String>,
     /// More for the kernel's command line, such as `lockdown=confidentiality`
@@ -78,18 +78,11 @@ pub(crate) fn set_up() -> Result<()> {
 
 pub(crate) fn vm_test(options: &Options) -> Result<()> {
     let programs = build()?;
-    // Whoever asks for one machine or for certain tests means all tests, or just those.
-    let chosen = options.kernel.is_some() || !options.append.is_empty();
-    let all = chosen || !options.arguments.is_empty();
-    let wanted = |kernel: &str| options.kernel.as_deref().is_none_or(|wanted| wanted == kernel);
-    let machines = MACHINES.iter().filter(|machine| wanted(machine.kernel));
-    let mut machines: Vec<_> = machines
-        .map(|machine| {
-            let append = if chosen { options.append.as_str() } else { machine.append };
-            (machine.kernel, append, if all { Tests::All } else { machine.tests })
-        })
-        .collect();
-    machines.dedup_by_key(|(kernel, append, _)| (*kernel, *append));
+    let mut machines = matrix::machines(options.kernel.as_deref(), &options.append);
+    if !options.arguments.is_empty() {
+        // Whoever asks for certain tests means those.
+        machines.iter_mut().for_each(|(_, _, tests)| *tests = Tests::All);
+    }
     let mut failed = Vec::new();
     for (kernel, append, tests) in machines {
         let name = [kernel, append].join(" ").trim().to_owned();

@@ -86,7 +86,7 @@ fn nameless(path: &str) -> Option<String> {
 }
 
 /// As the kernel marks it.
-const DELETED: &str = " (deleted)";
+pub(super) const DELETED: &str = " (deleted)";
 
 /// What a caller asked for, made absolute and without `.` and `..`: the best that can be said of an open that failed.
 pub(super) fn claimed(base: &str, path: &str) -> String {

@@ -5,12 +5,18 @@ use profiler_common::event::{
     EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, EXEC_UPPER, Exec, Exit, Fork,
 };
 
-use super::{DecodeError, EventBody, fixed, path::part, take, text};
+use super::{
+    DecodeError, EventBody, fixed,
+    path::{DELETED, part},
+    take, text,
+};
 use crate::redact::Redactor;
 
 pub(super) fn exec(rest: &mut Bytes, redactor: &Redactor) -> Result<EventBody, DecodeError> {
     let exec: Exec = fixed(rest, "exec")?;
     let executable = part(rest, exec.executable, exec.inode)?;
+    let fileless = exec.header.flags & EXEC_FILELESS != 0;
+    let executable = if fileless { without_mark(executable) } else { executable };
     let given = part(rest, exec.given, exec.inode)?;
     let cwd = part(rest, exec.cwd, exec.inode)?;
     let args = take(rest, exec.args, "argv")?;
@@ -18,7 +24,7 @@ pub(super) fn exec(rest: &mut Bytes, redactor: &Redactor) -> Result<EventBody, D
     Ok(EventBody::Exec {
         first: exec.header.flags & EXEC_FIRST != 0,
         injected: exec.header.flags & EXEC_INJECTED != 0,
-        fileless: exec.header.flags & EXEC_FILELESS != 0,
+        fileless,
         not_in_image: exec.header.flags & EXEC_UPPER != 0,
         parent_pid: exec.parent_pid,
         vpid: exec.vpid,
@@ -38,6 +44,14 @@ pub(super) fn fork(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
 pub(super) fn exit(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
     let Exit { status, .. } = fixed(rest, "exit")?;
     Ok(EventBody::Exit { status })
+}
+
+/// A deleted program by the name that it had, however the kernel tells it. What never had a place has the mark in its name.
+fn without_mark(path: String) -> String {
+    match path.strip_suffix(DELETED) {
+        Some(name) if !name.starts_with("/memfd:") => name.to_owned(),
+        _ => path,
+    }
 }
 
 /// argv from its memory: each argument ends with a NUL, but for one that was cut.
@@ -61,7 +75,15 @@ fn whole_words(mut args: Vec<String>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{split, whole_words};
+    use super::{split, whole_words, without_mark};
+
+    #[test]
+    fn a_deleted_program_keeps_its_name() {
+        let name = |path: &str| without_mark(path.to_owned());
+        assert_eq!(name("/tmp/x (deleted)"), "/tmp/x");
+        assert_eq!(name("/tmp/x"), "/tmp/x");
+        assert_eq!(name("/memfd:x (deleted)"), "/memfd:x (deleted)");
+    }
 
     #[test]
     fn half_a_word_is_dropped() {

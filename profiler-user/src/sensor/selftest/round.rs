@@ -10,10 +10,11 @@ use std::{
 
 use anyhow::{Context, ensure};
 use nix::{
+    fcntl::OFlag,
     libc,
     sched::{CloneFlags, unshare},
     sys::wait::waitpid,
-    unistd::{ForkResult, Pid, fork, pipe},
+    unistd::{ForkResult, Pid, fork, pipe2},
 };
 use profiler_common::event::Header;
 use zerocopy::FromBytes;
@@ -89,7 +90,7 @@ fn act(sensor: &mut Sensor, cgroup: &Cgroup, every_cgroup: bool) -> anyhow::Resu
 
 /// Moves a process in from outside; whether it was marked as such.
 fn joins(sensor: &mut Sensor, cgroup: &Cgroup) -> anyhow::Result<bool> {
-    let (read, write) = pipe().context("making a pipe")?;
+    let (read, write) = pipe2(OFlag::O_CLOEXEC).context("making a pipe")?;
     // SAFETY: the child makes two system calls, on memory of its own.
     match unsafe { fork() }.context("forking")? {
         ForkResult::Child => {

@@ -134,3 +134,58 @@ impl Signs {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use profiler_common::event::{self, Header, Kind, PathForm, PathPart};
+    use zerocopy::IntoBytes;
+
+    use super::Signs;
+    use crate::sensor::Behaviour;
+
+    fn exec(executable: PathPart, args: u32) -> Bytes {
+        let header = Header {
+            kind: Kind::Exec as u32,
+            flags: 0,
+            container: 1,
+            time: 2,
+            pid: 3,
+            tid: 3,
+            uid: 0,
+            gid: 0,
+        };
+        let exec = event::Exec {
+            header,
+            inode: 9,
+            parent_pid: 1,
+            vpid: 3,
+            device: 0,
+            args,
+            args_total: 5,
+            padding: 0,
+            executable,
+            given: PathPart::NONE,
+            cwd: PathPart::NONE,
+        };
+        Bytes::copy_from_slice(exec.as_bytes())
+    }
+
+    #[test]
+    fn an_exec_without_its_path_or_arguments_shows_nothing() {
+        let path = PathPart { len: 3, form: PathForm::Names as u32 };
+        assert_eq!(Signs::in_record(&exec(path, 5)), Signs::EXEC);
+        assert_eq!(Signs::in_record(&exec(PathPart::NONE, 5)), Signs::NONE);
+        assert_eq!(Signs::in_record(&exec(path, 0)), Signs::NONE);
+        assert_eq!(Signs::in_record(&Bytes::from_static(b"short")), Signs::NONE);
+    }
+
+    #[test]
+    fn both_halves_of_a_behaviour_have_to_show() {
+        let listens = Signs::of(Behaviour::Listen, false);
+        assert!(!Signs::LISTEN.contains(listens) && !Signs::ACCEPT.contains(listens));
+        assert!(Signs::LISTENING.contains(listens));
+        let cgroups = Signs::of(Behaviour::Cgroup, true);
+        assert!(!Signs::of(Behaviour::Cgroup, false).contains(cgroups));
+    }
+}
