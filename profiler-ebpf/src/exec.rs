@@ -10,6 +10,7 @@ use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, Exec, Kin
 
 use crate::{
     container::Container,
+    escape, identity,
     join::{self, Origin},
     kernel::{DIAGNOSTICS, load, offset, read},
     path::{self, Place},
@@ -44,6 +45,7 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
         _ => 0,
     };
     container.ensure_root();
+    escape::executed(container);
     // SAFETY: BTF-typed pointers, from the hook's arguments and the helper.
     let (task, file, filename, mm) = unsafe {
         let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
@@ -90,6 +92,7 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
         cwd,
     };
     record.submit(container, Kind::Exec, fixed);
+    identity::executed(container);
     Some(())
 }
 

@@ -21,20 +21,26 @@
 mod accept;
 mod arch;
 mod atomic;
+mod calls;
 mod cgroup;
 mod connect;
 mod container;
+mod escape;
 mod exec;
 mod exit;
 mod fork;
+mod identity;
 mod join;
 mod kernel;
 mod listen;
+mod novel;
 mod open;
 mod path;
 mod record;
 mod sock_state;
+mod socket;
 mod syscall;
+mod unix;
 
 #[cfg(not(test))]
 #[panic_handler]

@@ -169,7 +169,7 @@ fn access(mode: u32, file_flags: u32, asked: u32) -> Option<u32> {
 
 /// The current task's file behind a descriptor.
 #[inline(always)]
-fn file_of(descriptor: u64) -> Option<*const u8> {
+pub(crate) fn file_of(descriptor: u64) -> Option<*const u8> {
     // SAFETY: the helper returns a BTF-typed pointer.
     let files = unsafe {
         let task = bpf_get_current_task_btf().cast::<u8>().cast_const();

@@ -3,29 +3,37 @@
 mod accept;
 mod cgroup;
 mod connect;
+mod escape;
 mod exec;
 mod exit;
 mod fork;
+mod identity;
 mod listen;
 mod open;
 mod path;
+mod socket;
 mod syscall;
+mod unix;
 
 pub use accept::Accept;
 pub use cgroup::{CgroupMade, CgroupRemoved};
 pub use connect::{CONNECT_DATAGRAM, Connect};
+pub use escape::Escape;
 pub use exec::{ARGS_MAX, EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, Exec};
 pub use exit::Exit;
 pub use fork::Fork;
+pub use identity::Identity;
 pub use listen::{LISTEN_PORT_CHOSEN, Listen};
 pub use open::{
     OPEN_CLAIMED, OPEN_CREATED, OPEN_DENIED, OPEN_READ, OPEN_UNNAMED, OPEN_WRITE, Open,
 };
 pub use path::{COMPONENTS_MAX, NAME_MAX, PATH_MAX, PathForm, PathPart};
+pub use socket::Socket;
 pub use syscall::{SYSCALL_DENIED, SYSCALL_FOREIGN, Syscall};
+pub use unix::{UNIX_DATAGRAM, UNIX_WORDS, Unix};
 
 /// Number of event kinds, for arrays indexed by [`Kind`].
-pub const KINDS: usize = 10;
+pub const KINDS: usize = 14;
 
 /// The kind of a record; the value of [`Header::kind`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,6 +49,10 @@ pub enum Kind {
     Syscall = 7,
     CgroupMade = 8,
     CgroupRemoved = 9,
+    Socket = 10,
+    Unix = 11,
+    Identity = 12,
+    Escape = 13,
 }
 
 impl Kind {
@@ -55,6 +67,10 @@ impl Kind {
         Self::Syscall,
         Self::CgroupMade,
         Self::CgroupRemoved,
+        Self::Socket,
+        Self::Unix,
+        Self::Identity,
+        Self::Escape,
     ];
 
     /// The name that counters and reports use.
@@ -70,6 +86,10 @@ impl Kind {
             Self::Syscall => "syscall",
             Self::CgroupMade => "cgroup-made",
             Self::CgroupRemoved => "cgroup-removed",
+            Self::Socket => "socket",
+            Self::Unix => "unix",
+            Self::Identity => "identity",
+            Self::Escape => "escape",
         }
     }
 

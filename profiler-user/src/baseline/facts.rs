@@ -5,7 +5,7 @@ use super::names::{Name, Set};
 use crate::behaviour::{Behaviour, Exec, File, Observation, Process, Syscall};
 use crate::drift::DriftKind;
 use crate::generalise::{
-    Peer, accept, connect, generalise_args, generalise_path, join_args, listen,
+    Peer, accept, connect, generalise_args, generalise_path, join_args, listen, socket, unix_peer,
 };
 use crate::observe::INJECTED;
 
@@ -27,11 +27,32 @@ pub(super) fn facts(observation: &Observation) -> Vec<Fact> {
         Behaviour::Connect(to) => vec![of_peer(DriftKind::NetConnect, Set::Connect, connect(to))],
         Behaviour::Listen(on) => vec![of_peer(DriftKind::NetListen, Set::Listen, listen(on))],
         Behaviour::Accept(from) => vec![of_peer(DriftKind::NetAccept, Set::Accept, accept(from))],
+        Behaviour::Socket(sort) => {
+            vec![of_peer(DriftKind::NetSocket, Set::Socket, socket(*sort))]
+        }
+        Behaviour::Unix(unix) => vec![Fact {
+            kind: DriftKind::NetUnix,
+            set: Set::Unix,
+            object: unix.peer.clone(),
+            name: Name { key: unix_peer(&unix.peer), values: vec![unix.peer.clone()] },
+        }],
+        Behaviour::Identity(change) => vec![Fact {
+            kind: DriftKind::Identity,
+            set: Set::Identity,
+            object: change.to_string(),
+            name: literal(&change.to_string()),
+        }],
+        Behaviour::Escape(escape) => vec![Fact {
+            kind: DriftKind::ContainerEscape,
+            set: Set::Escape,
+            object: escape.cgroup.clone(),
+            name: path_name(&escape.cgroup),
+        }],
         Behaviour::Syscall(_) => Vec::new(),
     }
 }
 
-/// What stands for a parent that is none.
+/// A name that is no pattern.
 fn literal(key: &str) -> Name {
     Name { key: key.to_owned(), values: Vec::new() }
 }

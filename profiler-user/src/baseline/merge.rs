@@ -123,6 +123,10 @@ impl Join for Executable {
             connect,
             listen,
             accept,
+            socket,
+            unix,
+            identity,
+            escape,
         } = other;
         self.parents.join(parents);
         self.args.join(args);
@@ -134,6 +138,10 @@ impl Join for Executable {
         self.connect.join(connect);
         self.listen.join(listen);
         self.accept.join(accept);
+        self.socket.join(socket);
+        self.unix.join(unix);
+        self.identity.join(identity);
+        self.escape.join(escape);
     }
 }
 
@@ -184,14 +192,23 @@ mod tests {
 
     fn executable() -> impl Strategy<Value = Executable> {
         let sets = (map(seen()), map(seen()), map(seen()), map(seen()), map(seen()));
-        (sets, prop::option::of(seen())).prop_map(
-            |((parents, args, read, write_denied, connect), fileless)| Executable {
+        let more = (map(seen()), map(seen()), map(seen()), map(seen()));
+        (sets, more, prop::option::of(seen())).prop_map(
+            |(
+                (parents, args, read, write_denied, connect),
+                (socket, unix, identity, escape),
+                fileless,
+            )| Executable {
                 parents,
                 args,
                 fileless,
                 read,
                 write_denied,
                 connect,
+                socket,
+                unix,
+                identity,
+                escape,
                 ..Executable::default()
             },
         )

@@ -17,6 +17,10 @@ pub(super) enum Set {
     Connect,
     Listen,
     Accept,
+    Socket,
+    Unix,
+    Identity,
+    Escape,
 }
 
 /// What is looked up: the key it would have, and the value that another key's pattern may match.
@@ -28,7 +32,7 @@ pub(super) struct Name {
 }
 
 impl Set {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Parents,
         Self::Args,
         Self::Read,
@@ -38,6 +42,10 @@ impl Set {
         Self::Connect,
         Self::Listen,
         Self::Accept,
+        Self::Socket,
+        Self::Unix,
+        Self::Identity,
+        Self::Escape,
     ];
 
     /// The same access with the other outcome.
@@ -54,7 +62,7 @@ impl Set {
     /// The patterns that a key of this set consists of, none where keys are compared as they are.
     fn patterns(self, key: &str) -> Option<Vec<Pattern>> {
         match self {
-            Self::Connect | Self::Listen | Self::Accept => None,
+            Self::Connect | Self::Listen | Self::Accept | Self::Socket | Self::Identity => None,
             Self::Args => Some(split_args(key)?.iter().map(|arg| Pattern::parse(arg)).collect()),
             _ => Some(vec![Pattern::parse(key)]),
         }
@@ -73,6 +81,10 @@ impl Executable {
             Set::Connect => &self.connect,
             Set::Listen => &self.listen,
             Set::Accept => &self.accept,
+            Set::Socket => &self.socket,
+            Set::Unix => &self.unix,
+            Set::Identity => &self.identity,
+            Set::Escape => &self.escape,
         }
     }
 
@@ -87,6 +99,10 @@ impl Executable {
             Set::Connect => &mut self.connect,
             Set::Listen => &mut self.listen,
             Set::Accept => &mut self.accept,
+            Set::Socket => &mut self.socket,
+            Set::Unix => &mut self.unix,
+            Set::Identity => &mut self.identity,
+            Set::Escape => &mut self.escape,
         }
     }
 }

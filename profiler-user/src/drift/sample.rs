@@ -8,8 +8,8 @@ use super::event::{Action, BaselineStatus, Context, Event, Origin};
 use super::kind::{DriftKind, Finding, Novelty};
 use super::{Aggregator, aggregate};
 use crate::behaviour::{
-    Accept, Ancestor, Behaviour, Connect, Exec, File, Listen, Observation, Process, Protocol,
-    Syscall,
+    Accept, Ancestor, Behaviour, Connect, Escape, Exec, File, Identity, Listen, Observation,
+    Process, Protocol, Socket, Syscall, Unix, UserIds,
 };
 
 pub(crate) fn start() -> Timestamp {
@@ -102,6 +102,24 @@ pub(crate) fn syscall(name: &str) -> Observation {
     by("/usr/bin/unshare", &["unshare"], Behaviour::Syscall(syscall))
 }
 
+pub(crate) fn socket(family: u32, kind: u32, protocol: u32) -> Observation {
+    by("/bin/app", &["app"], Behaviour::Socket(Socket { family, kind, protocol }))
+}
+
+pub(crate) fn unix(peer: &str) -> Observation {
+    let unix = Unix { peer: peer.to_owned(), datagram: false };
+    by("/bin/app", &["app"], Behaviour::Unix(unix))
+}
+
+pub(crate) fn identity(from: u32, to: u32) -> Observation {
+    let of = |id| UserIds { real: id, effective: id };
+    by("/bin/app", &["app"], Behaviour::Identity(Identity { from: of(from), to: of(to) }))
+}
+
+pub(crate) fn escape(cgroup: &str) -> Observation {
+    by("/bin/app", &["app"], Behaviour::Escape(Escape { cgroup: cgroup.to_owned() }))
+}
+
 pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observation) -> Finding {
     let object = match &observation.behaviour {
         Behaviour::Exec(_) => observation.process.executable.clone(),
@@ -110,6 +128,10 @@ pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observati
         Behaviour::Listen(listen) => format!("{} {}", listen.protocol, listen.local),
         Behaviour::Accept(accept) => format!("{} {}", accept.protocol, accept.peer.ip()),
         Behaviour::Syscall(syscall) => syscall.name.clone(),
+        Behaviour::Socket(sort) => crate::generalise::socket(*sort).object,
+        Behaviour::Unix(unix) => unix.peer.clone(),
+        Behaviour::Identity(change) => change.to_string(),
+        Behaviour::Escape(escape) => escape.cgroup.clone(),
     };
     Finding { kind, pattern: object.clone(), object, novelty, nearest: None }
 }

@@ -7,7 +7,8 @@ use super::event::Context;
 use super::kind::{DriftKind, Finding, Novelty};
 use super::show::{clean, command, cut};
 use crate::behaviour::{
-    Accept, Behaviour, Connect, Exec, File, Listen, Observation, Process, Syscall,
+    Accept, Behaviour, Connect, Escape, Exec, File, Identity, Listen, Observation, Process,
+    Syscall, Unix,
 };
 use crate::observe::INJECTED;
 
@@ -48,6 +49,18 @@ pub fn sentence(
         }
         Behaviour::Syscall(syscall) => {
             (called(process, syscall), never_did(process, finding, "made that call"))
+        }
+        Behaviour::Socket(_) => {
+            (made(process, finding), never_did(process, finding, "made such a socket"))
+        }
+        Behaviour::Unix(unix) => {
+            (reached(process, unix), never_did(process, finding, "talked to it"))
+        }
+        Behaviour::Identity(change) => {
+            (changed(process, change), never_did(process, finding, "did that"))
+        }
+        Behaviour::Escape(escape) => {
+            (escaped(process, escape), never_did(process, finding, "was moved there"))
         }
     };
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
@@ -106,6 +119,27 @@ fn called(process: &Process, syscall: &Syscall) -> String {
     } else {
         format!("{who} made the system call {name}{how}")
     }
+}
+
+fn made(process: &Process, finding: &Finding) -> String {
+    format!("{} made a socket of the sort {}", who(process), finding.object)
+}
+
+fn reached(process: &Process, unix: &Unix) -> String {
+    let did = if unix.datagram { "sent to" } else { "connected to" };
+    format!("{} {did} the Unix socket {}", who(process), clean(&unix.peer))
+}
+
+fn changed(process: &Process, change: &Identity) -> String {
+    format!("{} went from user {} to {}", who(process), change.from, change.to)
+}
+
+fn escaped(process: &Process, escape: &Escape) -> String {
+    format!(
+        "{} was moved out of its container, to the cgroup {}",
+        who(process),
+        clean(&escape.cgroup)
+    )
 }
 
 fn nobody(did: &str) -> String {
@@ -245,6 +279,30 @@ mod tests {
                 sample::syscall("foreign_4"),
                 "/usr/bin/unshare (pid 4711) made the system call foreign_4 through the i386 or \
                  x32 ABI; nothing in this container made that call in 5 recorded runs",
+            ),
+            (
+                DriftKind::NetSocket,
+                sample::socket(2, 3, 1),
+                "/bin/app (pid 4711) made a socket of the sort inet raw icmp; \
+                 nothing in this container made such a socket in 5 recorded runs",
+            ),
+            (
+                DriftKind::NetUnix,
+                sample::unix("/run/docker.sock"),
+                "/bin/app (pid 4711) connected to the Unix socket /run/docker.sock; \
+                 nothing in this container talked to it in 5 recorded runs",
+            ),
+            (
+                DriftKind::Identity,
+                sample::identity(33, 0),
+                "/bin/app (pid 4711) went from user 33 to 0; \
+                 nothing in this container did that in 5 recorded runs",
+            ),
+            (
+                DriftKind::ContainerEscape,
+                sample::escape("/system.slice"),
+                "/bin/app (pid 4711) was moved out of its container, to the cgroup /system.slice; \
+                 nothing in this container was moved there in 5 recorded runs",
             ),
         ] {
             assert_eq!(new(kind, &observation), expected);

@@ -17,8 +17,8 @@ pub use self::clock::Clock;
 use self::listeners::Listeners;
 use crate::{
     behaviour::{
-        ANCESTRY_MAX, Accept, Ancestor, Behaviour, Connect, Exec, File, Listen, Observation,
-        Process, Syscall,
+        ANCESTRY_MAX, Accept, Ancestor, Behaviour, Connect, Exec, File, Identity, Listen,
+        Observation, Process, Syscall, UserIds,
     },
     sensor::{Event, EventBody},
 };
@@ -34,6 +34,8 @@ struct Entry {
     process: Arc<Process>,
     /// It ran a program of its own; otherwise it is still a copy of its parent.
     executed: bool,
+    /// None until something tells.
+    users: Option<UserIds>,
 }
 
 impl Observer {
@@ -46,7 +48,9 @@ impl Observer {
         let ancestry =
             self.processes.get(&process.parent_pid).map(|parent| descent(&parent.process));
         let process = Process { ancestry: ancestry.unwrap_or_default(), ..process };
-        let entry = Entry { process: Arc::new(process), executed: true };
+        // It may act as another user than the one whose it is: its first change is then told from the wrong one.
+        let users = Some(UserIds { real: process.uid, effective: process.uid });
+        let entry = Entry { process: Arc::new(process), executed: true, users };
         self.processes.insert(entry.process.pid, entry);
     }
 
@@ -81,6 +85,16 @@ impl Observer {
             }
             EventBody::Listen(listen) => self.listen(event.container, event.pid, event.uid, listen),
             EventBody::Accept(accept) => self.accept(event.container, accept),
+            EventBody::Socket(socket) => {
+                (self.process(event.pid, event.uid), Behaviour::Socket(socket))
+            }
+            EventBody::Unix(unix) => (self.process(event.pid, event.uid), Behaviour::Unix(unix)),
+            EventBody::Identity { real, effective } => {
+                self.identity(event.pid, event.uid, UserIds { real, effective })?
+            }
+            EventBody::Escape(escape) => {
+                (self.process(event.pid, event.uid), Behaviour::Escape(escape))
+            }
             EventBody::CgroupMade { .. } | EventBody::CgroupRemoved => return None,
             EventBody::Syscall { number, denied, foreign } => {
                 let behaviour = Behaviour::Syscall(syscall(number, denied, foreign));
@@ -121,7 +135,7 @@ impl Observer {
             _ if first => (None, Vec::new()),
             _ if injected => (Some(INJECTED.to_owned()), Vec::new()),
             None => (Some(UNKNOWN.to_owned()), Vec::new()),
-            Some(Entry { process, executed }) => {
+            Some(Entry { process, executed, .. }) => {
                 let ancestry = if *executed { descent(process) } else { process.ancestry.clone() };
                 (Some(process.executable.clone()), ancestry)
             }
@@ -136,7 +150,10 @@ impl Observer {
             args_cut,
             ancestry,
         });
-        let entry = Entry { process: Arc::clone(&process), executed: true };
+        // Should the program be another user's, the next record says so.
+        let known = self.processes.get(&event.pid).and_then(|entry| entry.users);
+        let users = known.or(Some(UserIds { real: event.uid, effective: event.uid }));
+        let entry = Entry { process: Arc::clone(&process), executed: true, users };
         self.processes.insert(event.pid, entry);
         Some((process, Behaviour::Exec(Exec { given, parent, fileless, cwd })))
     }
@@ -150,7 +167,21 @@ impl Observer {
             ancestry: descent(&parent),
             ..(*parent).clone()
         };
-        self.processes.insert(child, Entry { process: Arc::new(process), executed: false });
+        let users = self.processes.get(&parent.pid).and_then(|entry| entry.users);
+        let entry = Entry { process: Arc::new(process), executed: false, users };
+        self.processes.insert(child, entry);
+    }
+
+    /// Only a change is worth telling: a call may set what was set before.
+    fn identity(&mut self, pid: u32, uid: u32, to: UserIds) -> Option<(Arc<Process>, Behaviour)> {
+        let process = self.process(pid, uid);
+        let entry = self.processes.get_mut(&pid)?;
+        let from = entry.users.replace(to);
+        if process.uid != to.real {
+            entry.process = Arc::new(Process { uid: to.real, ..(*process).clone() });
+        }
+        let from = from.filter(|from| *from != to)?;
+        Some((Arc::clone(&entry.process), Behaviour::Identity(Identity { from, to })))
     }
 
     fn listen(
@@ -187,7 +218,7 @@ impl Observer {
                 args_cut: false,
                 ancestry: Vec::new(),
             };
-            Entry { process: Arc::new(process), executed: false }
+            Entry { process: Arc::new(process), executed: false, users: None }
         };
         Arc::clone(&self.processes.entry(pid).or_insert_with(unknown).process)
     }

@@ -21,6 +21,10 @@ pub enum Behaviour {
     Listen,
     Syscall,
     Cgroup,
+    Socket,
+    Unix,
+    Identity,
+    Escape,
 }
 
 /// How well a behaviour is seen; a worse one is greater.
@@ -145,7 +149,88 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
             fields: &["CGROUP_", "CSS_", "KN_", "NSPROXY_", "TASK_NSPROXY", "TASK_TGID"],
         }],
     ),
+    (
+        Behaviour::Socket,
+        &[
+            Candidate {
+                name: "fentry/security_socket_post_create",
+                programs: &[("socket_create", "security_socket_post_create")],
+                fields: EXECUTABLE,
+            },
+            CALLS,
+        ],
+    ),
+    (
+        Behaviour::Unix,
+        &[
+            Candidate {
+                name: "fentry/security_unix_stream_connect, security_unix_may_send",
+                programs: &[
+                    ("unix_stream", "security_unix_stream_connect"),
+                    ("unix_datagram", "security_unix_may_send"),
+                ],
+                fields: &[
+                    EXECUTABLE[0],
+                    EXECUTABLE[1],
+                    EXECUTABLE[2],
+                    EXECUTABLE[3],
+                    "SOCKET_SK",
+                    "UNIX_SOCK_ADDR",
+                    "UNIX_ADDRESS_",
+                    "SOCKADDR_UN_",
+                ],
+            },
+            CALLS,
+        ],
+    ),
+    (
+        Behaviour::Identity,
+        &[
+            Candidate {
+                name: "fentry/security_task_fix_setuid",
+                programs: &[("setuid", "security_task_fix_setuid")],
+                fields: &["CRED_", "TASK_CRED"],
+            },
+            CALLS,
+        ],
+    ),
+    (
+        Behaviour::Escape,
+        &[Candidate {
+            name: "tp_btf/cgroup_attach_task (leaving)",
+            programs: &[("cgroup_leave", "cgroup_attach_task")],
+            fields: &["CGROUP_", "KN_", "TASK_TGID"],
+        }],
+    ),
 ];
+
+/// What tells one executable from another.
+const EXECUTABLE: &[&str] = &["TASK_MM", "MM_EXE_FILE", "INODE_", "SB_"];
+
+/// Where there are no trampolines: one program for all calls whose arguments matter.
+const CALLS: Candidate = Candidate {
+    name: "tp_btf/sys_exit (calls)",
+    programs: &[("calls", "sys_exit")],
+    fields: &[
+        EXECUTABLE[0],
+        EXECUTABLE[1],
+        EXECUTABLE[2],
+        EXECUTABLE[3],
+        "PT_REGS_",
+        "TASK_STATUS",
+        "TASK_CRED",
+        "CRED_",
+        "TASK_FILES",
+        "FILES_",
+        "FDT_",
+        "FILE_PRIVATE",
+        "SOCKET_SK",
+        "SOCK_FAMILY",
+        "SOCK_TYPE",
+        "UNIX_",
+        "SOCKADDR_UN_",
+    ],
+};
 
 /// Attaches the first candidate of every behaviour that this kernel takes.
 ///
@@ -202,9 +287,14 @@ fn attach_program(
 ) -> anyhow::Result<()> {
     let program = ebpf.program_mut(name).context("not in the eBPF object")?;
     match program {
+        // It serves another behaviour already.
+        Program::BtfTracePoint(program) if program.fd().is_ok() => {}
         Program::BtfTracePoint(program) => {
             BtfTracePoint::load(program, target, btf)?;
-            program.attach()?;
+            if let Err(error) = program.attach() {
+                program.unload()?;
+                return Err(error.into());
+            }
         }
         Program::FEntry(program) => {
             FEntry::load(program, target, btf)?;

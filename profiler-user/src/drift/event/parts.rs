@@ -53,6 +53,12 @@ pub struct Subject {
     /// A seccomp filter refused it.
     #[serde(rename = "syscall.denied", skip_serializing_if = "is_false")]
     pub syscall_denied: bool,
+    /// As whom the process acted before.
+    #[serde(rename = "user.id", skip_serializing_if = "Option::is_none")]
+    pub user_before: Option<u32>,
+    /// And since.
+    #[serde(rename = "user.effective.id", skip_serializing_if = "Option::is_none")]
+    pub user_after: Option<u32>,
 }
 
 impl EventProcess {
@@ -104,6 +110,16 @@ impl Subject {
                 subject.syscall_name = Some(syscall.name.clone());
                 subject.syscall_denied = syscall.denied;
             }
+            Behaviour::Unix(unix) => {
+                subject.transport = Some("unix".to_owned());
+                subject.destination_address = Some(unix.peer.clone());
+            }
+            Behaviour::Identity(change) => {
+                subject.user_before = Some(change.from.effective);
+                subject.user_after = Some(change.to.effective);
+            }
+            // The object says it all.
+            Behaviour::Socket(_) | Behaviour::Escape(_) => {}
         }
         subject
     }

@@ -5,6 +5,7 @@
 mod net;
 mod path;
 mod process;
+mod socket;
 
 use bytes::{Buf, Bytes};
 use profiler_common::event::{self, Header, Kind};
@@ -58,6 +59,14 @@ pub enum EventBody {
         denied: bool,
         foreign: bool,
     },
+    Socket(behaviour::Socket),
+    Unix(behaviour::Unix),
+    /// From here on; what it was before is not in the record.
+    Identity {
+        real: u32,
+        effective: u32,
+    },
+    Escape(behaviour::Escape),
     /// A cgroup was made; the event's container is the one that it belongs to.
     CgroupMade {
         cgroup: u64,
@@ -105,6 +114,10 @@ pub fn decode(record: Bytes, redactor: &Redactor) -> Result<Event, DecodeError> 
             let _header_again: event::CgroupRemoved = fixed(&mut rest, "cgroup removal")?;
             EventBody::CgroupRemoved
         }
+        Kind::Socket => socket::socket(&mut rest)?,
+        Kind::Unix => socket::unix(&mut rest)?,
+        Kind::Identity => process::identity(&mut rest)?,
+        Kind::Escape => path::escape(&mut rest)?,
     };
     // The ring buffer rounds nothing up: what is left over is not ours.
     if rest.has_remaining() {

@@ -1,7 +1,9 @@
 //! Execs, forks and exits.
 
 use bytes::Bytes;
-use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, Exec, Exit, Fork};
+use profiler_common::event::{
+    EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, Exec, Exit, Fork, Identity,
+};
 
 use super::{DecodeError, EventBody, fixed, path::part, take, text};
 use crate::redact::Redactor;
@@ -35,6 +37,11 @@ pub(super) fn fork(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
 pub(super) fn exit(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
     let Exit { status, .. } = fixed(rest, "exit")?;
     Ok(EventBody::Exit { status })
+}
+
+pub(super) fn identity(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+    let Identity { real, effective, .. } = fixed(rest, "identity")?;
+    Ok(EventBody::Identity { real, effective })
 }
 
 /// argv from its memory: each argument ends with a NUL, but for one that was cut.
