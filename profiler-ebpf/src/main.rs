@@ -21,6 +21,7 @@
 mod accept;
 mod arch;
 mod atomic;
+mod bind;
 mod calls;
 mod cgroup;
 mod connect;
@@ -37,6 +38,7 @@ mod novel;
 mod open;
 mod path;
 mod record;
+mod sock_addr;
 mod sock_state;
 mod socket;
 mod syscall;

@@ -3,7 +3,12 @@
 use std::{
     fs::{File, OpenOptions},
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UdpSocket},
+    os::{
+        fd::{FromRawFd, OwnedFd},
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixDatagram, UnixStream},
+    },
     process::Command,
     thread,
     time::Duration,
@@ -60,10 +65,42 @@ fn act(step: &str) -> anyhow::Result<()> {
             let _stream = TcpStream::connect(listener.local_addr()?)?;
             listener.accept()?;
         }
+        // Family, type and protocol as numbers.
+        "socket" => {
+            let numbers: Vec<i32> = object.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+            let [family, kind, protocol] = numbers[..] else { bail!("three numbers") };
+            // SAFETY: numbers only.
+            let socket =
+                nix::errno::Errno::result(unsafe { libc::socket(family, kind, protocol) })?;
+            // SAFETY: just made, and nobody else's.
+            drop(unsafe { OwnedFd::from_raw_fd(socket) });
+        }
+        "unix" => drop(UnixStream::connect_addr(&unix_address(object)?)?),
+        "unix-send" => {
+            let socket = UnixDatagram::unbound()?;
+            socket.connect_addr(&unix_address(object)?)?;
+            socket.send(b"x")?;
+        }
+        "udp" => drop(UdpSocket::bind(object)?),
+        "setuid" => {
+            let user = nix::unistd::Uid::from_raw(object.parse()?);
+            nix::unistd::setresuid(user, user, nix::unistd::ROOT)?;
+        }
+        "move-to" => {
+            std::fs::write(format!("{object}/cgroup.procs"), std::process::id().to_string())?;
+        }
         "sleep-ms" => thread::sleep(Duration::from_millis(object.parse()?)),
         _ => bail!("unknown step"),
     }
     Ok(())
+}
+
+/// A path, or `@name`.
+fn unix_address(name: &str) -> std::io::Result<SocketAddr> {
+    match name.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(name),
+    }
 }
 
 const OPENAT: u64 = 257;

@@ -1,6 +1,8 @@
 //! Running the real binary on the real kernel.
 
 pub mod agent;
+pub mod deviation;
+pub mod outside;
 pub mod pods;
 mod programs;
 mod server;

@@ -18,7 +18,7 @@ use self::listeners::Listeners;
 use crate::{
     behaviour::{
         ANCESTRY_MAX, Accept, Ancestor, Behaviour, Connect, Exec, File, Identity, Listen,
-        Observation, Process, Syscall, UserIds,
+        Observation, Process, Protocol, Syscall, UserIds,
     },
     sensor::{Event, EventBody},
 };
@@ -192,7 +192,11 @@ impl Observer {
         listen: Listen,
     ) -> (Arc<Process>, Behaviour) {
         let process = self.process(pid, uid);
-        let listen = self.listeners.add(container, &process, listen);
+        // Nobody connects to a UDP socket: it is not looked up.
+        let listen = match listen.protocol {
+            Protocol::Udp => listen,
+            _ => self.listeners.add(container, &process, listen),
+        };
         (process, Behaviour::Listen(listen))
     }
 

@@ -21,6 +21,7 @@ pub enum Behaviour {
     Listen,
     Syscall,
     Cgroup,
+    Bind,
     Socket,
     Unix,
     Identity,
@@ -147,6 +148,14 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
                 ("cgroup_attach", "cgroup_attach_task"),
             ],
             fields: &["CGROUP_", "CSS_", "KN_", "NSPROXY_", "TASK_NSPROXY", "TASK_TGID"],
+        }],
+    ),
+    (
+        Behaviour::Bind,
+        &[Candidate {
+            name: "cgroup/bind4, bind6",
+            programs: &[("bind4", ""), ("bind6", "")],
+            fields: &[],
         }],
     ),
     (
