@@ -141,3 +141,20 @@ fn a_chroot_hides_no_program() {
     deviation.process = Some(&program);
     is_reported_last(&deviation, |_| {});
 }
+
+/// It is told once, however often it is done, and not at all where it was recorded.
+#[test]
+fn taking_hold_of_another_process_is_told_once() {
+    if !can_load() {
+        return;
+    }
+    let mut deviation = Deviation::new("ptrace\nptrace\nptrace", "syscall", "ptrace");
+    deviation.routine = "run /bin/sleep 0\n";
+    is_reported_last(&deviation, |events| {
+        let told: Vec<_> =
+            events.iter().filter(|event| event["drift.object"] == "ptrace").collect();
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(told[0]["drift.severity"], "high");
+        assert_eq!(told[0]["threat.technique.id"][0], "T1055.008");
+    });
+}

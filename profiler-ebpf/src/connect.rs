@@ -3,7 +3,7 @@
 use aya_ebpf::{macros::cgroup_sock_addr, programs::SockAddrContext};
 use profiler_common::event::{AF_INET, AF_INET6, CONNECT_DATAGRAM, Connect, Endpoint, Kind};
 
-use crate::{container::Container, record::submit};
+use crate::{container::Container, dns, record::submit};
 
 /// Let the call go on: these programs only look.
 const ALLOW: i32 = 1;
@@ -54,6 +54,7 @@ fn record(ctx: &SockAddrContext, family: u32, flags: u32) -> i32 {
     }
     let peer = Endpoint { address, family, port: u32::from(u16::from_be(port as u16)) };
     let header = container.header(Kind::Connect, flags);
+    dns::asked(ctx, peer.port, header.pid);
     submit(&container, Kind::Connect, Connect { header, peer, protocol, padding: 0 });
     ALLOW
 }

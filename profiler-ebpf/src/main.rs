@@ -26,6 +26,7 @@ mod calls;
 mod cgroup;
 mod connect;
 mod container;
+mod dns;
 mod escape;
 mod exec;
 mod exit;

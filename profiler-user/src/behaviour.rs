@@ -57,6 +57,7 @@ pub enum Behaviour {
     Unix(Unix),
     Identity(Identity),
     Escape(Escape),
+    Dns(Dns),
 }
 
 /// The process's own `executable` and `args` say what was run.
@@ -90,7 +91,7 @@ pub enum Protocol {
     Other(u32),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Connect {
     pub protocol: Protocol,
     /// An IPv4-mapped address is already IPv4.
@@ -99,6 +100,8 @@ pub struct Connect {
     pub datagram: bool,
     /// False where the peer is a listener of the same container whose port the kernel picked.
     pub port_chosen: bool,
+    /// As a name server last called that address.
+    pub name: Option<Arc<str>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -165,6 +168,14 @@ pub struct UserIds {
 pub struct Escape {
     /// Where to: a path from the hierarchy's root.
     pub cgroup: String,
+}
+
+/// A name was resolved.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Dns {
+    /// As asked for, in lower case and without the last dot.
+    pub name: String,
+    pub addresses: Vec<IpAddr>,
 }
 
 impl std::fmt::Display for UserIds {

@@ -82,6 +82,20 @@ fn act(step: &str) -> anyhow::Result<()> {
             socket.send(b"x")?;
         }
         "udp" => drop(UdpSocket::bind(object)?),
+        // A name, and the server to ask.
+        "resolve" | "resolve-unconnected" => {
+            let (name, server) = object.split_once(' ').context("a name and a server")?;
+            resolve(name, server, verb == "resolve")?;
+        }
+        // Takes hold of another process, as a debugger does.
+        "ptrace" => {
+            let mut child = Command::new("/bin/sleep").arg("60").spawn()?;
+            // SAFETY: no memory of ours is touched.
+            let seized = unsafe { libc::ptrace(libc::PTRACE_SEIZE, child.id(), 0, 0) };
+            child.kill()?;
+            child.wait()?;
+            anyhow::ensure!(seized == 0, "ptrace failed");
+        }
         "setuid" => {
             let user = nix::unistd::Uid::from_raw(object.parse()?);
             nix::unistd::setresuid(user, user, nix::unistd::ROOT)?;
@@ -92,6 +106,26 @@ fn act(step: &str) -> anyhow::Result<()> {
         "sleep-ms" => thread::sleep(Duration::from_millis(object.parse()?)),
         _ => bail!("unknown step"),
     }
+    Ok(())
+}
+
+/// Asks for an address of `name` and waits for the answer.
+fn resolve(name: &str, server: &str, connected: bool) -> anyhow::Result<()> {
+    let mut question = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        question.push(u8::try_from(label.len())?);
+        question.extend(label.as_bytes());
+    }
+    question.extend([0, 0, 1, 0, 1]);
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+    if connected {
+        socket.connect(server)?;
+        socket.send(&question)?;
+    } else {
+        socket.send_to(&question, server)?;
+    }
+    socket.recv(&mut [0; 512])?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod deviation;
+pub mod names;
 pub mod outside;
 pub mod pods;
 mod programs;

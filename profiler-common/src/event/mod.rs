@@ -3,6 +3,7 @@
 mod accept;
 mod cgroup;
 mod connect;
+mod dns;
 mod escape;
 mod exec;
 mod exit;
@@ -18,6 +19,7 @@ mod unix;
 pub use accept::Accept;
 pub use cgroup::{CgroupMade, CgroupRemoved};
 pub use connect::{CONNECT_DATAGRAM, Connect};
+pub use dns::{DNS_MAX, Dns};
 pub use escape::Escape;
 pub use exec::{ARGS_MAX, EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, Exec};
 pub use exit::Exit;
@@ -33,7 +35,7 @@ pub use syscall::{SYSCALL_DENIED, SYSCALL_FOREIGN, Syscall};
 pub use unix::{UNIX_DATAGRAM, UNIX_WORDS, Unix};
 
 /// Number of event kinds, for arrays indexed by [`Kind`].
-pub const KINDS: usize = 14;
+pub const KINDS: usize = 15;
 
 /// The kind of a record; the value of [`Header::kind`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,6 +55,7 @@ pub enum Kind {
     Unix = 11,
     Identity = 12,
     Escape = 13,
+    Dns = 14,
 }
 
 impl Kind {
@@ -71,6 +74,7 @@ impl Kind {
         Self::Unix,
         Self::Identity,
         Self::Escape,
+        Self::Dns,
     ];
 
     /// The name that counters and reports use.
@@ -90,6 +94,7 @@ impl Kind {
             Self::Unix => "unix",
             Self::Identity => "identity",
             Self::Escape => "escape",
+            Self::Dns => "dns",
         }
     }
 

@@ -51,7 +51,10 @@ pub(super) fn judge(observation: &Observation) -> Vec<Finding> {
             let pattern = generalise_path(&escape.cgroup);
             vec![finding(DriftKind::ContainerEscape, &escape.cgroup, pattern)]
         }
-        Behaviour::Listen(_) | Behaviour::Accept(_) | Behaviour::Identity(_) => Vec::new(),
+        Behaviour::Listen(_)
+        | Behaviour::Accept(_)
+        | Behaviour::Identity(_)
+        | Behaviour::Dns(_) => Vec::new(),
     };
     let table = Table::builtin();
     candidates

@@ -5,7 +5,8 @@ use super::names::{Name, Set};
 use crate::behaviour::{Behaviour, Exec, File, Observation, Process, Syscall};
 use crate::drift::DriftKind;
 use crate::generalise::{
-    Peer, accept, connect, generalise_args, generalise_path, join_args, listen, socket, unix_peer,
+    Peer, accept, connect, generalise_args, generalise_path, host, join_args, listen, socket,
+    unix_peer,
 };
 use crate::observe::INJECTED;
 
@@ -47,6 +48,12 @@ pub(super) fn facts(observation: &Observation) -> Vec<Fact> {
             set: Set::Escape,
             object: escape.cgroup.clone(),
             name: path_name(&escape.cgroup),
+        }],
+        Behaviour::Dns(answer) => vec![Fact {
+            kind: DriftKind::Dns,
+            set: Set::Dns,
+            object: answer.name.clone(),
+            name: Name { key: host(&answer.name), values: vec![answer.name.clone()] },
         }],
         Behaviour::Syscall(_) => Vec::new(),
     }

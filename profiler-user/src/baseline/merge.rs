@@ -127,6 +127,7 @@ impl Join for Executable {
             unix,
             identity,
             escape,
+            dns,
         } = other;
         self.parents.join(parents);
         self.args.join(args);
@@ -142,6 +143,7 @@ impl Join for Executable {
         self.unix.join(unix);
         self.identity.join(identity);
         self.escape.join(escape);
+        self.dns.join(dns);
     }
 }
 
@@ -192,11 +194,11 @@ mod tests {
 
     fn executable() -> impl Strategy<Value = Executable> {
         let sets = (map(seen()), map(seen()), map(seen()), map(seen()), map(seen()));
-        let more = (map(seen()), map(seen()), map(seen()), map(seen()));
+        let more = (map(seen()), map(seen()), map(seen()), map(seen()), map(seen()));
         (sets, more, prop::option::of(seen())).prop_map(
             |(
                 (parents, args, read, write_denied, connect),
-                (socket, unix, identity, escape),
+                (socket, unix, identity, escape, dns),
                 fileless,
             )| Executable {
                 parents,
@@ -209,6 +211,7 @@ mod tests {
                 unix,
                 identity,
                 escape,
+                dns,
                 ..Executable::default()
             },
         )

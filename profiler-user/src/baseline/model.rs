@@ -126,6 +126,9 @@ pub struct Executable {
     /// Cgroups outside the container.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub escape: BTreeMap<String, Seen>,
+    /// Names that it resolves.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dns: BTreeMap<String, Seen>,
 }
 
 /// When and how often, to the second.
@@ -237,7 +240,7 @@ impl std::fmt::Display for RunId {
 }
 
 impl Executable {
-    fn sets(&self) -> [&BTreeMap<String, Seen>; 13] {
+    fn sets(&self) -> [&BTreeMap<String, Seen>; 14] {
         super::names::Set::ALL.map(|set| self.set(set))
     }
 }

@@ -21,6 +21,7 @@ pub(super) enum Set {
     Unix,
     Identity,
     Escape,
+    Dns,
 }
 
 /// What is looked up: the key it would have, and the value that another key's pattern may match.
@@ -32,7 +33,7 @@ pub(super) struct Name {
 }
 
 impl Set {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Parents,
         Self::Args,
         Self::Read,
@@ -46,6 +47,7 @@ impl Set {
         Self::Unix,
         Self::Identity,
         Self::Escape,
+        Self::Dns,
     ];
 
     /// The same access with the other outcome.
@@ -85,6 +87,7 @@ impl Executable {
             Set::Unix => &self.unix,
             Set::Identity => &self.identity,
             Set::Escape => &self.escape,
+            Set::Dns => &self.dns,
         }
     }
 
@@ -103,6 +106,7 @@ impl Executable {
             Set::Unix => &mut self.unix,
             Set::Identity => &mut self.identity,
             Set::Escape => &mut self.escape,
+            Set::Dns => &mut self.dns,
         }
     }
 }

@@ -112,6 +112,9 @@ pub(super) fn fact(
         Set::Escape => {
             format!("{program} was moved only to {}", some(&keys.iter().collect::<Vec<_>>()))
         }
+        Set::Dns => {
+            format!("{program} resolves only {}", some(&keys.iter().collect::<Vec<_>>()))
+        }
         _ => file(keys, fact, program),
     })
 }
@@ -204,6 +207,8 @@ fn verb(set: Set, plural: bool) -> &'static str {
         (Set::Identity, true) => "change their user so",
         (Set::Escape, false) => "was moved there",
         (Set::Escape, true) => "were moved there",
+        (Set::Dns, false) => "resolves it",
+        (Set::Dns, true) => "resolve it",
     }
 }
 
@@ -220,6 +225,7 @@ fn ever(set: Set) -> &'static str {
         Set::Unix => "talks to a Unix socket",
         Set::Identity => "changes its user",
         Set::Escape => "was moved out of the container",
+        Set::Dns => "resolves a name",
     }
 }
 

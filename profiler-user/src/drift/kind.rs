@@ -33,6 +33,9 @@ pub enum DriftKind {
     NetListen,
     #[serde(rename = "net.accept")]
     NetAccept,
+    /// A name was resolved.
+    #[serde(rename = "dns")]
+    Dns,
     /// A Unix socket was talked to.
     #[serde(rename = "net.unix")]
     NetUnix,
@@ -59,7 +62,7 @@ pub enum DriftKind {
 }
 
 impl DriftKind {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Exec,
         Self::ExecParent,
         Self::ExecArgs,
@@ -70,6 +73,7 @@ impl DriftKind {
         Self::NetConnect,
         Self::NetListen,
         Self::NetAccept,
+        Self::Dns,
         Self::NetUnix,
         Self::NetSocket,
         Self::Identity,
@@ -93,6 +97,7 @@ impl DriftKind {
             Self::NetConnect => "net.connect",
             Self::NetListen => "net.listen",
             Self::NetAccept => "net.accept",
+            Self::Dns => "dns",
             Self::NetUnix => "net.unix",
             Self::NetSocket => "net.socket",
             Self::Identity => "identity",

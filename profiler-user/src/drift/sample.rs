@@ -8,7 +8,7 @@ use super::event::{Action, BaselineStatus, Context, Event, Origin};
 use super::kind::{DriftKind, Finding, Novelty};
 use super::{Aggregator, aggregate};
 use crate::behaviour::{
-    Accept, Ancestor, Behaviour, Connect, Escape, Exec, File, Identity, Listen, Observation,
+    Accept, Ancestor, Behaviour, Connect, Dns, Escape, Exec, File, Identity, Listen, Observation,
     Process, Protocol, Socket, Syscall, Unix, UserIds,
 };
 
@@ -80,7 +80,8 @@ pub(crate) fn write(path: &str) -> Observation {
 
 pub(crate) fn connect(executable: &str, peer: &str) -> Observation {
     let peer = peer.parse().unwrap();
-    let connect = Connect { protocol: Protocol::Tcp, peer, datagram: false, port_chosen: true };
+    let connect =
+        Connect { protocol: Protocol::Tcp, peer, datagram: false, port_chosen: true, name: None };
     by(executable, &[executable], Behaviour::Connect(connect))
 }
 
@@ -120,6 +121,11 @@ pub(crate) fn escape(cgroup: &str) -> Observation {
     by("/bin/app", &["app"], Behaviour::Escape(Escape { cgroup: cgroup.to_owned() }))
 }
 
+pub(crate) fn dns(name: &str) -> Observation {
+    let answer = Dns { name: name.to_owned(), addresses: vec!["192.0.2.7".parse().unwrap()] };
+    by("/bin/app", &["app"], Behaviour::Dns(answer))
+}
+
 pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observation) -> Finding {
     let object = match &observation.behaviour {
         Behaviour::Exec(_) => observation.process.executable.clone(),
@@ -132,6 +138,7 @@ pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observati
         Behaviour::Unix(unix) => unix.peer.clone(),
         Behaviour::Identity(change) => change.to_string(),
         Behaviour::Escape(escape) => escape.cgroup.clone(),
+        Behaviour::Dns(answer) => answer.name.clone(),
     };
     Finding { kind, pattern: object.clone(), object, novelty, nearest: None }
 }

@@ -7,7 +7,7 @@ use super::event::Context;
 use super::kind::{DriftKind, Finding, Novelty};
 use super::show::{clean, command, cut};
 use crate::behaviour::{
-    Accept, Behaviour, Connect, Escape, Exec, File, Identity, Listen, Observation, Process,
+    Accept, Behaviour, Connect, Dns, Escape, Exec, File, Identity, Listen, Observation, Process,
     Syscall, Unix,
 };
 use crate::observe::INJECTED;
@@ -59,6 +59,9 @@ pub fn sentence(
         Behaviour::Identity(change) => {
             (changed(process, change), never_did(process, finding, "did that"))
         }
+        Behaviour::Dns(answer) => {
+            (resolved(process, answer), never_did(process, finding, "asked for it"))
+        }
         Behaviour::Escape(escape) => {
             (escaped(process, escape), never_did(process, finding, "was moved there"))
         }
@@ -98,7 +101,9 @@ fn opened(process: &Process, file: &File, verb: &str, past: &str) -> String {
 
 fn connected(process: &Process, connect: &Connect) -> String {
     let did = if connect.datagram { "sent a datagram to" } else { "connected to" };
-    format!("{} {did} {} {}", who(process), connect.protocol, connect.peer)
+    let name = connect.name.as_deref().map(|name| format!(" ({})", clean(name)));
+    let name = name.unwrap_or_default();
+    format!("{} {did} {} {}{name}", who(process), connect.protocol, connect.peer)
 }
 
 fn listened(process: &Process, listen: &Listen) -> String {
@@ -132,6 +137,17 @@ fn reached(process: &Process, unix: &Unix) -> String {
 
 fn changed(process: &Process, change: &Identity) -> String {
     format!("{} went from user {} to {}", who(process), change.from, change.to)
+}
+
+fn resolved(process: &Process, answer: &Dns) -> String {
+    let name = clean(&answer.name);
+    match answer.addresses.as_slice() {
+        [] => format!("{} asked for the name {name} and got no address", who(process)),
+        [one] => format!("{} resolved the name {name} to {one}", who(process)),
+        [one, more @ ..] => {
+            format!("{} resolved the name {name} to {one} and {} more", who(process), more.len())
+        }
+    }
 }
 
 fn escaped(process: &Process, escape: &Escape) -> String {
@@ -299,6 +315,12 @@ mod tests {
                  nothing in this container did that in 5 recorded runs",
             ),
             (
+                DriftKind::Dns,
+                sample::dns("pool.example"),
+                "/bin/app (pid 4711) resolved the name pool.example to 192.0.2.7; \
+                 nothing in this container asked for it in 5 recorded runs",
+            ),
+            (
                 DriftKind::ContainerEscape,
                 sample::escape("/system.slice"),
                 "/bin/app (pid 4711) was moved out of its container, to the cgroup /system.slice; \
@@ -307,6 +329,19 @@ mod tests {
         ] {
             assert_eq!(new(kind, &observation), expected);
         }
+    }
+
+    #[test]
+    fn a_peer_is_told_by_its_name_too() {
+        let mut named = sample::connect("/usr/bin/curl", "192.0.2.7:443");
+        if let Behaviour::Connect(connect) = &mut named.behaviour {
+            connect.name = Some("pool.example".into());
+        }
+        assert_eq!(
+            new(DriftKind::NetConnect, &named),
+            "/usr/bin/curl (pid 4711) connected to tcp 192.0.2.7:443 (pool.example); \
+             nothing in this container talked to it in 5 recorded runs"
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@
 
 mod args;
 mod date;
+mod host;
 mod name;
 mod path;
 mod pattern;
@@ -31,6 +32,7 @@ mod token;
 mod word;
 
 pub use args::{generalise_args, join_args, split_args};
+pub use host::host;
 pub use path::generalise_path;
 pub use pattern::{Pattern, Secrets, escape, matches};
 pub use peer::{Peer, accept, connect, listen};

@@ -4,6 +4,7 @@
 //! observations share it.
 
 mod clock;
+mod hosts;
 mod listeners;
 
 use std::{
@@ -14,6 +15,7 @@ use std::{
 use jiff::Timestamp;
 
 pub use self::clock::Clock;
+use self::hosts::Hosts;
 use self::listeners::Listeners;
 use crate::{
     behaviour::{
@@ -28,6 +30,7 @@ pub struct Observer {
     clock: Clock,
     processes: HashMap<u32, Entry>,
     listeners: Listeners,
+    hosts: Hosts,
 }
 
 struct Entry {
@@ -40,7 +43,8 @@ struct Entry {
 
 impl Observer {
     pub fn new(clock: Clock) -> Self {
-        Self { clock, processes: HashMap::new(), listeners: Listeners::default() }
+        let (listeners, hosts) = (Listeners::default(), Hosts::default());
+        Self { clock, processes: HashMap::new(), listeners, hosts }
     }
 
     /// Takes in a process that ran before anybody looked; its parent should be known before it.
@@ -80,7 +84,8 @@ impl Observer {
             }
             EventBody::Connect(connect) => {
                 let port_chosen = self.listeners.port_chosen(event.container, connect.peer);
-                let connect = Connect { port_chosen, ..connect };
+                let name = self.hosts.name(connect.peer.ip());
+                let connect = Connect { port_chosen, name, ..connect };
                 (self.process(event.pid, event.uid), Behaviour::Connect(connect))
             }
             EventBody::Listen(listen) => self.listen(event.container, event.pid, event.uid, listen),
@@ -94,6 +99,11 @@ impl Observer {
             }
             EventBody::Escape(escape) => {
                 (self.process(event.pid, event.uid), Behaviour::Escape(escape))
+            }
+            EventBody::Dns(answer) => {
+                let answer = answer?;
+                self.hosts.learn(&answer);
+                (self.process(event.pid, event.uid), Behaviour::Dns(answer))
             }
             EventBody::CgroupMade { .. } | EventBody::CgroupRemoved => return None,
             EventBody::Syscall { number, denied, foreign } => {

@@ -60,7 +60,13 @@ fn an_own_listener_on_a_port_that_the_kernel_picked_is_known_as_such() {
     observer.observe(listen("127.0.0.2:80", true));
     let mut chosen = |peer: &str| {
         let peer = peer.parse().unwrap();
-        let connect = Connect { protocol: Protocol::Tcp, peer, datagram: false, port_chosen: true };
+        let connect = Connect {
+            protocol: Protocol::Tcp,
+            peer,
+            datagram: false,
+            port_chosen: true,
+            name: None,
+        };
         match observer.observe(event(100, EventBody::Connect(connect))).unwrap().behaviour {
             Behaviour::Connect(connect) => connect.port_chosen,
             other => panic!("{other:?}"),

@@ -11,7 +11,11 @@ mod records;
 use std::os::fd::AsFd;
 
 use anyhow::Context;
-use aya::{Btf, Ebpf, EbpfLoader, maps::HashMap};
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    maps::HashMap,
+    programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, cgroup_skb::CgroupSkbLinkId},
+};
 use profiler_common::{container::ContainerState, offset::ABSENT};
 
 pub use decode::{DecodeError, Event, EventBody, command_line, decode};
@@ -27,6 +31,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pr
 pub struct Sensor {
     ebpf: Ebpf,
     status: Vec<Status>,
+    /// Where answers of name servers are looked at.
+    listening: std::collections::HashMap<u64, CgroupSkbLinkId>,
 }
 
 /// How to load.
@@ -81,7 +87,7 @@ impl Sensor {
         let absent: Vec<_> =
             offsets.iter().filter(|(_, offset)| *offset == ABSENT).map(|(name, _)| *name).collect();
         let status = probes::attach(&mut ebpf, &btf, cgroup.as_fd(), &absent);
-        Ok(Self { ebpf, status })
+        Ok(Self { ebpf, status, listening: std::collections::HashMap::new() })
     }
 
     /// Behaviour by behaviour, what sees it, or why nothing does.
@@ -123,7 +129,42 @@ impl Sensor {
         let _may_be_gone = cgroups.remove(&cgroup.0);
         let mut containers = HashMap::<_, u64, State>::try_from(self.map("CONTAINERS")?)?;
         let _may_be_gone = containers.remove(&cgroup.0);
+        if let Some(link) = self.listening.remove(&cgroup.0) {
+            self.dns()?.detach(link).context("detaching from a cgroup")?;
+        }
         Ok(())
+    }
+
+    /// Looks at the answers of name servers that arrive in a cgroup, whose directory this is. Where nothing can, the
+    /// behaviour is blind already.
+    pub fn listen_for_names(
+        &mut self,
+        cgroup: CgroupId,
+        directory: impl AsFd,
+    ) -> anyhow::Result<()> {
+        let is_blind =
+            |status: &Status| status.behaviour == Behaviour::Dns && status.tier == Tier::Blind;
+        if self.listening.contains_key(&cgroup.0) || self.status.iter().any(is_blind) {
+            return Ok(());
+        }
+        let link = self.dns()?.attach(
+            directory,
+            CgroupSkbAttachType::Ingress,
+            CgroupAttachMode::Single,
+        )?;
+        self.listening.insert(cgroup.0, link);
+        Ok(())
+    }
+
+    fn dns(&mut self) -> anyhow::Result<&mut CgroupSkb> {
+        let program = self.ebpf.program_mut("dns").context("the eBPF object has no program dns")?;
+        Ok(program.try_into()?)
+    }
+
+    /// A process that ran in a container before it was tracked.
+    pub fn adopt_process(&mut self, pid: u32, container: CgroupId) -> anyhow::Result<()> {
+        let mut members = HashMap::<_, u32, u64>::try_from(self.map("MEMBERS")?)?;
+        members.insert(pid, container.0, 0).context("taking in a container's process")
     }
 
     /// Whether the kernel captures this cgroup.

@@ -5,7 +5,10 @@ use std::os::fd::BorrowedFd;
 use anyhow::{Context, bail, ensure};
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, FEntry, Program},
+    programs::{
+        BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, FEntry,
+        Program,
+    },
 };
 use serde::Serialize;
 
@@ -26,6 +29,7 @@ pub enum Behaviour {
     Unix,
     Identity,
     Escape,
+    Dns,
 }
 
 /// How well a behaviour is seen; a worse one is greater.
@@ -211,6 +215,10 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
             fields: &["CGROUP_", "KN_", "TASK_TGID"],
         }],
     ),
+    (
+        Behaviour::Dns,
+        &[Candidate { name: "cgroup_skb/ingress", programs: &[("dns", "")], fields: &[] }],
+    ),
 ];
 
 /// What tells one executable from another.
@@ -313,6 +321,13 @@ fn attach_program(
             CgroupSockAddr::load(program)?;
             // A link is always shared with other users' programs; asking for it explicitly is refused by aya 0.14.
             program.attach(cgroup, CgroupAttachMode::Single)?;
+        }
+        Program::CgroupSkb(program) => {
+            CgroupSkb::load(program)?;
+            // It runs for each packet: for good it goes to containers only.
+            let trial =
+                program.attach(cgroup, CgroupSkbAttachType::Ingress, CgroupAttachMode::Single)?;
+            program.detach(trial)?;
         }
         _ => bail!("an unexpected program type"),
     }

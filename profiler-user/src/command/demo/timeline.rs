@@ -138,6 +138,7 @@ fn noun(kind: DriftKind) -> &'static str {
         DriftKind::NetConnect => "more connection",
         DriftKind::NetListen => "more listener",
         DriftKind::NetAccept => "more accepted connection",
+        DriftKind::Dns => "more name",
         DriftKind::NetUnix => "more Unix socket",
         DriftKind::NetSocket => "more sort of socket",
         DriftKind::Identity => "more change of user",

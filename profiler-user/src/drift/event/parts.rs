@@ -53,6 +53,11 @@ pub struct Subject {
     /// A seccomp filter refused it.
     #[serde(rename = "syscall.denied", skip_serializing_if = "is_false")]
     pub syscall_denied: bool,
+    /// The name by which a name server last called the address.
+    #[serde(rename = "destination.domain", skip_serializing_if = "Option::is_none")]
+    pub destination_domain: Option<String>,
+    #[serde(rename = "dns.question.name", skip_serializing_if = "Option::is_none")]
+    pub dns_question: Option<String>,
     /// As whom the process acted before.
     #[serde(rename = "user.id", skip_serializing_if = "Option::is_none")]
     pub user_before: Option<u32>,
@@ -95,6 +100,7 @@ impl Subject {
             Behaviour::Connect(connect) => {
                 subject.transport = Some(connect.protocol.to_string());
                 subject.destination(connect.peer);
+                subject.destination_domain = connect.name.as_deref().map(str::to_owned);
             }
             Behaviour::Listen(listen) => {
                 subject.transport = Some(listen.protocol.to_string());
@@ -110,6 +116,7 @@ impl Subject {
                 subject.syscall_name = Some(syscall.name.clone());
                 subject.syscall_denied = syscall.denied;
             }
+            Behaviour::Dns(answer) => subject.dns_question = Some(answer.name.clone()),
             Behaviour::Unix(unix) => {
                 subject.transport = Some("unix".to_owned());
                 subject.destination_address = Some(unix.peer.clone());

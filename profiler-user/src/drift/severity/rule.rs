@@ -82,7 +82,10 @@ impl<'a> Subject<'a> {
             Behaviour::Accept(accept) => subject.end = Some(accept.peer),
             Behaviour::Syscall(syscall) => subject.syscall = Some(&syscall.name),
             Behaviour::Unix(unix) => subject.paths = vec![unix.peer.clone()],
-            Behaviour::Socket(_) | Behaviour::Identity(_) | Behaviour::Escape(_) => {}
+            Behaviour::Socket(_)
+            | Behaviour::Identity(_)
+            | Behaviour::Escape(_)
+            | Behaviour::Dns(_) => {}
         }
         subject
     }

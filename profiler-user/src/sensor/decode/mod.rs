@@ -2,6 +2,7 @@
 //!
 //! Arbitrary bytes give an error, never a panic and never a half-true event.
 
+mod dns;
 mod net;
 mod path;
 mod process;
@@ -67,6 +68,8 @@ pub enum EventBody {
         effective: u32,
     },
     Escape(behaviour::Escape),
+    /// None for a packet that answers nothing.
+    Dns(Option<behaviour::Dns>),
     /// A cgroup was made; the event's container is the one that it belongs to.
     CgroupMade {
         cgroup: u64,
@@ -118,6 +121,7 @@ pub fn decode(record: Bytes, redactor: &Redactor) -> Result<Event, DecodeError> 
         Kind::Unix => socket::unix(&mut rest)?,
         Kind::Identity => process::identity(&mut rest)?,
         Kind::Escape => path::escape(&mut rest)?,
+        Kind::Dns => dns::dns(&mut rest)?,
     };
     // The ring buffer rounds nothing up: what is left over is not ours.
     if rest.has_remaining() {
