@@ -91,8 +91,8 @@ impl Subject {
     pub(super) fn of(behaviour: &Behaviour) -> Self {
         let mut subject = Self::default();
         match behaviour {
-            // The process itself is what was run.
-            Behaviour::Exec(_) => {}
+            // The process itself is what was run; of the others the object says it all.
+            Behaviour::Exec(_) | Behaviour::Socket(_) | Behaviour::Escape(_) => {}
             Behaviour::File(file) => {
                 subject.file_path = Some(file.path.clone());
                 subject.file_denied = file.denied;
@@ -125,8 +125,6 @@ impl Subject {
                 subject.user_before = Some(change.from.effective);
                 subject.user_after = Some(change.to.effective);
             }
-            // The object says it all.
-            Behaviour::Socket(_) | Behaviour::Escape(_) => {}
         }
         subject
     }
