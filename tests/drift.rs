@@ -3,60 +3,11 @@
 
 use std::{fs, path::Path};
 
-use support::{Lab, actor, assert_drift, can_load, free_port, knock, repeat};
-
-const ROUTINE: &str = "read /etc/passwd\nrun /bin/true\n";
-
-/// One deviation: a step, what must be reported of it, and what surrounds it.
-struct Deviation<'a> {
-    step: String,
-    kind: &'a str,
-    object: String,
-    /// Who does it, if not the actor.
-    process: Option<&'a str>,
-    /// The routine, where it is not [`ROUTINE`].
-    routine: &'a str,
-}
-
-impl<'a> Deviation<'a> {
-    fn new(step: &str, kind: &'a str, object: &str) -> Self {
-        Self {
-            step: step.to_owned(),
-            kind,
-            object: object.to_owned(),
-            process: None,
-            routine: ROUTINE,
-        }
-    }
-}
-
-/// Records the routine, then watches it with the deviation at its end and at its very beginning. `meanwhile` runs beside
-/// each watched run, `after` behind it.
-fn is_reported(deviation: &Deviation<'_>, meanwhile: impl Fn() + Sync, after: impl Fn()) {
-    let lab = Lab::new();
-    let plan = lab.path("plan");
-    let actor = actor();
-    let actor = actor.to_str().expect("UTF-8");
-    let command = [actor, plan.to_str().expect("UTF-8")];
-    lab.write("plan", deviation.routine);
-    lab.settle(|| lab.record(&command).output().expect("driftline runs"));
-
-    let resolved = fs::canonicalize(actor).expect("the actor is there");
-    let process = deviation.process.unwrap_or(resolved.to_str().expect("UTF-8"));
-    let last = format!("{}{}\n", deviation.routine, deviation.step);
-    let first = format!("{}\n{}", deviation.step, deviation.routine);
-    for plan in [last, first] {
-        for _ in 0..repeat() {
-            lab.write("plan", &plan);
-            let output = std::thread::scope(|scope| {
-                scope.spawn(&meanwhile);
-                lab.watch(&command).output().expect("driftline runs")
-            });
-            after();
-            assert_drift(&lab, &output, deviation.kind, &deviation.object, process);
-        }
-    }
-}
+use support::{
+    can_load,
+    deviation::{Deviation, is_reported, is_reported_last},
+    free_port, knock,
+};
 
 #[test]
 fn running_id_is_reported() {
@@ -191,20 +142,19 @@ fn a_chroot_hides_no_program() {
     is_reported_last(&deviation, |_| {});
 }
 
-/// Only as the last step: what comes before prepares it. `check` sees the events of each run.
-fn is_reported_last(deviation: &Deviation<'_>, check: impl Fn(&[serde_json::Value])) {
-    let lab = Lab::new();
-    let plan = lab.path("plan");
-    let actor = fs::canonicalize(actor()).expect("the actor is there");
-    let actor = actor.to_str().expect("UTF-8");
-    let command = [actor, plan.to_str().expect("UTF-8")];
-    lab.write("plan", deviation.routine);
-    lab.settle(|| lab.record(&command).output().expect("driftline runs"));
-    lab.write("plan", &format!("{}{}\n", deviation.routine, deviation.step));
-    for _ in 0..repeat() {
-        let output = lab.watch(&command).output().expect("driftline runs");
-        let process = deviation.process.unwrap_or(actor);
-        assert_drift(&lab, &output, deviation.kind, &deviation.object, process);
-        check(&lab.events());
+/// It is told once, however often it is done, and not at all where it was recorded.
+#[test]
+fn taking_hold_of_another_process_is_told_once() {
+    if !can_load() {
+        return;
     }
+    let mut deviation = Deviation::new("ptrace\nptrace\nptrace", "syscall", "ptrace");
+    deviation.routine = "run /bin/sleep 0\n";
+    is_reported_last(&deviation, |events| {
+        let told: Vec<_> =
+            events.iter().filter(|event| event["drift.object"] == "ptrace").collect();
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(told[0]["drift.severity"], "high");
+        assert_eq!(told[0]["threat.technique.id"][0], "T1055.008");
+    });
 }

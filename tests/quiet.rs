@@ -46,6 +46,18 @@ fn python_with_temporary_files_is_quiet() {
     stays_quiet(&[python(), "-c", script], &lab);
 }
 
+/// Calls that are grave where they are new are part of some programs' work.
+#[test]
+fn a_debugger_is_quiet() {
+    if !can_load() {
+        return;
+    }
+    let lab = Lab::new();
+    let plan = lab.write("plan", "ptrace\nptrace\n");
+    let actor = actor();
+    stays_quiet(&[actor.to_str().expect("UTF-8"), plan.to_str().expect("UTF-8")], &lab);
+}
+
 /// Ports that the kernel picks are new each time.
 #[test]
 fn talking_to_oneself_on_any_port_is_quiet() {

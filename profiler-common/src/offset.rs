@@ -90,6 +90,17 @@ macro_rules! for_each_offset {
             SOCK_V6_DADDR = "sock", "__sk_common.skc_v6_daddr";
             SOCK_PROTOCOL = "sock", "sk_protocol";
             SOCK_USERLOCKS_BIT = "sock", "sk_userlocks";
+            SOCK_TYPE = "sock", "sk_type";
+            TASK_CRED = "task_struct", "cred";
+            CRED_UID = "cred", "uid";
+            CRED_EUID = "cred", "euid";
+            SOCKET_SK = "socket", "sk";
+            FILE_PRIVATE = "file", "private_data";
+            UNIX_SOCK_ADDR = "unix_sock", "addr";
+            UNIX_SOCK_PEER = "unix_sock", "peer";
+            UNIX_ADDRESS_LEN = "unix_address", "len";
+            UNIX_ADDRESS_NAME = "unix_address", "name";
+            SOCKADDR_UN_PATH = "sockaddr_un", "sun_path";
         }
     };
 }

@@ -26,6 +26,16 @@ pub(crate) struct Call {
     compat: bool,
 }
 
+/// Calls that matter beyond their number.
+pub(crate) mod number {
+    pub(crate) const SOCKET: u32 = 41;
+    pub(crate) const CONNECT: u32 = 42;
+    pub(crate) const SOCKETPAIR: u32 = 53;
+    pub(crate) const SETUID: u32 = 105;
+    pub(crate) const SETREUID: u32 = 113;
+    pub(crate) const SETRESUID: u32 = 117;
+}
+
 /// How an opening call passes what it opens.
 pub(crate) struct Opening {
     /// The directory's descriptor, where the call takes one.
@@ -75,6 +85,19 @@ impl Call {
         let compat = status & TS_COMPAT != 0;
         let x32 = number & X32 != 0;
         Some(Self { regs, number: number & !X32, foreign: compat || x32, compat })
+    }
+
+    /// The first three arguments; of a call that is not foreign.
+    #[inline(always)]
+    pub(crate) fn arguments(&self) -> (u64, u64, u64) {
+        // SAFETY: `regs` is BTF-typed, see `new`.
+        unsafe {
+            (
+                load::<u64>(self.regs, &offset::PT_REGS_DI),
+                load::<u64>(self.regs, &offset::PT_REGS_SI),
+                load::<u64>(self.regs, &offset::PT_REGS_DX),
+            )
+        }
     }
 
     /// What this call opens, if it is one that opens a file by path.

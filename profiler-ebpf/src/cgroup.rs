@@ -78,7 +78,7 @@ fn unseen() {
 
 /// The id, for a cgroup of the cgroup2 hierarchy: version 1 hierarchies number theirs on their own.
 #[inline(always)]
-fn id_in_unified(cgroup: *const u8) -> Option<u64> {
+pub(crate) fn id_in_unified(cgroup: *const u8) -> Option<u64> {
     // SAFETY: the hook's argument is BTF-typed.
     unsafe {
         let root = load::<*const u8>(cgroup, &offset::CGROUP_ROOT);

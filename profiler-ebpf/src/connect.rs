@@ -5,6 +5,7 @@ use profiler_common::event::{AF_INET, AF_INET6, CONNECT_DATAGRAM, Connect, Endpo
 
 use crate::{
     container::Container,
+    dns,
     record::submit,
     seen::{Class, Fingerprint, Scope},
 };
@@ -57,6 +58,7 @@ fn record(ctx: &SockAddrContext, family: u32, flags: u32) -> i32 {
         *bytes = word.to_ne_bytes();
     }
     let peer = Endpoint { address, family, port: u32::from(u16::from_be(port as u16)) };
+    dns::asked(ctx, peer.port);
     let known = Fingerprint::of_executable(&Scope::of(&container), Class::Connect, flags)
         .map(|known| known.with(u64::from(protocol)).with_endpoint(&peer, peer.port));
     if known.is_some_and(Fingerprint::is_known) || !container.may_send(Kind::Connect) {

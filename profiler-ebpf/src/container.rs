@@ -13,7 +13,7 @@ use profiler_common::{
     event::{Header, Kind},
 };
 
-use crate::{atomic, join, kernel::EVERY_CGROUP, near, path::Place};
+use crate::{atomic, escape, join, kernel::EVERY_CGROUP, near, path::Place};
 
 /// Cgroup id → container id (the id of its outermost cgroup). Ids are never reused while the machine is up.
 #[map]
@@ -39,14 +39,21 @@ impl Container {
     #[inline(always)]
     pub(crate) fn of_cgroup(cgroup: u64) -> Option<Self> {
         // SAFETY: values are plain integers, written once.
-        let id = *unsafe { CGROUPS.get(cgroup) }?;
-        let state = CONTAINERS.get_ptr_mut(id)?;
-        Some(Self { id, state })
+        Self::of_id(*unsafe { CGROUPS.get(cgroup) }?)
+    }
+
+    /// The container with this id, if it is tracked.
+    #[inline(always)]
+    pub(crate) fn of_id(id: u64) -> Option<Self> {
+        Some(Self { id, state: CONTAINERS.get_ptr_mut(id)? })
     }
 
     /// The current task's container, whether or not its entrypoint runs yet.
     #[inline(always)]
     pub(crate) fn current() -> Option<Self> {
+        if let Some(left) = escape::left() {
+            return Self::of_id(left);
+        }
         // SAFETY: the helper has no preconditions.
         Self::of_cgroup(unsafe { bpf_get_current_cgroup_id() })
     }

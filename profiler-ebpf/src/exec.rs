@@ -10,7 +10,7 @@ use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, EXEC_UPPE
 
 use crate::{
     container::Container,
-    exec_file,
+    escape, exec_file, identity,
     inode::Inode,
     join::{self, Origin},
     kernel::{DIAGNOSTICS, load, may_read, offset, read},
@@ -51,6 +51,7 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
         _ => 0,
     };
     container.ensure_root();
+    escape::executed(container);
     // SAFETY: BTF-typed pointers, from the hook's arguments and the helper.
     let (task, file, filename, mm) = unsafe {
         let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
@@ -115,6 +116,7 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
         cwd,
     };
     record.submit(container, Kind::Exec, fixed);
+    identity::executed(container);
     Some(())
 }
 

@@ -5,7 +5,7 @@ use profiler_common::event::{Exit, Kind};
 
 use crate::{
     container::Container,
-    join,
+    escape, join,
     kernel::{load, offset},
     record::submit,
 };
@@ -27,6 +27,7 @@ pub(crate) fn exit(ctx: BtfTracePointContext) -> i32 {
     if join::ended(&container) || !container.started() {
         return 0;
     }
+    escape::ended();
     let header = container.header(Kind::Exit, 0);
     submit(&container, Kind::Exit, Exit { header, status, padding: 0 });
     0

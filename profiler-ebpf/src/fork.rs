@@ -5,6 +5,7 @@ use profiler_common::event::{Fork, Kind};
 
 use crate::{
     container::Container,
+    escape,
     exec::vpid,
     join,
     kernel::{load, offset},
@@ -23,6 +24,7 @@ pub(crate) fn fork(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     let Some(container) = Container::current_started() else { return 0 };
+    escape::forked(&container, pid);
     let header = container.header(Kind::Fork, 0);
     submit(&container, Kind::Fork, Fork { header, child_pid: pid, child_vpid: vpid(child) });
     0

@@ -21,14 +21,19 @@
 mod accept;
 mod arch;
 mod atomic;
+mod bind;
+mod calls;
 mod cgroup;
 mod change;
 mod connect;
 mod container;
+mod dns;
+mod escape;
 mod exec;
 mod exec_file;
 mod exit;
 mod fork;
+mod identity;
 mod inode;
 mod join;
 mod kernel;
@@ -36,13 +41,17 @@ mod limit;
 mod listen;
 mod map;
 mod near;
+mod novel;
 mod open;
 mod overlay;
 mod path;
 mod record;
 mod seen;
+mod sock_addr;
 mod sock_state;
+mod socket;
 mod syscall;
+mod unix;
 mod user_text;
 
 #[cfg(not(test))]

@@ -11,7 +11,7 @@ use aya_ebpf::{
 };
 use profiler_common::container::SET_WORDS;
 
-use crate::{atomic, container::Container};
+use crate::{atomic, container::Container, escape};
 
 /// What was found for a cgroup, good as long as [`GENERATION`] stays.
 #[repr(C)]
@@ -72,6 +72,8 @@ pub(crate) fn current(asker: Asker) -> Whereabouts {
         (*near).container
     };
     match container {
+        // One that was moved out is where it came from.
+        NONE if escape::left().is_some() => Whereabouts::Unclear,
         NONE => Whereabouts::Outside,
         ASK => Whereabouts::Unclear,
         _ => Whereabouts::Inside(near),

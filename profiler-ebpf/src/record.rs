@@ -72,6 +72,19 @@ pub(crate) fn submit<T: 'static>(container: &Container, kind: Kind, record: T) -
     true
 }
 
+/// Room for a record that is too large for the stack, to be filled in place. None, and counted, if the ring buffer is full.
+#[inline(always)]
+pub(crate) fn reserve<T: 'static>(
+    container: &Container,
+    kind: Kind,
+) -> Option<aya_ebpf::maps::ring_buf::RingBufEntry<T>> {
+    let entry = EVENTS.reserve::<T>(0);
+    if entry.is_none() {
+        container.count_lost(kind);
+    }
+    entry
+}
+
 /// A record of variable size: `T`, then its parts.
 pub(crate) struct Record<T> {
     scratch: *mut Scratch,

@@ -63,6 +63,7 @@ pub(crate) enum Class {
     Connect = 2,
     Accept = 3,
     Map = 4,
+    Object = 5,
 }
 
 /// A container as fingerprints see it.

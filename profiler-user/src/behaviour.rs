@@ -55,6 +55,11 @@ pub enum Behaviour {
     Listen(Listen),
     Accept(Accept),
     Syscall(Syscall),
+    Socket(Socket),
+    Unix(Unix),
+    Identity(Identity),
+    Escape(Escape),
+    Dns(Dns),
 }
 
 /// The process's own `executable` and `args` say what was run.
@@ -122,7 +127,7 @@ pub enum Protocol {
     Other(u32),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Connect {
     pub protocol: Protocol,
     /// An IPv4-mapped address is already IPv4.
@@ -131,6 +136,8 @@ pub struct Connect {
     pub datagram: bool,
     /// False where the peer is a listener of the same container whose port the kernel picked.
     pub port_chosen: bool,
+    /// As a name server last called that address.
+    pub name: Option<Arc<str>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -158,6 +165,69 @@ pub struct Syscall {
     pub denied: bool,
     /// Through the i386 or x32 ABI; `name` is then that ABI's number, as `foreign_NNN`.
     pub foreign: bool,
+}
+
+/// A sort of socket, as the kernel numbers it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Socket {
+    /// `AF_*`.
+    pub family: u32,
+    /// `SOCK_*`.
+    pub kind: u32,
+    /// As asked for: 0 is the family's default.
+    pub protocol: u32,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unix {
+    /// The name that the peer bound itself: a path, or `@name` for an abstract one.
+    pub peer: String,
+    pub datagram: bool,
+}
+
+/// A process's user ids before and after.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Identity {
+    pub from: UserIds,
+    pub to: UserIds,
+}
+
+/// Whose a process is and as whom it acts, in the initial user namespace.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct UserIds {
+    pub real: u32,
+    pub effective: u32,
+}
+
+/// A process was moved out of its container's cgroups.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Escape {
+    /// Where to: a path from the hierarchy's root.
+    pub cgroup: String,
+}
+
+/// A name was resolved.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Dns {
+    /// As asked for, in lower case and without the last dot.
+    pub name: String,
+    pub addresses: Vec<IpAddr>,
+}
+
+impl std::fmt::Display for UserIds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.real)?;
+        if self.effective != self.real {
+            write!(f, " (effective {})", self.effective)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "uid {} -> {}", self.from, self.to)
+    }
 }
 
 impl Protocol {

@@ -132,6 +132,11 @@ impl Cgroup {
         Ok(Self { path, directory, id: CgroupId(id) })
     }
 
+    /// Its directory, as what programs are attached to.
+    pub fn directory(&self) -> io::Result<fs::File> {
+        self.directory.try_clone()
+    }
+
     pub fn id(&self) -> CgroupId {
         self.id
     }

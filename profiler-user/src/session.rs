@@ -51,6 +51,7 @@ impl Session {
             .map_err(|error| Error::Machine(format!("cannot load the eBPF probes: {error:#}")))?;
         require_vital(&sensor)?;
         sensor.track(cgroup.id())?;
+        sensor.listen_for_names(cgroup.id(), cgroup.directory().map_err(anyhow::Error::from)?)?;
         Ok(Self { cgroup, sensor })
     }
 

@@ -3,8 +3,15 @@
 use std::{
     fs::{File, OpenOptions, Permissions},
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt,
+    net::{TcpListener, TcpStream, UdpSocket},
+    os::{
+        fd::{FromRawFd, OwnedFd},
+        linux::net::SocketAddrExt,
+        unix::{
+            fs::PermissionsExt,
+            net::{SocketAddr, UnixDatagram, UnixStream},
+        },
+    },
     process::Command,
     thread,
     time::Duration,
@@ -82,6 +89,44 @@ fn act(step: &str) -> anyhow::Result<()> {
             let _stream = TcpStream::connect(listener.local_addr()?)?;
             listener.accept()?;
         }
+        // Family, type and protocol as numbers.
+        "socket" => {
+            let numbers: Vec<i32> = object.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+            let [family, kind, protocol] = numbers[..] else { bail!("three numbers") };
+            // SAFETY: numbers only.
+            let socket =
+                nix::errno::Errno::result(unsafe { libc::socket(family, kind, protocol) })?;
+            // SAFETY: just made, and nobody else's.
+            drop(unsafe { OwnedFd::from_raw_fd(socket) });
+        }
+        "unix" => drop(UnixStream::connect_addr(&unix_address(object)?)?),
+        "unix-send" => {
+            let socket = UnixDatagram::unbound()?;
+            socket.connect_addr(&unix_address(object)?)?;
+            socket.send(b"x")?;
+        }
+        "udp" => drop(UdpSocket::bind(object)?),
+        // A name, and the server to ask.
+        "resolve" | "resolve-unconnected" => {
+            let (name, server) = object.split_once(' ').context("a name and a server")?;
+            resolve(name, server, verb == "resolve")?;
+        }
+        // Takes hold of another process, as a debugger does.
+        "ptrace" => {
+            let mut child = Command::new("/bin/sleep").arg("60").spawn()?;
+            // SAFETY: no memory of ours is touched.
+            let seized = unsafe { libc::ptrace(libc::PTRACE_SEIZE, child.id(), 0, 0) };
+            child.kill()?;
+            child.wait()?;
+            anyhow::ensure!(seized == 0, "ptrace failed");
+        }
+        "setuid" => {
+            let user = nix::unistd::Uid::from_raw(object.parse()?);
+            nix::unistd::setresuid(user, user, nix::unistd::ROOT)?;
+        }
+        "move-to" => {
+            std::fs::write(format!("{object}/cgroup.procs"), std::process::id().to_string())?;
+        }
         "sleep-ms" => thread::sleep(Duration::from_millis(object.parse()?)),
         _ => bail!("unknown step"),
     }
@@ -128,6 +173,34 @@ fn overlay(directories: &str) -> anyhow::Result<()> {
     let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
     mount(Some("overlay"), merged, Some("overlay"), MsFlags::empty(), Some(options.as_str()))?;
     Ok(())
+}
+
+/// Asks for an address of `name` and waits for the answer.
+fn resolve(name: &str, server: &str, connected: bool) -> anyhow::Result<()> {
+    let mut question = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        question.push(u8::try_from(label.len())?);
+        question.extend(label.as_bytes());
+    }
+    question.extend([0, 0, 1, 0, 1]);
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+    if connected {
+        socket.connect(server)?;
+        socket.send(&question)?;
+    } else {
+        socket.send_to(&question, server)?;
+    }
+    socket.recv(&mut [0; 512])?;
+    Ok(())
+}
+
+/// A path, or `@name`.
+fn unix_address(name: &str) -> std::io::Result<SocketAddr> {
+    match name.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(name),
+    }
 }
 
 const OPENAT: u64 = 257;

@@ -1,6 +1,9 @@
 //! Running the real binary on the real kernel.
 
 pub mod agent;
+pub mod deviation;
+pub mod names;
+pub mod outside;
 pub mod pods;
 mod programs;
 mod server;

@@ -4,32 +4,42 @@ mod accept;
 mod cgroup;
 mod change;
 mod connect;
+mod dns;
+mod escape;
 mod exec;
 mod exit;
 mod fork;
+mod identity;
 mod listen;
 mod map;
 mod open;
 mod path;
+mod socket;
 mod syscall;
+mod unix;
 
 pub use accept::Accept;
 pub use cgroup::{CgroupMade, CgroupRemoved};
 pub use change::{CHANGE_CLAIMED, Change, Operation};
 pub use connect::{CONNECT_DATAGRAM, Connect};
+pub use dns::{DNS_MAX, Dns};
+pub use escape::Escape;
 pub use exec::{ARGS_MAX, EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, EXEC_UPPER, Exec};
 pub use exit::Exit;
 pub use fork::Fork;
+pub use identity::Identity;
 pub use listen::{LISTEN_PORT_CHOSEN, Listen};
 pub use map::{MAP_UNNAMED, Map};
 pub use open::{
     OPEN_CLAIMED, OPEN_CREATED, OPEN_DENIED, OPEN_READ, OPEN_UNNAMED, OPEN_WRITE, Open,
 };
 pub use path::{COMPONENTS_MAX, NAME_MAX, PATH_MAX, PathForm, PathPart};
+pub use socket::Socket;
 pub use syscall::{SYSCALL_DENIED, SYSCALL_FOREIGN, Syscall};
+pub use unix::{UNIX_DATAGRAM, UNIX_WORDS, Unix};
 
 /// Number of event kinds, for arrays indexed by [`Kind`].
-pub const KINDS: usize = 12;
+pub const KINDS: usize = 17;
 
 /// The kind of a record; the value of [`Header::kind`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,6 +57,11 @@ pub enum Kind {
     CgroupRemoved = 9,
     Change = 10,
     Map = 11,
+    Socket = 12,
+    Unix = 13,
+    Identity = 14,
+    Escape = 15,
+    Dns = 16,
 }
 
 impl Kind {
@@ -63,6 +78,11 @@ impl Kind {
         Self::CgroupRemoved,
         Self::Change,
         Self::Map,
+        Self::Socket,
+        Self::Unix,
+        Self::Identity,
+        Self::Escape,
+        Self::Dns,
     ];
 
     /// The name that counters and reports use.
@@ -80,6 +100,11 @@ impl Kind {
             Self::CgroupRemoved => "cgroup-removed",
             Self::Change => "change",
             Self::Map => "map",
+            Self::Socket => "socket",
+            Self::Unix => "unix",
+            Self::Identity => "identity",
+            Self::Escape => "escape",
+            Self::Dns => "dns",
         }
     }
 

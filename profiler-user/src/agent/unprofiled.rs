@@ -4,11 +4,12 @@ use crate::{
     baseline::kind_of,
     behaviour::{Behaviour, Observation},
     drift::{DriftKind, Finding, Novelty, severity::Table},
-    generalise::{change, connect, generalise_path},
+    generalise::{change, connect, generalise_path, socket, unix_peer},
     observe::INJECTED,
 };
 
-/// The findings that need no baseline: programs without a file or from outside the image, and the table's rules that say so of themselves.
+/// The findings that need no baseline: programs without a file or from outside the image, ways out, and the table's rules
+/// that say so of themselves.
 pub(super) fn judge(observation: &Observation) -> Vec<Finding> {
     let path = observation.process.executable.as_str();
     let finding = |kind, object: &str, pattern: String| Finding {
@@ -51,14 +52,30 @@ pub(super) fn judge(observation: &Observation) -> Vec<Finding> {
             let kind = if syscall.foreign { DriftKind::SyscallAbi } else { DriftKind::Syscall };
             vec![finding(kind, &syscall.name, syscall.name.clone())]
         }
-        Behaviour::Listen(_) | Behaviour::Accept(_) => Vec::new(),
+        Behaviour::Socket(sort) => {
+            let sort = socket(*sort);
+            vec![finding(DriftKind::NetSocket, &sort.object, sort.pattern)]
+        }
+        Behaviour::Unix(unix) => {
+            vec![finding(DriftKind::NetUnix, &unix.peer, unix_peer(&unix.peer))]
+        }
+        Behaviour::Escape(escape) => {
+            let pattern = generalise_path(&escape.cgroup);
+            vec![finding(DriftKind::ContainerEscape, &escape.cgroup, pattern)]
+        }
+        Behaviour::Listen(_)
+        | Behaviour::Accept(_)
+        | Behaviour::Identity(_)
+        | Behaviour::Dns(_) => Vec::new(),
     };
     let table = Table::builtin();
     candidates
         .into_iter()
         .filter(|finding| {
-            let by_itself = [DriftKind::ExecFileless, DriftKind::ExecNotInImage];
-            by_itself.contains(&finding.kind) || table.is_always_told(observation, finding)
+            matches!(
+                finding.kind,
+                DriftKind::ExecFileless | DriftKind::ExecNotInImage | DriftKind::ContainerEscape
+            ) || table.is_always_told(observation, finding)
         })
         .collect()
 }
@@ -92,6 +109,11 @@ mod tests {
         assert_eq!(kinds(&setuid), [DriftKind::FileMeta]);
         assert_eq!(kinds(&sample::change(Operation::Mode(0o755), "/srv/x")), []);
         assert_eq!(kinds(&sample::change(Operation::Delete, "/srv/x")), []);
+        assert_eq!(kinds(&sample::escape("/")), [DriftKind::ContainerEscape]);
+        assert_eq!(kinds(&sample::unix("/run/docker.sock")), [DriftKind::NetUnix]);
+        assert_eq!(kinds(&sample::socket(17, 3, 768)), [DriftKind::NetSocket]);
+        assert_eq!(kinds(&sample::unix("/run/app.sock")), []);
+        assert_eq!(kinds(&sample::socket(2, 1, 0)), []);
         assert_eq!(kinds(&sample::read("/etc/hosts")), []);
         assert_eq!(kinds(&sample::exec("/bin/ls", &["ls"], Some("/bin/sh"))), []);
         assert_eq!(kinds(&sample::connect("/usr/bin/app", "10.0.0.7:5432")), []);

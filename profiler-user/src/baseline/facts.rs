@@ -5,7 +5,8 @@ use super::names::{Name, Set};
 use crate::behaviour::{Behaviour, Change, Exec, File, Observation, Operation, Process, Syscall};
 use crate::drift::DriftKind;
 use crate::generalise::{
-    Changed, Peer, accept, change, connect, generalise_args, generalise_path, join_args, listen,
+    Changed, Peer, accept, change, connect, generalise_args, generalise_path, host, join_args,
+    listen, socket, unix_peer,
 };
 use crate::observe::INJECTED;
 
@@ -35,11 +36,38 @@ pub(super) fn facts(observation: &Observation) -> Vec<Fact> {
         Behaviour::Connect(to) => vec![of_peer(DriftKind::NetConnect, Set::Connect, connect(to))],
         Behaviour::Listen(on) => vec![of_peer(DriftKind::NetListen, Set::Listen, listen(on))],
         Behaviour::Accept(from) => vec![of_peer(DriftKind::NetAccept, Set::Accept, accept(from))],
+        Behaviour::Socket(sort) => {
+            vec![of_peer(DriftKind::NetSocket, Set::Socket, socket(*sort))]
+        }
+        Behaviour::Unix(unix) => vec![Fact {
+            kind: DriftKind::NetUnix,
+            set: Set::Unix,
+            object: unix.peer.clone(),
+            name: Name { key: unix_peer(&unix.peer), values: vec![unix.peer.clone()] },
+        }],
+        Behaviour::Identity(change) => vec![Fact {
+            kind: DriftKind::Identity,
+            set: Set::Identity,
+            object: change.to_string(),
+            name: literal(&change.to_string()),
+        }],
+        Behaviour::Escape(escape) => vec![Fact {
+            kind: DriftKind::ContainerEscape,
+            set: Set::Escape,
+            object: escape.cgroup.clone(),
+            name: path_name(&escape.cgroup),
+        }],
+        Behaviour::Dns(answer) => vec![Fact {
+            kind: DriftKind::Dns,
+            set: Set::Dns,
+            object: answer.name.clone(),
+            name: Name { key: host(&answer.name), values: vec![answer.name.clone()] },
+        }],
         Behaviour::Syscall(_) => Vec::new(),
     }
 }
 
-/// What stands for a parent that is none.
+/// A name that is no pattern.
 fn literal(key: &str) -> Name {
     Name { key: key.to_owned(), values: Vec::new() }
 }

@@ -128,6 +128,11 @@ impl Join for Executable {
             connect,
             listen,
             accept,
+            socket,
+            unix,
+            identity,
+            escape,
+            dns,
         } = other;
         self.parents.join(parents);
         self.args.join(args);
@@ -144,6 +149,11 @@ impl Join for Executable {
         self.connect.join(connect);
         self.listen.join(listen);
         self.accept.join(accept);
+        self.socket.join(socket);
+        self.unix.join(unix);
+        self.identity.join(identity);
+        self.escape.join(escape);
+        self.dns.join(dns);
     }
 }
 
@@ -195,10 +205,13 @@ mod tests {
     fn executable() -> impl Strategy<Value = Executable> {
         let sets = (map(seen()), map(seen()), map(seen()), map(seen()), map(seen()));
         let changes = (map(seen()), map(seen()), map(seen()), map(seen()));
-        (sets, changes, prop::option::of(seen()), prop::option::of(seen())).prop_map(
+        let more = (map(seen()), map(seen()), map(seen()), map(seen()), map(seen()));
+        let one = || prop::option::of(seen());
+        (sets, changes, more, one(), one()).prop_map(
             |(
                 (parents, args, read, write_denied, connect),
                 (delete, link, meta, map_exec),
+                (socket, unix, identity, escape, dns),
                 fileless,
                 not_in_image,
             )| Executable {
@@ -213,6 +226,11 @@ mod tests {
                 read,
                 write_denied,
                 connect,
+                socket,
+                unix,
+                identity,
+                escape,
+                dns,
                 ..Executable::default()
             },
         )

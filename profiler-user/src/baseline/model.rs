@@ -128,6 +128,21 @@ pub struct Executable {
     pub listen: BTreeMap<String, Seen>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub accept: BTreeMap<String, Seen>,
+    /// Sorts of sockets: `inet stream`, `netlink route`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub socket: BTreeMap<String, Seen>,
+    /// Unix sockets that it talks to.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unix: BTreeMap<String, Seen>,
+    /// `uid 0 -> 33`
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub identity: BTreeMap<String, Seen>,
+    /// Cgroups outside the container.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub escape: BTreeMap<String, Seen>,
+    /// Names that it resolves.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dns: BTreeMap<String, Seen>,
 }
 
 /// When and how often, to the second.
@@ -240,7 +255,7 @@ impl std::fmt::Display for RunId {
 }
 
 impl Executable {
-    fn sets(&self) -> [&BTreeMap<String, Seen>; 13] {
+    fn sets(&self) -> [&BTreeMap<String, Seen>; 18] {
         super::names::Set::ALL.map(|set| self.set(set))
     }
 }

@@ -21,6 +21,11 @@ pub(super) enum Set {
     Connect,
     Listen,
     Accept,
+    Socket,
+    Unix,
+    Identity,
+    Escape,
+    Dns,
 }
 
 /// What is looked up: the key it would have, and the value that another key's pattern may match.
@@ -32,7 +37,7 @@ pub(super) struct Name {
 }
 
 impl Set {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Parents,
         Self::Args,
         Self::Read,
@@ -46,6 +51,11 @@ impl Set {
         Self::Connect,
         Self::Listen,
         Self::Accept,
+        Self::Socket,
+        Self::Unix,
+        Self::Identity,
+        Self::Escape,
+        Self::Dns,
     ];
 
     /// The same access with the other outcome.
@@ -62,7 +72,7 @@ impl Set {
     /// The patterns that a key of this set consists of, none where keys are compared as they are.
     fn patterns(self, key: &str) -> Option<Vec<Pattern>> {
         match self {
-            Self::Connect | Self::Listen | Self::Accept => None,
+            Self::Connect | Self::Listen | Self::Accept | Self::Socket | Self::Identity => None,
             Self::Args | Self::Link | Self::Meta => {
                 Some(split_args(key)?.iter().map(|arg| Pattern::parse(arg)).collect())
             }
@@ -87,6 +97,11 @@ impl Executable {
             Set::Connect => &self.connect,
             Set::Listen => &self.listen,
             Set::Accept => &self.accept,
+            Set::Socket => &self.socket,
+            Set::Unix => &self.unix,
+            Set::Identity => &self.identity,
+            Set::Escape => &self.escape,
+            Set::Dns => &self.dns,
         }
     }
 
@@ -105,6 +120,11 @@ impl Executable {
             Set::Connect => &mut self.connect,
             Set::Listen => &mut self.listen,
             Set::Accept => &mut self.accept,
+            Set::Socket => &mut self.socket,
+            Set::Unix => &mut self.unix,
+            Set::Identity => &mut self.identity,
+            Set::Escape => &mut self.escape,
+            Set::Dns => &mut self.dns,
         }
     }
 }

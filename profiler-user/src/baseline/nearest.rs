@@ -110,6 +110,21 @@ pub(super) fn fact(
             format!("{program} is connected to only as {}", some(&keys.iter().collect::<Vec<_>>()))
         }
         Set::Link | Set::Meta => deed(keys, &fact.name.key, program),
+        Set::Socket => {
+            format!("{program} makes only sockets of {}", some(&keys.iter().collect::<Vec<_>>()))
+        }
+        Set::Unix => {
+            format!("{program} talks only to {}", some(&keys.iter().collect::<Vec<_>>()))
+        }
+        Set::Identity => {
+            format!("{program} changes only {}", some(&keys.iter().collect::<Vec<_>>()))
+        }
+        Set::Escape => {
+            format!("{program} was moved only to {}", some(&keys.iter().collect::<Vec<_>>()))
+        }
+        Set::Dns => {
+            format!("{program} resolves only {}", some(&keys.iter().collect::<Vec<_>>()))
+        }
         _ => file(keys, fact, program),
     })
 }
@@ -215,6 +230,16 @@ fn verb(set: Set, plural: bool) -> &'static str {
         (Set::Listen, true) => "listen there",
         (Set::Accept, false) => "is connected to so",
         (Set::Accept, true) => "are connected to so",
+        (Set::Socket, false) => "makes such a socket",
+        (Set::Socket, true) => "make such a socket",
+        (Set::Unix, false) => "talks to it",
+        (Set::Unix, true) => "talk to it",
+        (Set::Identity, false) => "changes its user so",
+        (Set::Identity, true) => "change their user so",
+        (Set::Escape, false) => "was moved there",
+        (Set::Escape, true) => "were moved there",
+        (Set::Dns, false) => "resolves it",
+        (Set::Dns, true) => "resolve it",
     }
 }
 
@@ -231,6 +256,11 @@ fn ever(set: Set) -> &'static str {
         Set::Connect => "connects to anything",
         Set::Listen => "listens",
         Set::Accept => "is connected to",
+        Set::Socket => "makes a socket",
+        Set::Unix => "talks to a Unix socket",
+        Set::Identity => "changes its user",
+        Set::Escape => "was moved out of the container",
+        Set::Dns => "resolves a name",
     }
 }
 

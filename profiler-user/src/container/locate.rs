@@ -57,7 +57,8 @@ impl Locator {
         }))
     }
 
-    fn open(&self, id: CgroupId) -> io::Result<Option<OwnedFd>> {
+    /// The directory of a cgroup; none when it is gone.
+    pub(crate) fn open(&self, id: CgroupId) -> io::Result<Option<OwnedFd>> {
         let head = libc::file_handle { handle_bytes: 8, handle_type: FILEID_KERNFS, f_handle: [] };
         let mut handle = Handle { head, id: id.0.to_ne_bytes() };
         let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;

@@ -48,6 +48,21 @@ pub enum DriftKind {
     NetListen,
     #[serde(rename = "net.accept")]
     NetAccept,
+    /// A name was resolved.
+    #[serde(rename = "dns")]
+    Dns,
+    /// A Unix socket was talked to.
+    #[serde(rename = "net.unix")]
+    NetUnix,
+    /// A sort of socket.
+    #[serde(rename = "net.socket")]
+    NetSocket,
+    /// A process acts as another user.
+    #[serde(rename = "identity")]
+    Identity,
+    /// A process was moved out of its container's cgroups.
+    #[serde(rename = "container.escape")]
+    ContainerEscape,
     #[serde(rename = "syscall")]
     Syscall,
     /// A system call through another ABI (i386, x32).
@@ -62,7 +77,7 @@ pub enum DriftKind {
 }
 
 impl DriftKind {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::Exec,
         Self::ExecParent,
         Self::ExecArgs,
@@ -78,6 +93,11 @@ impl DriftKind {
         Self::NetConnect,
         Self::NetListen,
         Self::NetAccept,
+        Self::Dns,
+        Self::NetUnix,
+        Self::NetSocket,
+        Self::Identity,
+        Self::ContainerEscape,
         Self::Syscall,
         Self::SyscallAbi,
         Self::ImageUnprofiled,
@@ -102,6 +122,11 @@ impl DriftKind {
             Self::NetConnect => "net.connect",
             Self::NetListen => "net.listen",
             Self::NetAccept => "net.accept",
+            Self::Dns => "dns",
+            Self::NetUnix => "net.unix",
+            Self::NetSocket => "net.socket",
+            Self::Identity => "identity",
+            Self::ContainerEscape => "container.escape",
             Self::Syscall => "syscall",
             Self::SyscallAbi => "syscall.abi",
             Self::ImageUnprofiled => "image.unprofiled",

@@ -8,8 +8,8 @@ use super::event::{Action, BaselineStatus, Context, Event, Origin};
 use super::kind::{DriftKind, Finding, Novelty};
 use super::{Aggregator, aggregate};
 use crate::behaviour::{
-    Accept, Ancestor, Behaviour, Change, Connect, Exec, File, Listen, Map, Observation, Operation,
-    Process, Protocol, Syscall,
+    Accept, Ancestor, Behaviour, Change, Connect, Dns, Escape, Exec, File, Identity, Listen, Map,
+    Observation, Operation, Process, Protocol, Socket, Syscall, Unix, UserIds,
 };
 use crate::generalise;
 
@@ -91,7 +91,8 @@ pub(crate) fn map(path: &str) -> Observation {
 
 pub(crate) fn connect(executable: &str, peer: &str) -> Observation {
     let peer = peer.parse().unwrap();
-    let connect = Connect { protocol: Protocol::Tcp, peer, datagram: false, port_chosen: true };
+    let connect =
+        Connect { protocol: Protocol::Tcp, peer, datagram: false, port_chosen: true, name: None };
     by(executable, &[executable], Behaviour::Connect(connect))
 }
 
@@ -113,6 +114,29 @@ pub(crate) fn syscall(name: &str) -> Observation {
     by("/usr/bin/unshare", &["unshare"], Behaviour::Syscall(syscall))
 }
 
+pub(crate) fn socket(family: u32, kind: u32, protocol: u32) -> Observation {
+    by("/bin/app", &["app"], Behaviour::Socket(Socket { family, kind, protocol }))
+}
+
+pub(crate) fn unix(peer: &str) -> Observation {
+    let unix = Unix { peer: peer.to_owned(), datagram: false };
+    by("/bin/app", &["app"], Behaviour::Unix(unix))
+}
+
+pub(crate) fn identity(from: u32, to: u32) -> Observation {
+    let of = |id| UserIds { real: id, effective: id };
+    by("/bin/app", &["app"], Behaviour::Identity(Identity { from: of(from), to: of(to) }))
+}
+
+pub(crate) fn escape(cgroup: &str) -> Observation {
+    by("/bin/app", &["app"], Behaviour::Escape(Escape { cgroup: cgroup.to_owned() }))
+}
+
+pub(crate) fn dns(name: &str) -> Observation {
+    let answer = Dns { name: name.to_owned(), addresses: vec!["192.0.2.7".parse().unwrap()] };
+    by("/bin/app", &["app"], Behaviour::Dns(answer))
+}
+
 pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observation) -> Finding {
     let object = match &observation.behaviour {
         Behaviour::Exec(_) => observation.process.executable.clone(),
@@ -123,6 +147,11 @@ pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observati
         Behaviour::Listen(listen) => format!("{} {}", listen.protocol, listen.local),
         Behaviour::Accept(accept) => format!("{} {}", accept.protocol, accept.peer.ip()),
         Behaviour::Syscall(syscall) => syscall.name.clone(),
+        Behaviour::Socket(sort) => crate::generalise::socket(*sort).object,
+        Behaviour::Unix(unix) => unix.peer.clone(),
+        Behaviour::Identity(change) => change.to_string(),
+        Behaviour::Escape(escape) => escape.cgroup.clone(),
+        Behaviour::Dns(answer) => answer.name.clone(),
     };
     Finding { kind, pattern: object.clone(), object, novelty, nearest: None }
 }

@@ -9,7 +9,10 @@ use self::files::{changed, mapped, opened};
 use super::event::Context;
 use super::kind::{DriftKind, Finding, Novelty};
 use super::show::{clean, command, cut};
-use crate::behaviour::{Accept, Behaviour, Connect, Exec, Listen, Observation, Process, Syscall};
+use crate::behaviour::{
+    Accept, Behaviour, Connect, Dns, Escape, Exec, Identity, Listen, Observation, Process, Syscall,
+    Unix,
+};
 use crate::observe::INJECTED;
 
 /// Characters of the nearest baseline entry that a sentence shows.
@@ -56,6 +59,21 @@ pub fn sentence(
         Behaviour::Syscall(syscall) => {
             (called(process, syscall), never_did(process, finding, "made that call"))
         }
+        Behaviour::Socket(_) => {
+            (made(process, finding), never_did(process, finding, "made such a socket"))
+        }
+        Behaviour::Unix(unix) => {
+            (reached(process, unix), never_did(process, finding, "talked to it"))
+        }
+        Behaviour::Identity(change) => {
+            (became(process, change), never_did(process, finding, "did that"))
+        }
+        Behaviour::Dns(answer) => {
+            (resolved(process, answer), never_did(process, finding, "asked for it"))
+        }
+        Behaviour::Escape(escape) => {
+            (escaped(process, escape), never_did(process, finding, "was moved there"))
+        }
     };
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     let mut sentence = format!("{did}{why}; {never} in {runs}");
@@ -87,7 +105,9 @@ fn ran_foreign(process: &Process, exec: &Exec) -> String {
 
 fn connected(process: &Process, connect: &Connect) -> String {
     let did = if connect.datagram { "sent a datagram to" } else { "connected to" };
-    format!("{} {did} {} {}", who(process), connect.protocol, connect.peer)
+    let name = connect.name.as_deref().map(|name| format!(" ({})", clean(name)));
+    let name = name.unwrap_or_default();
+    format!("{} {did} {} {}{name}", who(process), connect.protocol, connect.peer)
 }
 
 fn listened(process: &Process, listen: &Listen) -> String {
@@ -108,6 +128,38 @@ fn called(process: &Process, syscall: &Syscall) -> String {
     } else {
         format!("{who} made the system call {name}{how}")
     }
+}
+
+fn made(process: &Process, finding: &Finding) -> String {
+    format!("{} made a socket of the sort {}", who(process), finding.object)
+}
+
+fn reached(process: &Process, unix: &Unix) -> String {
+    let did = if unix.datagram { "sent to" } else { "connected to" };
+    format!("{} {did} the Unix socket {}", who(process), clean(&unix.peer))
+}
+
+fn became(process: &Process, change: &Identity) -> String {
+    format!("{} went from user {} to {}", who(process), change.from, change.to)
+}
+
+fn resolved(process: &Process, answer: &Dns) -> String {
+    let name = clean(&answer.name);
+    match answer.addresses.as_slice() {
+        [] => format!("{} asked for the name {name} and got no address", who(process)),
+        [one] => format!("{} resolved the name {name} to {one}", who(process)),
+        [one, more @ ..] => {
+            format!("{} resolved the name {name} to {one} and {} more", who(process), more.len())
+        }
+    }
+}
+
+fn escaped(process: &Process, escape: &Escape) -> String {
+    format!(
+        "{} was moved out of its container, to the cgroup {}",
+        who(process),
+        clean(&escape.cgroup)
+    )
 }
 
 fn nobody(did: &str) -> String {
@@ -248,9 +300,52 @@ mod tests {
                 "/usr/bin/unshare (pid 4711) made the system call foreign_4 through the i386 or \
                  x32 ABI; nothing in this container made that call in 5 recorded runs",
             ),
+            (
+                DriftKind::NetSocket,
+                sample::socket(2, 3, 1),
+                "/bin/app (pid 4711) made a socket of the sort inet raw icmp; \
+                 nothing in this container made such a socket in 5 recorded runs",
+            ),
+            (
+                DriftKind::NetUnix,
+                sample::unix("/run/docker.sock"),
+                "/bin/app (pid 4711) connected to the Unix socket /run/docker.sock; \
+                 nothing in this container talked to it in 5 recorded runs",
+            ),
+            (
+                DriftKind::Identity,
+                sample::identity(33, 0),
+                "/bin/app (pid 4711) went from user 33 to 0; \
+                 nothing in this container did that in 5 recorded runs",
+            ),
+            (
+                DriftKind::Dns,
+                sample::dns("pool.example"),
+                "/bin/app (pid 4711) resolved the name pool.example to 192.0.2.7; \
+                 nothing in this container asked for it in 5 recorded runs",
+            ),
+            (
+                DriftKind::ContainerEscape,
+                sample::escape("/system.slice"),
+                "/bin/app (pid 4711) was moved out of its container, to the cgroup /system.slice; \
+                 nothing in this container was moved there in 5 recorded runs",
+            ),
         ] {
             assert_eq!(new(kind, &observation), expected);
         }
+    }
+
+    #[test]
+    fn a_peer_is_told_by_its_name_too() {
+        let mut named = sample::connect("/usr/bin/curl", "192.0.2.7:443");
+        if let Behaviour::Connect(connect) = &mut named.behaviour {
+            connect.name = Some("pool.example".into());
+        }
+        assert_eq!(
+            new(DriftKind::NetConnect, &named),
+            "/usr/bin/curl (pid 4711) connected to tcp 192.0.2.7:443 (pool.example); \
+             nothing in this container talked to it in 5 recorded runs"
+        );
     }
 
     #[test]

@@ -21,20 +21,24 @@
 mod args;
 mod change;
 mod date;
+mod host;
 mod name;
 mod path;
 mod pattern;
 mod peer;
 mod place;
+mod socket;
 mod template;
 mod token;
 mod word;
 
 pub use args::{generalise_args, join_args, split_args};
 pub use change::{Changed, change};
+pub use host::host;
 pub use path::generalise_path;
 pub use pattern::{Pattern, Secrets, escape, matches};
 pub use peer::{Peer, accept, connect, listen};
+pub use socket::{socket, unix_peer};
 
 /// The version of these rules. A baseline names the version it was recorded with: a pattern means nothing without its rules.
 pub const GENERALISER: u32 = 1;

@@ -63,6 +63,7 @@ mod tests {
             peer: address(peer),
             datagram: false,
             port_chosen: true,
+            name: None,
         };
         assert_eq!(connect(&to("10.0.0.7:5432")).pattern, "tcp 10.0.0.7:5432");
         assert_eq!(connect(&to("[::ffff:10.0.0.7]:5432")).pattern, "tcp 10.0.0.7:5432");

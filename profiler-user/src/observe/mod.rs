@@ -4,6 +4,7 @@
 //! observations share it.
 
 mod clock;
+mod hosts;
 mod listeners;
 
 use std::{
@@ -14,11 +15,12 @@ use std::{
 use jiff::Timestamp;
 
 pub use self::clock::Clock;
+use self::hosts::Hosts;
 use self::listeners::Listeners;
 use crate::{
     behaviour::{
-        ANCESTRY_MAX, Accept, Ancestor, Behaviour, Change, Connect, Exec, File, Listen, Map,
-        Observation, Operation, Process, Syscall,
+        ANCESTRY_MAX, Accept, Ancestor, Behaviour, Change, Connect, Exec, File, Identity, Listen,
+        Map, Observation, Operation, Process, Protocol, Syscall, UserIds,
     },
     sensor::{Event, EventBody},
 };
@@ -28,17 +30,21 @@ pub struct Observer {
     clock: Clock,
     processes: HashMap<u32, Entry>,
     listeners: Listeners,
+    hosts: Hosts,
 }
 
 struct Entry {
     process: Arc<Process>,
     /// It ran a program of its own; otherwise it is still a copy of its parent.
     executed: bool,
+    /// None until something tells.
+    users: Option<UserIds>,
 }
 
 impl Observer {
     pub fn new(clock: Clock) -> Self {
-        Self { clock, processes: HashMap::new(), listeners: Listeners::default() }
+        let (listeners, hosts) = (Listeners::default(), Hosts::default());
+        Self { clock, processes: HashMap::new(), listeners, hosts }
     }
 
     /// Takes in a process that ran before anybody looked; its parent should be known before it.
@@ -46,7 +52,9 @@ impl Observer {
         let ancestry =
             self.processes.get(&process.parent_pid).map(|parent| descent(&parent.process));
         let process = Process { ancestry: ancestry.unwrap_or_default(), ..process };
-        let entry = Entry { process: Arc::new(process), executed: true };
+        // It may act as another user than the one whose it is: its first change is then told from the wrong one.
+        let users = Some(UserIds { real: process.uid, effective: process.uid });
+        let entry = Entry { process: Arc::new(process), executed: true, users };
         self.processes.insert(entry.process.pid, entry);
     }
 
@@ -86,11 +94,27 @@ impl Observer {
             }
             EventBody::Connect(connect) => {
                 let port_chosen = self.listeners.port_chosen(event.container, connect.peer);
-                let connect = Connect { port_chosen, ..connect };
+                let name = self.hosts.name(connect.peer.ip());
+                let connect = Connect { port_chosen, name, ..connect };
                 (self.process(event.pid, event.uid), Behaviour::Connect(connect))
             }
             EventBody::Listen(listen) => self.listen(event.container, event.pid, event.uid, listen),
             EventBody::Accept(accept) => self.accept(event.container, accept),
+            EventBody::Socket(socket) => {
+                (self.process(event.pid, event.uid), Behaviour::Socket(socket))
+            }
+            EventBody::Unix(unix) => (self.process(event.pid, event.uid), Behaviour::Unix(unix)),
+            EventBody::Identity { real, effective } => {
+                self.identity(event.pid, event.uid, UserIds { real, effective })?
+            }
+            EventBody::Escape(escape) => {
+                (self.process(event.pid, event.uid), Behaviour::Escape(escape))
+            }
+            EventBody::Dns(answer) => {
+                let answer = answer?;
+                self.hosts.learn(&answer);
+                (self.process(event.pid, event.uid), Behaviour::Dns(answer))
+            }
             EventBody::CgroupMade { .. } | EventBody::CgroupRemoved => return None,
             EventBody::Syscall { number, denied, foreign } => {
                 let behaviour = Behaviour::Syscall(syscall(number, denied, foreign));
@@ -132,7 +156,7 @@ impl Observer {
             _ if first => (None, Vec::new()),
             _ if injected => (Some(INJECTED.to_owned()), Vec::new()),
             None => (Some(UNKNOWN.to_owned()), Vec::new()),
-            Some(Entry { process, executed }) => {
+            Some(Entry { process, executed, .. }) => {
                 let ancestry = if *executed { descent(process) } else { process.ancestry.clone() };
                 (Some(process.executable.clone()), ancestry)
             }
@@ -147,7 +171,10 @@ impl Observer {
             args_cut,
             ancestry,
         });
-        let entry = Entry { process: Arc::clone(&process), executed: true };
+        // Should the program be another user's, the next record says so.
+        let known = self.processes.get(&event.pid).and_then(|entry| entry.users);
+        let users = known.or(Some(UserIds { real: event.uid, effective: event.uid }));
+        let entry = Entry { process: Arc::clone(&process), executed: true, users };
         self.processes.insert(event.pid, entry);
         Some((process, Behaviour::Exec(Exec { given, parent, fileless, not_in_image, cwd })))
     }
@@ -161,7 +188,21 @@ impl Observer {
             ancestry: descent(&parent),
             ..(*parent).clone()
         };
-        self.processes.insert(child, Entry { process: Arc::new(process), executed: false });
+        let users = self.processes.get(&parent.pid).and_then(|entry| entry.users);
+        let entry = Entry { process: Arc::new(process), executed: false, users };
+        self.processes.insert(child, entry);
+    }
+
+    /// Only a change is worth telling: a call may set what was set before.
+    fn identity(&mut self, pid: u32, uid: u32, to: UserIds) -> Option<(Arc<Process>, Behaviour)> {
+        let process = self.process(pid, uid);
+        let entry = self.processes.get_mut(&pid)?;
+        let from = entry.users.replace(to);
+        if process.uid != to.real {
+            entry.process = Arc::new(Process { uid: to.real, ..(*process).clone() });
+        }
+        let from = from.filter(|from| *from != to)?;
+        Some((Arc::clone(&entry.process), Behaviour::Identity(Identity { from, to })))
     }
 
     fn listen(
@@ -172,7 +213,11 @@ impl Observer {
         listen: Listen,
     ) -> (Arc<Process>, Behaviour) {
         let process = self.process(pid, uid);
-        let listen = self.listeners.add(container, &process, listen);
+        // Nobody connects to a UDP socket: it is not looked up.
+        let listen = match listen.protocol {
+            Protocol::Udp => listen,
+            _ => self.listeners.add(container, &process, listen),
+        };
         (process, Behaviour::Listen(listen))
     }
 
@@ -198,7 +243,7 @@ impl Observer {
                 args_cut: false,
                 ancestry: Vec::new(),
             };
-            Entry { process: Arc::new(process), executed: false }
+            Entry { process: Arc::new(process), executed: false, users: None }
         };
         Arc::clone(&self.processes.entry(pid).or_insert_with(unknown).process)
     }

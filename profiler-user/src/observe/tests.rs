@@ -1,5 +1,4 @@
 use super::*;
-use crate::behaviour::Protocol;
 
 fn event(pid: u32, body: EventBody) -> Event {
     Event { container: 1, time: 0, pid, uid: 0, body }
@@ -62,7 +61,13 @@ fn an_own_listener_on_a_port_that_the_kernel_picked_is_known_as_such() {
     observer.observe(listen("127.0.0.2:80", true));
     let mut chosen = |peer: &str| {
         let peer = peer.parse().unwrap();
-        let connect = Connect { protocol: Protocol::Tcp, peer, datagram: false, port_chosen: true };
+        let connect = Connect {
+            protocol: Protocol::Tcp,
+            peer,
+            datagram: false,
+            port_chosen: true,
+            name: None,
+        };
         match observer.observe(event(100, EventBody::Connect(connect))).unwrap().behaviour {
             Behaviour::Connect(connect) => connect.port_chosen,
             other => panic!("{other:?}"),
@@ -89,4 +94,39 @@ fn only_the_own_proc_directory_is_self() {
     assert_eq!(own("/proc/100"), "/proc/self");
     assert_eq!(own("/proc/11/environ"), "/proc/11/environ");
     assert_eq!(own("/proc/sys/vm/overcommit_memory"), "/proc/sys/vm/overcommit_memory");
+}
+
+#[test]
+fn only_a_change_of_user_is_told_and_the_process_is_the_new_users() {
+    let mut observer = observer();
+    observer.observe(exec(100, "/bin/a", true)).unwrap();
+    let mut to = |pid, real, effective| {
+        let change = observer.observe(event(pid, EventBody::Identity { real, effective }));
+        change.map(|observation| match observation.behaviour {
+            Behaviour::Identity(change) => (change.to_string(), observation.process.uid),
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(to(100, 0, 0), None);
+    assert_eq!(to(100, 33, 33), Some(("uid 0 -> 33".to_owned(), 33)));
+    assert_eq!(to(100, 33, 33), None);
+    assert_eq!(to(100, 33, 0), Some(("uid 33 -> 33 (effective 0)".to_owned(), 33)));
+    // Nobody knows what that one was before.
+    assert_eq!(to(200, 0, 0), None);
+    assert_eq!(to(200, 1, 1).unwrap().0, "uid 0 -> 1");
+}
+
+#[test]
+fn a_child_and_a_new_program_begin_as_the_user_that_was() {
+    let mut observer = observer();
+    observer.observe(exec(100, "/bin/a", true)).unwrap();
+    observer.observe(event(100, EventBody::Identity { real: 33, effective: 33 })).unwrap();
+    observer.observe(event(100, EventBody::Fork { child_pid: 101, child_vpid: 11 }));
+    let set_user_id = Event { uid: 33, ..exec(101, "/bin/su", false) };
+    observer.observe(set_user_id).unwrap();
+    let change = observer.observe(event(101, EventBody::Identity { real: 33, effective: 0 }));
+    let change = change.unwrap();
+    assert_eq!(change.process.executable, "/bin/su");
+    let Behaviour::Identity(change) = change.behaviour else { panic!("not a change") };
+    assert_eq!(change.to_string(), "uid 33 -> 33 (effective 0)");
 }

@@ -15,7 +15,9 @@ use anyhow::Context;
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{HashMap, MapData, RingBuf},
-    programs::ProgramType,
+    programs::{
+        CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, ProgramType, cgroup_skb::CgroupSkbLinkId,
+    },
     sys::{BpfHelper, is_helper_supported},
 };
 use bytes::Bytes;
@@ -44,6 +46,8 @@ pub struct Sensor {
     /// Taken by [`Sensor::records`], with what came before it and was not the self-test's.
     ring: Option<RingBuf<MapData>>,
     early: Vec<Bytes>,
+    /// Where answers of name servers are looked at.
+    listening: std::collections::HashMap<u64, CgroupSkbLinkId>,
 }
 
 /// How to load.
@@ -125,8 +129,14 @@ impl Sensor {
         let mut choices = probes::attach(&mut ebpf, &kernel);
         let ring = ebpf.take_map("EVENTS").context("the eBPF object has no map EVENTS")?;
         let ring = RingBuf::try_from(ring).context("opening the ring buffer")?;
-        let mut sensor =
-            Self { ebpf, status: Vec::new(), untested: None, ring: Some(ring), early: Vec::new() };
+        let mut sensor = Self {
+            ebpf,
+            status: Vec::new(),
+            untested: None,
+            ring: Some(ring),
+            early: Vec::new(),
+            listening: std::collections::HashMap::new(),
+        };
         let tested =
             selftest::run(&mut sensor, &mut choices, &kernel, hierarchy, options.every_cgroup);
         sensor.untested = tested.err().map(|error| format!("{error:#}"));
@@ -196,7 +206,43 @@ impl Sensor {
         let _may_be_gone = cgroups.remove(&cgroup.0);
         let mut containers = HashMap::<_, u64, State>::try_from(self.map("CONTAINERS")?)?;
         let _may_be_gone = containers.remove(&cgroup.0);
-        self.outdate()
+        self.outdate()?;
+        if let Some(link) = self.listening.remove(&cgroup.0) {
+            self.dns()?.detach(link).context("detaching from a cgroup")?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the answers of name servers that arrive in a cgroup, whose directory this is. Where nothing can, the
+    /// behaviour is blind already.
+    pub fn listen_for_names(
+        &mut self,
+        cgroup: CgroupId,
+        directory: impl AsFd,
+    ) -> anyhow::Result<()> {
+        let is_blind =
+            |status: &Status| status.behaviour == Behaviour::Dns && status.tier == Tier::Blind;
+        if self.listening.contains_key(&cgroup.0) || self.status.iter().any(is_blind) {
+            return Ok(());
+        }
+        let link = self.dns()?.attach(
+            directory,
+            CgroupSkbAttachType::Ingress,
+            CgroupAttachMode::Single,
+        )?;
+        self.listening.insert(cgroup.0, link);
+        Ok(())
+    }
+
+    fn dns(&mut self) -> anyhow::Result<&mut CgroupSkb> {
+        let program = self.ebpf.program_mut("dns").context("the eBPF object has no program dns")?;
+        Ok(program.try_into()?)
+    }
+
+    /// A process that ran in a container before it was tracked.
+    pub fn adopt_process(&mut self, pid: u32, container: CgroupId) -> anyhow::Result<()> {
+        let mut members = HashMap::<_, u32, u64>::try_from(self.map("MEMBERS")?)?;
+        members.insert(pid, container.0, 0).context("taking in a container's process")
     }
 
     /// Whether the kernel captures this cgroup.

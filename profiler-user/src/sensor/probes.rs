@@ -7,7 +7,10 @@ use std::os::fd::BorrowedFd;
 use anyhow::{Context, bail, ensure};
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, FEntry, FExit, Program},
+    programs::{
+        BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, FEntry,
+        FExit, Program,
+    },
 };
 use serde::Serialize;
 
@@ -27,6 +30,12 @@ pub enum Behaviour {
     Listen,
     Syscall,
     Cgroup,
+    Bind,
+    Socket,
+    Unix,
+    Identity,
+    Escape,
+    Dns,
 }
 
 /// How well a behaviour is seen; a worse one is greater.
@@ -175,6 +184,81 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
             reads: false,
         }],
     ),
+    (
+        Behaviour::Bind,
+        &[Candidate {
+            name: "cgroup/bind4, bind6",
+            reads: false,
+            programs: &[("bind4", ""), ("bind6", "")],
+            fields: &[],
+        }],
+    ),
+    (
+        Behaviour::Socket,
+        &[
+            Candidate {
+                name: "fentry/security_socket_post_create",
+                reads: false,
+                programs: &[("socket_create", "security_socket_post_create")],
+                fields: EXECUTABLE,
+            },
+            CALLS,
+        ],
+    ),
+    (
+        Behaviour::Unix,
+        &[
+            Candidate {
+                name: "fentry/security_unix_stream_connect, security_unix_may_send",
+                reads: false,
+                programs: &[
+                    ("unix_stream", "security_unix_stream_connect"),
+                    ("unix_datagram", "security_unix_may_send"),
+                ],
+                fields: &[
+                    EXECUTABLE[0],
+                    EXECUTABLE[1],
+                    EXECUTABLE[2],
+                    EXECUTABLE[3],
+                    "SOCKET_SK",
+                    "UNIX_SOCK_ADDR",
+                    "UNIX_ADDRESS_",
+                    "SOCKADDR_UN_",
+                ],
+            },
+            CALLS,
+        ],
+    ),
+    (
+        Behaviour::Identity,
+        &[
+            Candidate {
+                name: "fentry/security_task_fix_setuid",
+                reads: false,
+                programs: &[("setuid", "security_task_fix_setuid")],
+                fields: &["CRED_", "TASK_CRED"],
+            },
+            CALLS,
+        ],
+    ),
+    (
+        Behaviour::Escape,
+        &[Candidate {
+            name: "tp_btf/cgroup_attach_task (leaving)",
+            reads: false,
+            programs: &[("cgroup_leave", "cgroup_attach_task")],
+            fields: &["CGROUP_", "KN_", "TASK_TGID"],
+        }],
+    ),
+    (
+        Behaviour::Dns,
+        &[Candidate {
+            name: "cgroup_skb/ingress",
+            reads: false,
+            programs: &[("dns", "")],
+            fields: &[],
+        }],
+    ),
 ];
 
 /// The kernel, as trying a candidate needs it.
@@ -197,6 +281,34 @@ pub(super) struct Choice {
     index: usize,
     refused: Vec<String>,
 }
+/// What tells one executable from another.
+const EXECUTABLE: &[&str] = &["TASK_MM", "MM_EXE_FILE", "INODE_", "SB_"];
+
+/// Where there are no trampolines: one program for all calls whose arguments matter.
+const CALLS: Candidate = Candidate {
+    name: "tp_btf/sys_exit (calls)",
+    reads: true,
+    programs: &[("calls", "sys_exit")],
+    fields: &[
+        EXECUTABLE[0],
+        EXECUTABLE[1],
+        EXECUTABLE[2],
+        EXECUTABLE[3],
+        "PT_REGS_",
+        "TASK_STATUS",
+        "TASK_CRED",
+        "CRED_",
+        "TASK_FILES",
+        "FILES_",
+        "FDT_",
+        "FILE_PRIVATE",
+        "SOCKET_SK",
+        "SOCK_FAMILY",
+        "SOCK_TYPE",
+        "UNIX_",
+        "SOCKADDR_UN_",
+    ],
+};
 
 /// Attaches the first candidate of every behaviour that this kernel takes.
 pub(super) fn attach(ebpf: &mut Ebpf, kernel: &Kernel<'_>) -> Vec<Choice> {
@@ -296,9 +408,14 @@ fn attach_program(
 ) -> anyhow::Result<()> {
     let program = ebpf.program_mut(name).context("not in the eBPF object")?;
     match program {
+        // It serves another behaviour already.
+        Program::BtfTracePoint(program) if program.fd().is_ok() => {}
         Program::BtfTracePoint(program) => {
             BtfTracePoint::load(program, target, kernel.btf)?;
-            program.attach()?;
+            if let Err(error) = program.attach() {
+                program.unload()?;
+                return Err(error.into());
+            }
         }
         Program::FEntry(program) => {
             FEntry::load(program, target, kernel.btf)?;
@@ -312,6 +429,13 @@ fn attach_program(
             CgroupSockAddr::load(program)?;
             // A link is always shared with other users' programs; asking for it explicitly is refused by aya 0.14.
             program.attach(kernel.cgroup, CgroupAttachMode::Single)?;
+        }
+        Program::CgroupSkb(program) => {
+            CgroupSkb::load(program)?;
+            // It runs for each packet: for good it goes to containers only.
+            let (ingress, mode) = (CgroupSkbAttachType::Ingress, CgroupAttachMode::Single);
+            let trial = program.attach(kernel.cgroup, ingress, mode)?;
+            program.detach(trial)?;
         }
         _ => bail!("an unexpected program type"),
     }

@@ -75,6 +75,11 @@ impl<T: Task> Node<T> {
         if let Some(container) = self.containers.get_mut(&id) {
             takein::take_in(&mut container.observer, cgroup.0, pids, &self.around.redactor);
         }
+        if running {
+            for pid in pids {
+                self.around.sensor.adopt_process(*pid, cgroup)?;
+            }
+        }
         Ok(())
     }
 
@@ -91,6 +96,18 @@ impl<T: Task> Node<T> {
             Container::new(identity, self.clock, capture, Timestamp::now())
         });
         container.cgroups.push(cgroup);
+        self.listen_for_names(cgroup);
+    }
+
+    /// A cgroup that is gone by now has nothing more to be heard.
+    fn listen_for_names(&mut self, cgroup: u64) {
+        let id = CgroupId(cgroup);
+        let Ok(Some(directory)) = self.locator.open(id) else { return };
+        if let Err(error) = self.around.sensor.listen_for_names(id, directory)
+            && matches!(self.locator.open(id), Ok(Some(_)))
+        {
+            eprintln!("driftline: names that a container resolves will not be seen: {error:#}");
+        }
     }
 
     pub(super) fn cgroup_made(

@@ -11,6 +11,7 @@ fn connect(to: &str) -> Observation {
         peer: to.parse().unwrap(),
         datagram: false,
         port_chosen: true,
+        name: None,
     };
     observation(NGINX, &[], Behaviour::Connect(connect))
 }

@@ -143,6 +143,11 @@ fn noun(kind: DriftKind) -> &'static str {
         DriftKind::NetConnect => "more connection",
         DriftKind::NetListen => "more listener",
         DriftKind::NetAccept => "more accepted connection",
+        DriftKind::Dns => "more name",
+        DriftKind::NetUnix => "more Unix socket",
+        DriftKind::NetSocket => "more sort of socket",
+        DriftKind::Identity => "more change of user",
+        DriftKind::ContainerEscape => "more escape",
         DriftKind::Syscall | DriftKind::SyscallAbi => "more system call",
         DriftKind::ImageUnprofiled | DriftKind::SensorGap => "more notice",
     }

@@ -65,6 +65,17 @@ pub struct Subject {
     /// A seccomp filter refused it.
     #[serde(rename = "syscall.denied", skip_serializing_if = "is_false")]
     pub syscall_denied: bool,
+    /// The name by which a name server last called the address.
+    #[serde(rename = "destination.domain", skip_serializing_if = "Option::is_none")]
+    pub destination_domain: Option<String>,
+    #[serde(rename = "dns.question.name", skip_serializing_if = "Option::is_none")]
+    pub dns_question: Option<String>,
+    /// As whom the process acted before.
+    #[serde(rename = "user.id", skip_serializing_if = "Option::is_none")]
+    pub user_before: Option<u32>,
+    /// And since.
+    #[serde(rename = "user.effective.id", skip_serializing_if = "Option::is_none")]
+    pub user_after: Option<u32>,
 }
 
 impl EventProcess {
@@ -92,8 +103,8 @@ impl Subject {
     pub(super) fn of(behaviour: &Behaviour) -> Self {
         let mut subject = Self::default();
         match behaviour {
-            // The process itself is what was run.
-            Behaviour::Exec(_) => {}
+            // The process itself is what was run; of the others the object says it all.
+            Behaviour::Exec(_) | Behaviour::Socket(_) | Behaviour::Escape(_) => {}
             Behaviour::File(file) => {
                 subject.file_path = Some(file.path.clone());
                 subject.file_denied = file.denied;
@@ -114,6 +125,7 @@ impl Subject {
             Behaviour::Connect(connect) => {
                 subject.transport = Some(connect.protocol.to_string());
                 subject.destination(connect.peer);
+                subject.destination_domain = connect.name.as_deref().map(str::to_owned);
             }
             Behaviour::Listen(listen) => {
                 subject.transport = Some(listen.protocol.to_string());
@@ -128,6 +140,15 @@ impl Subject {
             Behaviour::Syscall(syscall) => {
                 subject.syscall_name = Some(syscall.name.clone());
                 subject.syscall_denied = syscall.denied;
+            }
+            Behaviour::Dns(answer) => subject.dns_question = Some(answer.name.clone()),
+            Behaviour::Unix(unix) => {
+                subject.transport = Some("unix".to_owned());
+                subject.destination_address = Some(unix.peer.clone());
+            }
+            Behaviour::Identity(change) => {
+                subject.user_before = Some(change.from.effective);
+                subject.user_after = Some(change.to.effective);
             }
         }
         subject

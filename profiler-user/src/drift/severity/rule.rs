@@ -15,6 +15,7 @@ pub(super) struct Rule {
     pub(super) kinds: Vec<DriftKind>,
     pub(super) novelty: Option<Novelty>,
     pub(super) paths: Vec<Glob>,
+    pub(super) objects: Vec<Glob>,
     pub(super) names: Vec<Glob>,
     pub(super) by: Vec<Glob>,
     pub(super) syscalls: HashSet<String>,
@@ -31,6 +32,7 @@ impl Rule {
         self.kinds.contains(&finding.kind)
             && self.novelty.is_none_or(|novelty| novelty == finding.novelty)
             && holds(&self.paths, |glob| subject.paths.iter().any(|path| glob.matches(path)))
+            && holds(&self.objects, |glob| glob.matches(&finding.object))
             && holds(&self.names, |glob| subject.name.is_some_and(|name| glob.matches(name)))
             && holds(&self.by, |glob| subject.by.is_some_and(|by| glob.matches(by)))
             && (self.syscalls.is_empty()
@@ -91,6 +93,11 @@ impl<'a> Subject<'a> {
             Behaviour::Listen(listen) => subject.end = Some(listen.local),
             Behaviour::Accept(accept) => subject.end = Some(accept.peer),
             Behaviour::Syscall(syscall) => subject.syscall = Some(&syscall.name),
+            Behaviour::Unix(unix) => subject.paths = vec![unix.peer.clone()],
+            Behaviour::Socket(_)
+            | Behaviour::Identity(_)
+            | Behaviour::Escape(_)
+            | Behaviour::Dns(_) => {}
         }
         subject
     }

@@ -94,6 +94,8 @@ struct RuleLine {
     #[serde(default)]
     paths: Vec<String>,
     #[serde(default)]
+    objects: Vec<String>,
+    #[serde(default)]
     names: Vec<String>,
     #[serde(default)]
     by: Vec<String>,
@@ -128,6 +130,7 @@ impl RuleLine {
         Ok(Rule {
             novelty: self.novelty,
             paths: globs(&self.paths)?,
+            objects: globs(&self.objects)?,
             names: globs(&self.names)?,
             by: globs(&self.by)?,
             syscalls: expand(&self.syscalls, sets)?.map(str::to_owned).collect(),

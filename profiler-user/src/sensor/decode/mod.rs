@@ -3,9 +3,11 @@
 //! Arbitrary bytes give an error, never a panic and never a half-true event.
 
 mod change;
+mod dns;
 mod net;
 mod path;
 mod process;
+mod socket;
 
 use bytes::{Buf, Bytes};
 use profiler_common::event::{self, Header, Kind};
@@ -62,6 +64,16 @@ pub enum EventBody {
         denied: bool,
         foreign: bool,
     },
+    Socket(behaviour::Socket),
+    Unix(behaviour::Unix),
+    /// From here on; what it was before is not in the record.
+    Identity {
+        real: u32,
+        effective: u32,
+    },
+    Escape(behaviour::Escape),
+    /// None for a packet that answers nothing.
+    Dns(Option<behaviour::Dns>),
     /// A cgroup was made; the event's container is the one that it belongs to.
     CgroupMade {
         cgroup: u64,
@@ -113,6 +125,11 @@ pub fn decode(record: Bytes, redactor: &Redactor) -> Result<Event, DecodeError> 
             let _header_again: event::CgroupRemoved = fixed(&mut rest, "cgroup removal")?;
             EventBody::CgroupRemoved
         }
+        Kind::Socket => socket::socket(&mut rest)?,
+        Kind::Unix => socket::unix(&mut rest)?,
+        Kind::Identity => process::identity(&mut rest)?,
+        Kind::Escape => path::escape(&mut rest)?,
+        Kind::Dns => dns::dns(&mut rest)?,
     };
     // The ring buffer rounds nothing up: what is left over is not ours.
     if rest.has_remaining() {

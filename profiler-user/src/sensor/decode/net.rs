@@ -17,6 +17,7 @@ pub(super) fn connect(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
         peer: address(peer)?,
         datagram: header.flags & CONNECT_DATAGRAM != 0,
         port_chosen: true,
+        name: None,
     }))
 }
 

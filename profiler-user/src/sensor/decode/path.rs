@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use profiler_common::event::{
-    CgroupMade, OPEN_CLAIMED, OPEN_DENIED, OPEN_READ, OPEN_UNNAMED, OPEN_WRITE, Open, PathForm,
-    PathPart,
+    CgroupMade, Escape, OPEN_CLAIMED, OPEN_DENIED, OPEN_READ, OPEN_UNNAMED, OPEN_WRITE, Open,
+    PathForm, PathPart,
 };
 
 use super::{DecodeError, EventBody, fixed, take, text};
-use crate::behaviour::File;
+use crate::behaviour::{self, File};
 
 pub(super) fn open(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
     let Open { header, inode, path, base, .. } = fixed(rest, "open")?;
@@ -30,6 +30,11 @@ pub(super) fn cgroup_made(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
     let readable = path.form == PathForm::Text as u32;
     let path = part(rest, path, cgroup)?;
     Ok(EventBody::CgroupMade { cgroup, path: readable.then_some(path) })
+}
+
+pub(super) fn escape(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+    let Escape { cgroup, path, .. } = fixed(rest, "escape")?;
+    Ok(EventBody::Escape(behaviour::Escape { cgroup: part(rest, path, cgroup)? }))
 }
 
 /// Takes a path off the front. `inode` names what has no path.

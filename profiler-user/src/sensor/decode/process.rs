@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use profiler_common::event::{
-    EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, EXEC_UPPER, Exec, Exit, Fork,
+    EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, EXEC_UPPER, Exec, Exit, Fork, Identity,
 };
 
 use super::{
@@ -52,6 +52,11 @@ fn without_mark(path: String) -> String {
         Some(name) if !name.starts_with("/memfd:") => name.to_owned(),
         _ => path,
     }
+}
+
+pub(super) fn identity(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+    let Identity { real, effective, .. } = fixed(rest, "identity")?;
+    Ok(EventBody::Identity { real, effective })
 }
 
 /// argv from its memory: each argument ends with a NUL, but for one that was cut.

@@ -3,12 +3,14 @@
 use std::{
     fs::{self, File},
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket},
     num::NonZero,
     os::{
         fd::AsRawFd,
+        linux::net::SocketAddrExt,
         unix::{
             fs::{PermissionsExt, symlink},
+            net::{SocketAddr, UnixDatagram, UnixListener, UnixStream},
             process::CommandExt,
         },
     },
@@ -20,7 +22,7 @@ use nix::{
     libc,
     sys::{
         mman::{MapFlags, ProtFlags, mmap},
-        wait::waitpid,
+        wait::{WaitStatus, waitpid},
     },
     unistd::{ForkResult, fork, truncate},
 };
@@ -35,7 +37,10 @@ const NO_IPV6: u8 = 1;
 const NO_LISTENING: u8 = 2;
 const NO_CHANGING: u8 = 4;
 const NO_MAPPING: u8 = 8;
-const ALL: u8 = NO_IPV6 | NO_LISTENING | NO_CHANGING | NO_MAPPING;
+const NO_UNIX: u8 = 16;
+const NO_OTHER_USER: u8 = 32;
+const NO_UDP: u8 = 64;
+const ALL: u8 = 127;
 
 /// Whether this program's main function gives the child its turn.
 static POSSIBLE: AtomicBool = AtomicBool::new(false);
@@ -70,6 +75,9 @@ pub(super) fn impossible(status: Option<i32>) -> Option<Signs> {
         (NO_LISTENING, Signs::LISTENING),
         (NO_CHANGING, Signs::CHANGES),
         (NO_MAPPING, Signs::MAP),
+        (NO_UNIX, Signs::UNIX),
+        (NO_OTHER_USER, Signs::IDENTITY),
+        (NO_UDP, Signs::BIND),
     ] {
         if status & bit != 0 {
             signs.add(without);
@@ -80,18 +88,12 @@ pub(super) fn impossible(status: Option<i32>) -> Option<Signs> {
 
 /// Each behaviour once. The hooks come before the verdict of the call, so most calls need not succeed.
 fn act() -> u8 {
-    // SAFETY: this process has a single thread; its child ends at once.
-    if let Ok(ForkResult::Parent { child }) = unsafe { fork() }.inspect(|side| {
-        if side.is_child() {
-            // SAFETY: ends this process, without what Rust would do.
-            unsafe { libc::_exit(0) }
-        }
-    }) {
-        let _ended = waitpid(child, None);
+    let mut impossible = 0;
+    if !becomes_nobody() {
+        impossible |= NO_OTHER_USER;
     }
     let _opened = File::open("/");
     send(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::LOCALHOST.into());
-    let mut impossible = 0;
     if !send(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into()) {
         impossible |= NO_IPV6;
     }
@@ -106,7 +108,46 @@ fn act() -> u8 {
     if map().is_err() {
         impossible |= NO_MAPPING;
     }
+    if talk().is_err() {
+        impossible |= NO_UNIX;
+    }
+    if bind().is_err() {
+        impossible |= NO_UDP;
+    }
     impossible
+}
+
+/// A child, which becomes another user and ends.
+fn becomes_nobody() -> bool {
+    const NOBODY: libc::uid_t = 65534;
+    // SAFETY: this process has a single thread, and its child makes two system calls.
+    match unsafe { fork() } {
+        Ok(ForkResult::Child) => {
+            // SAFETY: numbers only; ends this process, without what Rust would do.
+            unsafe { libc::_exit(i32::from(libc::setresuid(NOBODY, NOBODY, NOBODY) != 0)) }
+        }
+        Ok(ForkResult::Parent { child }) => {
+            matches!(waitpid(child, None), Ok(WaitStatus::Exited(_, 0)))
+        }
+        Err(_) => false,
+    }
+}
+
+/// A stream and a datagram between Unix sockets that have names, but no files.
+fn talk() -> io::Result<()> {
+    let name =
+        |sort| SocketAddr::from_abstract_name(format!("{NAME}-{}-{sort}", std::process::id()));
+    let _listener = UnixListener::bind_addr(&name("stream")?)?;
+    UnixStream::connect_addr(&name("stream")?)?;
+    let _receiver = UnixDatagram::bind_addr(&name("datagram")?)?;
+    UnixDatagram::unbound()?.send_to_addr(b"x", &name("datagram")?)?;
+    Ok(())
+}
+
+/// A port that was asked for by its number.
+fn bind() -> io::Result<()> {
+    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).map(drop)
 }
 
 /// Everything that happens to files, to some that nobody else knows of.
@@ -140,8 +181,8 @@ const DISCARD: u16 = 9;
 
 /// False where there is no such address family.
 fn send(from: std::net::IpAddr, to: std::net::IpAddr) -> bool {
-    let Ok(socket) = UdpSocket::bind(SocketAddr::new(from, 0)) else { return false };
-    let _nobody_listens = socket.send_to(b"", SocketAddr::new(to, DISCARD));
+    let Ok(socket) = UdpSocket::bind((from, 0)) else { return false };
+    let _nobody_listens = socket.send_to(b"", (to, DISCARD));
     true
 }
 

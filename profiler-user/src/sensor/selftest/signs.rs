@@ -8,6 +8,8 @@ use zerocopy::FromBytes;
 
 use crate::sensor::Behaviour;
 
+const IPPROTO_UDP: u32 = 17;
+
 /// A set of signs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Signs(u32);
@@ -37,6 +39,10 @@ impl Signs {
     /// Every [`event::Operation`] that the child performs.
     pub(super) const CHANGES: Self = Self(0x7f << Self::FIRST_CHANGE);
     const FIRST_CHANGE: u32 = 17;
+    pub(super) const SOCKET: Self = Self(1 << 24);
+    pub(super) const UNIX: Self = Self(1 << 25);
+    pub(super) const BIND: Self = Self(1 << 26);
+    pub(super) const IDENTITY: Self = Self(1 << 27);
 
     pub(super) const IPV6: Self = Self(Self::CONNECT6.0 | Self::DATAGRAM6.0);
     pub(super) const LISTENING: Self = Self(Self::LISTEN.0 | Self::ACCEPT.0);
@@ -61,6 +67,12 @@ impl Signs {
             Behaviour::Syscall => &[Self::SYSCALL],
             Behaviour::Change => &[Self::CHANGES],
             Behaviour::Map => &[Self::MAP],
+            Behaviour::Socket => &[Self::SOCKET],
+            Behaviour::Unix => &[Self::UNIX],
+            Behaviour::Bind => &[Self::BIND],
+            Behaviour::Identity => &[Self::IDENTITY],
+            // A move out of every container, and a name server's answer, are not made for a test.
+            Behaviour::Escape | Behaviour::Dns => &[],
             // Where one cgroup is watched, only those inside it matter.
             Behaviour::Cgroup if !every_cgroup => &[Self::CHILD_MADE, Self::CHILD_REMOVED],
             Behaviour::Cgroup => &[
@@ -110,7 +122,10 @@ impl Signs {
                     (false, true) => Self::DATAGRAM6,
                 }
             }
-            Kind::Listen => Self::LISTEN,
+            Kind::Listen => {
+                let (listen, _) = event::Listen::read_from_prefix(record).ok()?;
+                if listen.protocol == IPPROTO_UDP { Self::BIND } else { Self::LISTEN }
+            }
             Kind::Accept => Self::ACCEPT,
             Kind::Syscall => Self::SYSCALL,
             Kind::Change => {
@@ -129,6 +144,10 @@ impl Signs {
                 }
                 Self::MAP
             }
+            Kind::Socket => Self::SOCKET,
+            Kind::Unix => Self::UNIX,
+            Kind::Identity => Self::IDENTITY,
+            Kind::Escape | Kind::Dns => return None,
             Kind::CgroupMade => Self::CGROUP_MADE,
             Kind::CgroupRemoved => Self::CGROUP_REMOVED,
         })

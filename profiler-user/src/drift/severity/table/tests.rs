@@ -170,6 +170,35 @@ fn system_calls_are_graded_as_the_conventions_say() {
 }
 
 #[test]
+fn sockets_and_users_are_graded_as_the_conventions_say() {
+    for (observation, severity, techniques) in [
+        (sample::socket(17, 3, 768), High, &["T1040"][..]),
+        (sample::socket(2, 3, 1), High, &["T1040"]),
+        (sample::socket(2, 1, 6), Low, &["T1106"]),
+        (sample::socket(38, 5, 0), High, &["T1068"]),
+        (sample::socket(16, 3, 0), Info, &[]),
+    ] {
+        new(DriftKind::NetSocket, &observation, severity, techniques);
+    }
+    for (peer, severity, techniques) in [
+        ("/var/run/docker.sock", Critical, &["T1610", "T1611"][..]),
+        ("/run/containerd/containerd.sock", Critical, &["T1610", "T1611"]),
+        ("/run/postgresql/.s.PGSQL.5432", Medium, &["T1559"]),
+        ("/dev/log", Info, &[]),
+    ] {
+        new(DriftKind::NetUnix, &sample::unix(peer), severity, techniques);
+    }
+    for (from, to, severity, techniques) in [
+        (33, 0, High, &["T1548.001"][..]),
+        (0, 33, Medium, &["T1548"]),
+        (0, 100, Medium, &["T1548"]),
+    ] {
+        new(DriftKind::Identity, &sample::identity(from, to), severity, techniques);
+    }
+    new(DriftKind::ContainerEscape, &sample::escape("/"), Critical, &["T1611"]);
+}
+
+#[test]
 fn what_another_program_of_the_container_did_before_is_info_unless_it_is_sensitive() {
     let seen = |kind, observation: &Observation| grade(kind, Novelty::Executable, observation).0;
     assert_eq!(seen(FileRead, &sample::read("/srv/data")), Info);

@@ -1,0 +1,96 @@
+//! Answers of name servers, as they arrive at the container's sockets. Attached to containers only: it runs for each packet.
+
+use aya_ebpf::{
+    helpers::{
+        bpf_get_current_pid_tgid, bpf_get_socket_cookie, bpf_skb_cgroup_id,
+        generated::bpf_skb_load_bytes,
+    },
+    macros::{cgroup_skb, map},
+    maps::LruHashMap,
+    programs::{SkBuffContext, SockAddrContext},
+};
+use profiler_common::event::{DNS_MAX, Dns, Kind};
+
+use crate::{container::Container, record::reserve};
+
+/// Let the packet go on: this program only looks.
+const ALLOW: i32 = 1;
+const IPPROTO_UDP: u8 = 17;
+const UDP_HEADER: u32 = 8;
+const PORT: u32 = 53;
+
+const _: () = assert!(DNS_MAX.is_power_of_two());
+
+/// Cookie of a socket → the process that last named a name server on it.
+#[map]
+static ASKED: LruHashMap<u64, u32> = LruHashMap::with_max_entries(4_096, 0);
+
+/// The current process connects to this port, or sends there.
+#[inline(always)]
+pub(crate) fn asked(ctx: &SockAddrContext, port: u32) {
+    if port == PORT {
+        let process = (bpf_get_current_pid_tgid() >> 32) as u32;
+        // SAFETY: the helper takes this program's own context.
+        let cookie = unsafe { bpf_get_socket_cookie(ctx.sock_addr.cast()) };
+        let _forgotten_at_worst = ASKED.insert(cookie, process, 0);
+    }
+}
+
+#[cgroup_skb(ingress)]
+pub(crate) fn dns(ctx: SkBuffContext) -> i32 {
+    let _of_no_interest = answered(&ctx);
+    ALLOW
+}
+
+#[inline(always)]
+fn answered(ctx: &SkBuffContext) -> Option<()> {
+    let udp = udp_header(ctx)?;
+    let source = u16::from_be(ctx.load::<u16>(udp as usize).ok()?);
+    if u32::from(source) != PORT {
+        return None;
+    }
+    let skb = ctx.skb.skb;
+    // SAFETY: the helpers take this program's own context.
+    let (cookie, cgroup) = unsafe { (bpf_get_socket_cookie(skb.cast()), bpf_skb_cgroup_id(skb)) };
+    // SAFETY: values are plain integers.
+    let process = *unsafe { ASKED.get(cookie) }?;
+    let container = Container::of_cgroup(cgroup).filter(Container::started)?;
+    let start = udp + UDP_HEADER;
+    let len = ctx.len().checked_sub(start)?;
+    if len == 0 {
+        return None;
+    }
+    let len = if len > DNS_MAX as u32 { DNS_MAX as u32 } else { len };
+    let mut header = container.header(Kind::Dns, 0);
+    // The packet arrives in whatever task the interrupt met.
+    (header.pid, header.tid, header.uid, header.gid) = (process, process, 0, 0);
+    let mut entry = reserve::<Dns>(&container, Kind::Dns)?;
+    let record = entry.as_mut_ptr();
+    // SAFETY: room for the record; the mask keeps the length within it also in the eyes of old verifiers.
+    let loaded = unsafe {
+        (&raw mut (*record).header).write(header);
+        (&raw mut (*record).len).write(len);
+        (&raw mut (*record).padding).write(0);
+        let bounded = (core::ptr::read_volatile(&raw const len) - 1 & (DNS_MAX as u32 - 1)) + 1;
+        bpf_skb_load_bytes(skb.cast(), start, (&raw mut (*record).message).cast(), bounded)
+    };
+    if loaded == 0 {
+        entry.submit(0);
+    } else {
+        entry.discard(0);
+        container.count_lost(Kind::Dns);
+    }
+    Some(())
+}
+
+/// Where the packet's UDP header begins, if it has one. An IPv6 packet with extension headers is none of a name server's.
+#[inline(always)]
+fn udp_header(ctx: &SkBuffContext) -> Option<u32> {
+    let first = ctx.load::<u8>(0).ok()?;
+    let (protocol, start) = if first >> 4 == 4 {
+        (ctx.load::<u8>(9).ok()?, u32::from(first & 0xf) * 4)
+    } else {
+        (ctx.load::<u8>(6).ok()?, 40)
+    };
+    (protocol == IPPROTO_UDP).then_some(start)
+}

@@ -1,0 +1,63 @@
+//! A process acts as another user: it asked for it, or ran a program that is another user's (set-user-ID).
+
+use aya_ebpf::{helpers::bpf_get_current_task_btf, macros::fentry, programs::FEntryContext};
+use profiler_common::event::{Identity, Kind};
+
+use crate::{
+    container::Container,
+    kernel::{load, offset},
+    record::submit,
+};
+
+/// `int security_task_fix_setuid(struct cred *new, const struct cred *old, int flags)`: allowed, and about to happen.
+#[fentry(function = "security_task_fix_setuid")]
+pub(crate) fn setuid(ctx: FEntryContext) -> i32 {
+    // SAFETY: the hook's arguments are BTF-typed.
+    let (new, old) = unsafe { (user_ids(ctx.arg(0)), user_ids(ctx.arg(1))) };
+    if new != old
+        && let Some(container) = Container::current_started()
+    {
+        report(&container, new);
+    }
+    0
+}
+
+/// The current process, as it is after a call that sets user ids.
+#[inline(always)]
+pub(crate) fn current(container: &Container) {
+    report(container, own());
+}
+
+/// The current process, as it is after an exec: told where it acts as another user than the one whose it is.
+#[inline(always)]
+pub(crate) fn executed(container: &Container) {
+    let (real, effective) = own();
+    if real != effective {
+        report(container, (real, effective));
+    }
+}
+
+#[inline(always)]
+fn own() -> (u32, u32) {
+    // SAFETY: the helper returns a BTF-typed pointer.
+    unsafe {
+        let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
+        user_ids(load::<*const u8>(task, &offset::TASK_CRED))
+    }
+}
+
+/// Real and effective.
+///
+/// # Safety
+/// `credentials` must be BTF-typed.
+#[inline(always)]
+unsafe fn user_ids(credentials: *const u8) -> (u32, u32) {
+    // SAFETY: the caller's promise.
+    unsafe { (load(credentials, &offset::CRED_UID), load(credentials, &offset::CRED_EUID)) }
+}
+
+#[inline(always)]
+fn report(container: &Container, (real, effective): (u32, u32)) {
+    let header = container.header(Kind::Identity, 0);
+    submit(container, Kind::Identity, Identity { header, real, effective });
+}

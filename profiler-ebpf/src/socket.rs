@@ -1,0 +1,34 @@
+//! A socket was made, of any family.
+
+use aya_ebpf::{macros::fentry, programs::FEntryContext};
+use profiler_common::event::{Kind, Socket};
+
+use crate::{container::Container, novel::Novelty, record::submit};
+
+/// `SOCK_TYPE_MASK`: what else `socket` takes with the type are flags.
+const TYPE_MASK: u32 = 0xf;
+
+/// `int security_socket_post_create(struct socket *sock, int family, int type, int protocol, int kern)`: also of
+/// `io_uring`'s sockets.
+#[fentry(function = "security_socket_post_create")]
+pub(crate) fn socket_create(ctx: FEntryContext) -> i32 {
+    let for_the_kernel: u32 = ctx.arg(4);
+    if for_the_kernel == 0
+        && let Some(container) = Container::current_started()
+    {
+        let _known = made(&container, ctx.arg(1), ctx.arg(2), ctx.arg(3));
+    }
+    0
+}
+
+#[inline(always)]
+pub(crate) fn made(container: &Container, family: u32, kind: u32, protocol: u32) -> Option<()> {
+    let kind = kind & TYPE_MASK;
+    let sort = u64::from(family) << 36 | u64::from(kind) << 32 | u64::from(protocol);
+    let novelty = Novelty::of(container, Kind::Socket as u64, sort)?;
+    let header = container.header(Kind::Socket, 0);
+    if submit(container, Kind::Socket, Socket { header, family, kind, protocol, padding: 0 }) {
+        novelty.reported();
+    }
+    Some(())
+}
