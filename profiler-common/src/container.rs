@@ -31,6 +31,14 @@ pub struct ContainerState {
     pub root_dentry: u64,
     /// Processes inside that came from outside and have run no program yet: what they do is not the container's doing.
     pub joining: u64,
+    /// How often a socket began to listen: who accepts on a port may be another one since.
+    pub listens: u64,
+    /// Events that may cross at once, of those whose objects may be new each time, and when that was last counted up
+    /// (nanoseconds since boot).
+    pub tokens: u64,
+    pub refilled: u64,
+    /// Events beyond that; they are counted in `lost`, too.
+    pub limited: u64,
     pub native: SyscallSet,
     /// Refused by a seccomp filter: EPERM, EACCES or ENOSYS under one, or killed by it.
     pub denied: SyscallSet,
@@ -40,7 +48,7 @@ pub struct ContainerState {
     pub lost: [u64; KINDS],
 }
 
-const _: () = assert!(size_of::<ContainerState>() == 32 + 3 * 128 + KINDS * 8);
+const _: () = assert!(size_of::<ContainerState>() == 64 + 3 * 128 + KINDS * 8);
 
 impl SyscallSet {
     pub const EMPTY: Self = Self { called: [0; SET_WORDS], sent: [0; SET_WORDS] };
@@ -58,6 +66,10 @@ impl ContainerState {
         root_mount: 0,
         root_dentry: 0,
         joining: 0,
+        listens: 0,
+        tokens: 0,
+        refilled: 0,
+        limited: 0,
         native: SyscallSet::EMPTY,
         denied: SyscallSet::EMPTY,
         foreign: SyscallSet::EMPTY,

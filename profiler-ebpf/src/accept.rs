@@ -2,21 +2,30 @@
 
 use profiler_common::event::{Accept, Kind};
 
-use crate::{record::submit, sock_state::Socket};
+use crate::{
+    record::submit,
+    seen::{Class, Fingerprint},
+    sock_state::Socket,
+};
 
 #[inline(always)]
 pub(crate) fn record(socket: &Socket) -> Option<()> {
     let container = socket.container()?;
+    let (local, peer) = (socket.local(), socket.peer());
+    // The peer's port is new each time and says nothing; who accepts may change with every socket that listens.
+    let known = Fingerprint::of_container(container.id, Class::Accept, socket.protocol())
+        .with(container.listens())
+        .with_endpoint(&local, local.port)
+        .with_endpoint(&peer, 0);
+    if known.is_known() || !container.may_send(Kind::Accept) {
+        return Some(());
+    }
     let mut header = container.header(Kind::Accept, 0);
     // The current task is whichever one the interrupt met.
     (header.pid, header.tid, header.uid, header.gid) = (0, 0, 0, 0);
-    let record = Accept {
-        header,
-        local: socket.local(),
-        peer: socket.peer(),
-        protocol: socket.protocol(),
-        padding: 0,
-    };
-    submit(&container, Kind::Accept, record);
+    let record = Accept { header, local, peer, protocol: socket.protocol(), padding: 0 };
+    if submit(&container, Kind::Accept, record) {
+        known.keep();
+    }
     Some(())
 }

@@ -2,8 +2,11 @@
 
 use aya_ebpf::helpers::{bpf_get_current_task_btf, bpf_probe_read_user};
 
+use profiler_common::event::Operation;
+
 use crate::{
     kernel::{load, may_read, offset},
+    open::AT_FDCWD,
     user_text,
 };
 
@@ -31,6 +34,25 @@ pub(crate) struct Opening {
     pub(crate) path: u64,
     /// Open flags as passed; 0 where they are in a structure.
     pub(crate) flags: u64,
+}
+
+/// How `mmap` passes what it maps.
+pub(crate) struct Mapping {
+    pub(crate) protection: u64,
+    pub(crate) anonymous: bool,
+    pub(crate) descriptor: u64,
+}
+
+/// How a call passes which file it changes, and how. Plain values throughout: a missing one is 0, or
+/// [`AT_FDCWD`] for a directory.
+pub(crate) struct Changing {
+    pub(crate) operation: Operation,
+    pub(crate) directory: i32,
+    /// The user's path; 0 where the descriptor alone says it.
+    pub(crate) path: u64,
+    pub(crate) other_directory: i32,
+    pub(crate) other: u64,
+    pub(crate) mode: u32,
 }
 
 impl Call {
@@ -80,6 +102,89 @@ impl Call {
             437 => Some(Opening { directory: Some(di), path: si, flags: how_flags(dx) }),
             304 => Some(Opening { directory: None, path: 0, flags: dx }),
             _ => None,
+        }
+    }
+}
+
+impl Call {
+    /// Whether this is `mmap`, which i386 passes in other ways.
+    #[inline(always)]
+    pub(crate) fn is_mapping(&self) -> bool {
+        self.number == 9 && !self.compat
+    }
+
+    /// What `mmap` maps.
+    #[inline(always)]
+    pub(crate) fn mapping(&self) -> Mapping {
+        const MAP_ANONYMOUS: u64 = 0x20;
+        // SAFETY: `regs` is BTF-typed, see `new`.
+        unsafe {
+            Mapping {
+                protection: load(self.regs, &offset::PT_REGS_DX),
+                anonymous: load::<u64>(self.regs, &offset::PT_REGS_R10) & MAP_ANONYMOUS != 0,
+                descriptor: u64::from(load::<u64>(self.regs, &offset::PT_REGS_R8) as u32),
+            }
+        }
+    }
+
+    /// Whether this call changes a file by its name or its descriptor; i386 numbers its calls differently.
+    #[inline(always)]
+    pub(crate) fn is_changing(&self) -> bool {
+        !self.compat
+            && matches!(
+                self.number,
+                76 | 82 | 84 | 86..=88 | 90..=94 | 188..=190 | 260 | 263..=266 | 268 | 316 | 452 | 463
+            )
+    }
+
+    /// What it changes.
+    #[inline(always)]
+    pub(crate) fn changing(&self) -> Changing {
+        // SAFETY: `regs` is BTF-typed, see `new`.
+        let (di, si, dx, r10) = unsafe {
+            (
+                load::<u64>(self.regs, &offset::PT_REGS_DI),
+                load::<u64>(self.regs, &offset::PT_REGS_SI),
+                load::<u64>(self.regs, &offset::PT_REGS_DX),
+                load::<u64>(self.regs, &offset::PT_REGS_R10),
+            )
+        };
+        let one = |operation, directory: u64, path, mode: u64| Changing {
+            operation,
+            directory: directory as i32,
+            path,
+            other_directory: AT_FDCWD,
+            other: 0,
+            mode: mode as u32,
+        };
+        let two = |operation, directory: u64, path, other_directory: u64, other| Changing {
+            operation,
+            directory: directory as i32,
+            path,
+            other_directory: other_directory as i32,
+            other,
+            mode: 0,
+        };
+        let here = AT_FDCWD as u64;
+        match self.number {
+            76 => one(Operation::Truncate, here, di, 0),
+            84 | 87 => one(Operation::Delete, here, di, 0),
+            263 => one(Operation::Delete, di, si, 0),
+            82 => two(Operation::Rename, here, si, here, di),
+            264 | 316 => two(Operation::Rename, dx, r10, di, si),
+            86 => two(Operation::HardLink, here, si, here, di),
+            265 => two(Operation::HardLink, dx, r10, di, si),
+            88 => two(Operation::SymbolicLink, here, si, here, di),
+            266 => two(Operation::SymbolicLink, si, dx, here, di),
+            90 => one(Operation::Mode, here, di, si),
+            91 => one(Operation::Mode, di, 0, si),
+            268 | 452 => one(Operation::Mode, di, si, dx),
+            93 => one(Operation::Owner, di, 0, 0),
+            260 => one(Operation::Owner, di, si, 0),
+            188 | 189 => two(Operation::Attribute, here, di, here, si),
+            190 => two(Operation::Attribute, di, 0, here, si),
+            463 => two(Operation::Attribute, di, si, here, r10),
+            _ => one(Operation::Owner, here, di, 0),
         }
     }
 }

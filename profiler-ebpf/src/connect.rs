@@ -3,7 +3,11 @@
 use aya_ebpf::{macros::cgroup_sock_addr, programs::SockAddrContext};
 use profiler_common::event::{AF_INET, AF_INET6, CONNECT_DATAGRAM, Connect, Endpoint, Kind};
 
-use crate::{container::Container, record::submit};
+use crate::{
+    container::Container,
+    record::submit,
+    seen::{Class, Fingerprint, Scope},
+};
 
 /// Let the call go on: these programs only look.
 const ALLOW: i32 = 1;
@@ -53,7 +57,16 @@ fn record(ctx: &SockAddrContext, family: u32, flags: u32) -> i32 {
         *bytes = word.to_ne_bytes();
     }
     let peer = Endpoint { address, family, port: u32::from(u16::from_be(port as u16)) };
+    let known = Fingerprint::of_executable(&Scope::of(&container), Class::Connect, flags)
+        .map(|known| known.with(u64::from(protocol)).with_endpoint(&peer, peer.port));
+    if known.is_some_and(Fingerprint::is_known) || !container.may_send(Kind::Connect) {
+        return ALLOW;
+    }
     let header = container.header(Kind::Connect, flags);
-    submit(&container, Kind::Connect, Connect { header, peer, protocol, padding: 0 });
+    if submit(&container, Kind::Connect, Connect { header, peer, protocol, padding: 0 })
+        && let Some(known) = known
+    {
+        known.keep();
+    }
     ALLOW
 }

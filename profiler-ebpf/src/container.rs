@@ -13,7 +13,7 @@ use profiler_common::{
     event::{Header, Kind},
 };
 
-use crate::{atomic, join, kernel::EVERY_CGROUP, path::Place};
+use crate::{atomic, join, kernel::EVERY_CGROUP, near, path::Place};
 
 /// Cgroup id → container id (the id of its outermost cgroup). Ids are never reused while the machine is up.
 #[map]
@@ -78,6 +78,7 @@ impl Container {
         self.keep_root();
         // SAFETY: as in `started`. Two first execs at once would both be marked first; a container has one entrypoint.
         unsafe { core::ptr::write_volatile(&raw mut (*self.state).started, 1) };
+        near::outdate();
         true
     }
 
@@ -103,6 +104,7 @@ impl Container {
     pub(crate) fn add_joining(&self, amount: i64) {
         // SAFETY: a word of a live map value.
         unsafe { atomic::add(&raw mut (*self.state).joining, amount as u64) };
+        near::outdate();
     }
 
     /// The root directory of a container that ran before it was tracked is that of the first task that is met.
@@ -111,7 +113,21 @@ impl Container {
         // SAFETY: as in `started`.
         if unsafe { core::ptr::read_volatile(&raw const (*self.state).root_dentry) } == 0 {
             self.keep_root();
+            near::outdate();
         }
+    }
+
+    /// A socket began to listen.
+    #[inline(always)]
+    pub(crate) fn count_listen(&self) {
+        // SAFETY: a word of a live map value.
+        unsafe { atomic::add(&raw mut (*self.state).listens, 1) };
+    }
+
+    #[inline(always)]
+    pub(crate) fn listens(&self) -> u64 {
+        // SAFETY: as in `started`.
+        unsafe { core::ptr::read_volatile(&raw const (*self.state).listens) }
     }
 
     /// The root directory that paths are told from: its mount's and its dentry's address.

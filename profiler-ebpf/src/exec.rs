@@ -6,7 +6,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use aya_log_ebpf::debug;
-use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, Exec, Kind};
+use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, EXEC_UPPER, Exec, Kind};
 
 use crate::{
     container::Container,
@@ -14,8 +14,10 @@ use crate::{
     inode::Inode,
     join::{self, Origin},
     kernel::{DIAGNOSTICS, load, may_read, offset, read},
+    overlay,
     path::{self, Place},
     record::{Record, ScratchMap},
+    seen,
 };
 
 /// Nested pid namespaces in which a process is known by its own number where only typed pointers are left.
@@ -67,10 +69,14 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
             load::<u64>(mm, &offset::MM_ARG_END),
         )
     };
+    seen::executed(container, file);
     // SAFETY: the same.
-    let inode = unsafe { Inode::load(inode) };
+    let (inode, upper) = unsafe { (Inode::load(inode), overlay::is_upper(inode)) };
     if inode.unnamed {
         flags |= EXEC_FILELESS;
+    }
+    if upper {
+        flags |= EXEC_UPPER;
     }
 
     let mut record = Record::<Exec>::new(&EXEC_SCRATCH)?;

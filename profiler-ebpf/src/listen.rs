@@ -8,9 +8,12 @@ use crate::{container::Container, record::submit, sock_state::Socket};
 #[inline(always)]
 pub(crate) fn record(socket: &Socket) -> Option<()> {
     let container = Container::current_started()?;
+    container.count_listen();
     let flags = if socket.port_chosen() { LISTEN_PORT_CHOSEN } else { 0 };
     let header = container.header(Kind::Listen, flags);
     let record = Listen { header, local: socket.local(), protocol: socket.protocol(), padding: 0 };
-    submit(&container, Kind::Listen, record);
+    if container.may_send(Kind::Listen) {
+        submit(&container, Kind::Listen, record);
+    }
     Some(())
 }

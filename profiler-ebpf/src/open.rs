@@ -18,8 +18,10 @@ use crate::{
     container::Container,
     inode::Inode,
     kernel::{at, load, may_read, offset, read},
+    near::{self, Asker, Whereabouts},
     path::{self, Place},
     record::{Record, ScratchMap},
+    seen::{Class, Fingerprint, Scope},
 };
 
 const FMODE_READ: u32 = 1;
@@ -34,7 +36,7 @@ pub(crate) const FMODE_EXEC: u32 = 0x20;
 const O_ACCMODE: u32 = 3;
 const O_TRUNC: u32 = 0o1000;
 const O_PATH: u32 = 0o1000_0000;
-const AT_FDCWD: i32 = -100;
+pub(crate) const AT_FDCWD: i32 = -100;
 
 #[map]
 static OPEN_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
@@ -44,26 +46,45 @@ static CLAIMED_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 /// `int security_file_open(struct file *file)`: permission was checked, the open is about to happen.
 #[fentry(function = "security_file_open")]
 pub(crate) fn open_file(ctx: FEntryContext) -> i32 {
+    let file: *const u8 = ctx.arg(0);
+    // SAFETY: the hook's argument is BTF-typed.
+    let (mode, flags) =
+        unsafe { (load::<u32>(file, &offset::FILE_MODE), load::<u32>(file, &offset::FILE_FLAGS)) };
+    let Some(access) = access(mode, flags, flags) else { return 0 };
+    let known = match near::current(Asker::Open) {
+        Whereabouts::Outside => return 0,
+        Whereabouts::Unclear => None,
+        Whereabouts::Inside(near) => {
+            // SAFETY: this program's own.
+            let (container, root) = unsafe { near::container_and_root(near) };
+            let scope = Scope { container, root };
+            Fingerprint::of_executable(&scope, Class::Open, access)
+                .and_then(|known| known.with_file(file, &scope))
+        }
+    };
+    if known.is_some_and(Fingerprint::is_known) {
+        return 0;
+    }
     if let Some(container) = Container::current_started()
-        && opened(ctx.arg(0), &container).is_none()
+        && container.may_send(Kind::Open)
     {
-        container.count_lost(Kind::Open);
+        match opened(file, access, &container) {
+            Some(submitted) => {
+                if submitted && let Some(known) = known {
+                    known.keep();
+                }
+            }
+            None => container.count_lost(Kind::Open),
+        }
     }
     0
 }
 
-/// None if something could not be read.
+/// Whether its event got through. None if something could not be read.
 #[inline(always)]
-fn opened(file: *const u8, container: &Container) -> Option<()> {
+fn opened(file: *const u8, access: u32, container: &Container) -> Option<bool> {
     // SAFETY: the hook's argument is BTF-typed.
-    let (mode, flags, inode) = unsafe {
-        (
-            load::<u32>(file, &offset::FILE_MODE),
-            load::<u32>(file, &offset::FILE_FLAGS),
-            load::<*const u8>(file, &offset::FILE_INODE),
-        )
-    };
-    let Some(access) = access(mode, flags, flags) else { return Some(()) };
+    let inode = unsafe { load::<*const u8>(file, &offset::FILE_INODE) };
     let mut record = Record::<Open>::new(&OPEN_SCRATCH)?;
     // The kernel prints what the task sees from its own root.
     let path = if !may_read() || Place::task_root().is(container.root()) {
@@ -74,8 +95,7 @@ fn opened(file: *const u8, container: &Container) -> Option<()> {
     };
     // SAFETY: BTF-typed, from the hook's argument.
     let inode = unsafe { Inode::load(inode) };
-    submit(record, container, access, inode, path, PathPart::NONE);
-    Some(())
+    Some(submit(record, container, access, inode, path, PathPart::NONE))
 }
 
 /// `void sys_exit(struct pt_regs *regs, long ret)`
@@ -107,9 +127,19 @@ fn returned(opening: &Opening, descriptor: u64, container: &Container) -> Option
     let inode = read::<*const u8>(file, &offset::FILE_INODE)?;
     // The open itself clears O_TRUNC from the file's flags.
     let Some(access) = access(mode, flags, opening.flags as u32) else { return Some(()) };
+    let scope = Scope::of(container);
+    let known = Fingerprint::of_executable(&scope, Class::Open, access)
+        .and_then(|known| known.with_found_file(file, &scope));
+    if known.is_some_and(Fingerprint::is_known) || !container.may_send(Kind::Open) {
+        return Some(());
+    }
     let mut record = Record::<Open>::new(&OPEN_SCRATCH)?;
     let path = path::push(&mut record, container, Place::at(file, &offset::FILE_PATH));
-    submit(record, container, access, Inode::read(inode), path, PathPart::NONE);
+    if submit(record, container, access, Inode::read(inode), path, PathPart::NONE)
+        && let Some(known) = known
+    {
+        known.keep();
+    }
     Some(())
 }
 
@@ -130,6 +160,9 @@ fn claimed(opening: &Opening, container: &Container, flags: u32) -> Option<()> {
     }
     if opening.path == 0 {
         return None;
+    }
+    if !container.may_send(Kind::Open) {
+        return Some(());
     }
     let mut record = Record::<Open>::new(&CLAIMED_SCRATCH)?;
     let path = record.push_user_path(opening.path);
@@ -171,7 +204,7 @@ fn access(mode: u32, file_flags: u32, asked: u32) -> Option<u32> {
 
 /// The current task's file behind a descriptor.
 #[inline(always)]
-fn file_of(descriptor: u64) -> Option<*const u8> {
+pub(crate) fn file_of(descriptor: u64) -> Option<*const u8> {
     // SAFETY: the helper returns a BTF-typed pointer.
     let files = unsafe {
         let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
@@ -201,7 +234,7 @@ fn submit(
     inode: Inode,
     path: PathPart,
     base: PathPart,
-) {
+) -> bool {
     let flags = access | if inode.unnamed { OPEN_UNNAMED } else { 0 };
     let fixed = Open {
         header: container.header(Kind::Open, flags),
@@ -211,5 +244,5 @@ fn submit(
         path,
         base,
     };
-    record.submit(container, Kind::Open, fixed);
+    record.submit(container, Kind::Open, fixed)
 }

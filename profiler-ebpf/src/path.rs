@@ -30,6 +30,24 @@ impl Place {
         })
     }
 
+    /// What the kernel passes as a `struct path`.
+    ///
+    /// # Safety
+    /// `path` must be a BTF-typed pointer.
+    #[inline(always)]
+    pub(crate) unsafe fn of(path: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Self { mount: load(path, &offset::PATH_MNT), dentry: load(path, &offset::PATH_DENTRY) }
+        }
+    }
+
+    /// A place whose addresses were kept.
+    #[inline(always)]
+    pub(crate) fn from_addresses(mount: u64, dentry: u64) -> Self {
+        Self { mount: mount as *const u8, dentry: dentry as *const u8 }
+    }
+
     /// The current task's root directory.
     #[inline(always)]
     pub(crate) fn task_root() -> Self {
@@ -50,6 +68,12 @@ impl Place {
     #[inline(always)]
     pub(crate) fn addresses(self) -> (u64, u64) {
         (self.mount as u64, self.dentry as u64)
+    }
+
+    /// The same, read: the verifier then sees no other type than in what else was read.
+    #[inline(always)]
+    pub(crate) fn root() -> Option<Self> {
+        Self::at(Self::fs(), &offset::FS_ROOT)
     }
 
     /// The current task's working directory. None where the kernel may not be read.
@@ -91,30 +115,33 @@ fn walk<T>(
     root_dentry: u64,
 ) -> Option<PathForm> {
     let Place { mount: mut vfsmount, mut dentry } = place;
-    // The root of the mount that the walk came through last, with no name since.
-    let mut crossed = core::ptr::null();
+    let mut to_same_root = 0;
     for _ in 0..COMPONENTS_MAX {
         if dentry as u64 == root_dentry && vfsmount as u64 == root_mount {
             return Some(PathForm::Names);
         }
         if dentry == read::<*const u8>(vfsmount, &offset::VFSMOUNT_ROOT)? {
+            if dentry as u64 == root_dentry {
+                to_same_root = record.len();
+            }
             // `struct mount` embeds the vfsmount that paths point to.
             let mount = vfsmount.wrapping_sub(offset::MOUNT_MNT.load() as usize);
             let parent = read::<*const u8>(mount, &offset::MOUNT_PARENT)?;
             if parent == mount {
-                // Another mount namespace shows the same root, at its top or on the mount that the kernel began with;
-                // a detached mount does not.
-                let same_root = dentry as u64 == root_dentry || crossed as u64 == root_dentry;
-                return Some(if same_root { PathForm::Names } else { PathForm::Detached });
+                // Another mount namespace has a copy of the root's mount, mostly not at its very bottom; what hangs
+                // in the air has none.
+                if to_same_root == 0 {
+                    return Some(PathForm::Detached);
+                }
+                record.cut(to_same_root);
+                return Some(PathForm::Names);
             }
-            crossed = dentry;
             dentry = read(mount, &offset::MOUNT_MOUNTPOINT)?;
             vfsmount = at(parent, &offset::MOUNT_MNT);
             continue;
         }
         let name = read::<*const u8>(dentry, &offset::DENTRY_NAME)?;
         record.push_name(name)?;
-        crossed = core::ptr::null();
         let parent = read::<*const u8>(dentry, &offset::DENTRY_PARENT)?;
         if parent == dentry {
             return Some(PathForm::Unrooted);

@@ -10,7 +10,7 @@ use aya_ebpf::{
         generated::{bpf_probe_read_kernel_str, bpf_probe_read_user, bpf_probe_read_user_str},
     },
     macros::map,
-    maps::{PerCpuArray, RingBuf},
+    maps::{Array, PerCpuArray, RingBuf},
 };
 use profiler_common::event::{ARGS_MAX, Kind, NAME_MAX, PATH_MAX, PathForm, PathPart};
 
@@ -19,6 +19,22 @@ use crate::{container::Container, kernel::may_read};
 /// Default size; the user side may override it.
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+
+/// 1 while the user side comes by itself: no record has to wake it then.
+#[map]
+static ATTENDED: Array<u32> = Array::with_max_entries(1, 0);
+
+const BPF_RB_NO_WAKEUP: u64 = 1;
+
+/// How to submit: by default the kernel wakes the user side where it has read everything so far.
+#[inline(always)]
+fn wake_up() -> u64 {
+    // SAFETY: a live map value.
+    match ATTENDED.get_ptr(0) {
+        Some(attended) if unsafe { attended.read_volatile() } != 0 => BPF_RB_NO_WAKEUP,
+        _ => 0,
+    }
+}
 
 /// The kernel's error for a path that does not fit.
 pub(crate) const ENAMETOOLONG: i64 = 36;
@@ -52,7 +68,7 @@ pub(crate) fn submit<T: 'static>(container: &Container, kind: Kind, record: T) -
         return false;
     };
     entry.write(record);
-    entry.submit(0);
+    entry.submit(wake_up());
     true
 }
 
@@ -81,6 +97,12 @@ impl<T> Record<T> {
     pub(crate) fn set_len(&self, len: u64) {
         // SAFETY: this probe's own scratch buffer.
         unsafe { (&raw mut (*self.scratch).len).write_volatile(len) }
+    }
+
+    /// Takes back what was appended behind an earlier length.
+    #[inline(always)]
+    pub(crate) fn cut(&self, len: u64) {
+        self.set_len(len);
     }
 
     #[inline(always)]
@@ -203,7 +225,7 @@ impl<T> Record<T> {
             self.base().cast::<T>().write(fixed);
             core::slice::from_raw_parts(self.base(), len as usize)
         };
-        let submitted = EVENTS.output::<[u8]>(bytes, 0).is_ok();
+        let submitted = EVENTS.output::<[u8]>(bytes, wake_up()).is_ok();
         if !submitted {
             container.count_lost(kind);
         }

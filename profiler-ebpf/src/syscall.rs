@@ -15,6 +15,7 @@ use crate::{
     atomic,
     container::Container,
     kernel::{load, offset},
+    near::{self, Asker, Near, Whereabouts},
     open,
     record::submit,
 };
@@ -30,10 +31,42 @@ const SECCOMP_DEAD: u32 = 3;
 /// `void sys_exit(struct pt_regs *regs, long ret)`
 #[btf_tracepoint(function = "sys_exit")]
 pub(crate) fn syscall(ctx: BtfTracePointContext) -> i32 {
+    let (regs, result) = (ctx.arg(0), ctx.arg(1));
+    let near = match near::current(Asker::Syscall) {
+        Whereabouts::Outside => return 0,
+        Whereabouts::Unclear => None,
+        // SAFETY: the hook's argument.
+        Whereabouts::Inside(near) if unsafe { is_known(regs, result, near) } => return 0,
+        Whereabouts::Inside(near) => Some(near),
+    };
     if let Some(container) = Container::current_started() {
-        let _no_call = record(ctx.arg(0), ctx.arg(1), &container);
+        let _no_call = record(regs, result, &container);
+        if let Some(near) = near {
+            // SAFETY: this program's own.
+            unsafe { near::keep_sent(near, &container) };
+        }
     }
     0
+}
+
+/// The common case: a native call that was told of, and was not refused.
+///
+/// # Safety
+/// `regs` must be the `pt_regs` argument of `sys_exit`, `near` this program's own.
+#[inline(always)]
+unsafe fn is_known(regs: *const u8, result: i64, near: *const Near) -> bool {
+    if matches!(result, EPERM | EACCES | ENOSYS) {
+        return false;
+    }
+    // SAFETY: the caller's promise.
+    let Some(call) = (unsafe { Call::new(regs) }) else { return true };
+    if call.foreign || call.number >= SET_OTHER {
+        return false;
+    }
+    // SAFETY: the caller's promise.
+    let sent = unsafe { near::was_sent(near, call.number) };
+    // What a filter kills returns its own number.
+    sent && (result != i64::from(call.number) || !denied_by_filter(false))
 }
 
 #[inline(always)]

@@ -49,6 +49,8 @@ pub struct Ancestor {
 pub enum Behaviour {
     Exec(Exec),
     File(File),
+    Change(Change),
+    Map(Map),
     Connect(Connect),
     Listen(Listen),
     Accept(Accept),
@@ -64,6 +66,8 @@ pub struct Exec {
     pub parent: Option<String>,
     /// The file has no name any more: a memfd, or deleted.
     pub fileless: bool,
+    /// The file was written after the image: it lies in the upper layer of an overlay.
+    pub not_in_image: bool,
     pub cwd: String,
 }
 
@@ -76,6 +80,38 @@ pub struct File {
     pub write: bool,
     /// Refused for want of permission.
     pub denied: bool,
+}
+
+/// A file changed otherwise than through an open descriptor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// As of [`File`]; of a rename the new name.
+    pub path: String,
+    pub operation: Operation,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// The name was removed; with the last one the file.
+    Delete,
+    /// The old name.
+    Rename(String),
+    /// The file that has got one more name.
+    HardLink(String),
+    /// What the link says, as it was written.
+    SymbolicLink(String),
+    /// The new permission bits, `S_ISUID` and its like among them.
+    Mode(u32),
+    Owner,
+    /// The name of an extended attribute that was set.
+    Attribute(String),
+}
+
+/// A file mapped executable, other than the program itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    /// As of [`File`].
+    pub path: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,9 +1,10 @@
 //! Does what its plan says: one step a line, in order. A watched command with a known behaviour.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, Permissions},
     io::{Read, Write},
     net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
     process::Command,
     thread,
     time::Duration,
@@ -36,6 +37,27 @@ fn act(step: &str) -> anyhow::Result<()> {
             File::open(object)?.read_to_end(&mut Vec::new())?;
         }
         "write" => OpenOptions::new().create(true).append(true).open(object)?.write_all(b"x")?,
+        "delete" => std::fs::remove_file(object)?,
+        "make-directory" => std::fs::create_dir(object)?,
+        "delete-directory" => std::fs::remove_dir(object)?,
+        "rename" => std::fs::rename(first(object)?, second(object)?)?,
+        "link" => std::fs::hard_link(first(object)?, second(object)?)?,
+        "symlink" => std::os::unix::fs::symlink(first(object)?, second(object)?)?,
+        "mode" => {
+            let mode = Permissions::from_mode(u32::from_str_radix(first(object)?, 8)?);
+            std::fs::set_permissions(second(object)?, mode)?;
+        }
+        "open-mode" => {
+            let mode = Permissions::from_mode(u32::from_str_radix(first(object)?, 8)?);
+            File::open(second(object)?)?.set_permissions(mode)?;
+        }
+        "owner" => std::os::unix::fs::lchown(object, Some(0), Some(0))?,
+        "attribute" => set_attribute(first(object)?, second(object)?)?,
+        "truncate" => nix::unistd::truncate(object, 0)?,
+        "map" => map_executable(object)?,
+        "enter" => std::env::set_current_dir(object)?,
+        // An overlay in a mount namespace of its own: LOWER UPPER WORK MERGED.
+        "overlay" => overlay(object)?,
         "connect" => drop(TcpStream::connect(object)?),
         // Waits for one peer, whom the test sends.
         "listen" => drop(TcpListener::bind(object)?.accept()?),
@@ -63,6 +85,48 @@ fn act(step: &str) -> anyhow::Result<()> {
         "sleep-ms" => thread::sleep(Duration::from_millis(object.parse()?)),
         _ => bail!("unknown step"),
     }
+    Ok(())
+}
+
+fn first(words: &str) -> anyhow::Result<&str> {
+    Ok(words.split_once(' ').context("two words are needed")?.0)
+}
+
+fn second(words: &str) -> anyhow::Result<&str> {
+    Ok(words.split_once(' ').context("two words are needed")?.1)
+}
+
+fn set_attribute(name: &str, path: &str) -> anyhow::Result<()> {
+    let (path, name) = (std::ffi::CString::new(path)?, std::ffi::CString::new(name)?);
+    // SAFETY: two strings and one byte, which the call reads.
+    let result =
+        unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), b"x".as_ptr().cast(), 1, 0) };
+    anyhow::ensure!(result == 0, "{}", std::io::Error::last_os_error());
+    Ok(())
+}
+
+/// Maps a file as the dynamic loader maps a library.
+fn map_executable(path: &str) -> anyhow::Result<()> {
+    use std::os::fd::AsRawFd;
+    let file = File::open(path)?;
+    let protection = libc::PROT_READ | libc::PROT_EXEC;
+    let (anywhere, descriptor) = (std::ptr::null_mut(), file.as_raw_fd());
+    // SAFETY: a new mapping wherever the kernel likes, which nobody reads and which stays.
+    let mapped =
+        unsafe { libc::mmap(anywhere, 4096, protection, libc::MAP_PRIVATE, descriptor, 0) };
+    anyhow::ensure!(mapped != libc::MAP_FAILED, "{}", std::io::Error::last_os_error());
+    Ok(())
+}
+
+fn overlay(directories: &str) -> anyhow::Result<()> {
+    use nix::mount::{MsFlags, mount};
+    let directories: Vec<_> = directories.split(' ').collect();
+    let [lower, upper, work, merged] = directories[..] else { bail!("four directories") };
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)?;
+    let none = None::<&str>;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+    let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+    mount(Some("overlay"), merged, Some("overlay"), MsFlags::empty(), Some(options.as_str()))?;
     Ok(())
 }
 

@@ -11,6 +11,8 @@ pub const EXEC_FIRST: u32 = 1;
 pub const EXEC_FILELESS: u32 = 2;
 /// The process came from outside the container, and this is the first program that it runs inside.
 pub const EXEC_INJECTED: u32 = 4;
+/// The file was written after the image: it lies in the upper layer of an overlay.
+pub const EXEC_UPPER: u32 = 8;
 
 /// Followed by: the executable's path, the path as given, the working directory, argv (NUL-separated).
 #[derive(Clone, Copy, Debug)]

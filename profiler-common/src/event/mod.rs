@@ -2,22 +2,26 @@
 
 mod accept;
 mod cgroup;
+mod change;
 mod connect;
 mod exec;
 mod exit;
 mod fork;
 mod listen;
+mod map;
 mod open;
 mod path;
 mod syscall;
 
 pub use accept::Accept;
 pub use cgroup::{CgroupMade, CgroupRemoved};
+pub use change::{CHANGE_CLAIMED, Change, Operation};
 pub use connect::{CONNECT_DATAGRAM, Connect};
-pub use exec::{ARGS_MAX, EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, Exec};
+pub use exec::{ARGS_MAX, EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, EXEC_UPPER, Exec};
 pub use exit::Exit;
 pub use fork::Fork;
 pub use listen::{LISTEN_PORT_CHOSEN, Listen};
+pub use map::{MAP_UNNAMED, Map};
 pub use open::{
     OPEN_CLAIMED, OPEN_CREATED, OPEN_DENIED, OPEN_READ, OPEN_UNNAMED, OPEN_WRITE, Open,
 };
@@ -25,7 +29,7 @@ pub use path::{COMPONENTS_MAX, NAME_MAX, PATH_MAX, PathForm, PathPart};
 pub use syscall::{SYSCALL_DENIED, SYSCALL_FOREIGN, Syscall};
 
 /// Number of event kinds, for arrays indexed by [`Kind`].
-pub const KINDS: usize = 10;
+pub const KINDS: usize = 12;
 
 /// The kind of a record; the value of [`Header::kind`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,6 +45,8 @@ pub enum Kind {
     Syscall = 7,
     CgroupMade = 8,
     CgroupRemoved = 9,
+    Change = 10,
+    Map = 11,
 }
 
 impl Kind {
@@ -55,6 +61,8 @@ impl Kind {
         Self::Syscall,
         Self::CgroupMade,
         Self::CgroupRemoved,
+        Self::Change,
+        Self::Map,
     ];
 
     /// The name that counters and reports use.
@@ -70,6 +78,8 @@ impl Kind {
             Self::Syscall => "syscall",
             Self::CgroupMade => "cgroup-made",
             Self::CgroupRemoved => "cgroup-removed",
+            Self::Change => "change",
+            Self::Map => "map",
         }
     }
 

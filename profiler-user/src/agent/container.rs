@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use profiler_common::event::{KINDS, Kind};
 
 use super::{strangers::Strangers, task::Member};
@@ -32,12 +32,38 @@ pub(super) struct Container<J> {
     pub(super) lost_before: [u64; KINDS],
     pub(super) lost: [u64; KINDS],
     lost_told: [u64; KINDS],
+    /// Of the lost, those beyond what a container may send.
+    pub(super) excess: Excess,
     /// The entrypoint's process, when it began, and how it ended.
     entrypoint: Option<u32>,
     started: Option<Timestamp>,
     status: Option<u32>,
     /// When its last cgroup went.
     pub(super) ended: Option<Timestamp>,
+}
+
+/// Events beyond the rate that a container may send at.
+#[derive(Default)]
+pub(super) struct Excess {
+    /// In cgroups that are gone, and in those that are there.
+    pub(super) before: u64,
+    pub(super) now: u64,
+    told: u64,
+    told_at: Option<Timestamp>,
+}
+
+impl Excess {
+    /// What is to be told of: at most once a minute.
+    pub(super) fn untold(&mut self, now: Timestamp) -> Option<u64> {
+        let minute = SignedDuration::from_mins(1);
+        let more = (self.before + self.now).saturating_sub(self.told);
+        if more == 0 || self.told_at.is_some_and(|at| now.duration_since(at) < minute) {
+            return None;
+        }
+        self.told += more;
+        self.told_at = Some(now);
+        Some(more)
+    }
 }
 
 pub(super) enum State<J> {
@@ -68,6 +94,7 @@ impl<J> Container<J> {
             lost_before: [0; KINDS],
             lost: [0; KINDS],
             lost_told: [0; KINDS],
+            excess: Excess::default(),
             entrypoint: None,
             started: None,
             status: None,

@@ -207,7 +207,9 @@ impl Task for Recorder {
         self.finish(&job, lost, None);
     }
 
-    fn every_second(&mut self, _now: Timestamp) {}
+    fn every_second(&mut self, _now: Timestamp) -> bool {
+        false
+    }
 
     fn save(&mut self) {
         self.save_due();

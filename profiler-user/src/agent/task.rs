@@ -38,8 +38,11 @@ pub(super) trait Task: Send + 'static {
     /// The agent stops, the container goes on.
     fn leave(&mut self, job: Self::Job, lost: &[u64], now: Timestamp, out: &mut Vec<Write>);
 
-    /// About every second.
-    fn every_second(&mut self, now: Timestamp);
+    /// About every second, before the jobs' ticks. True where they will judge by something else from then on.
+    fn every_second(&mut self, now: Timestamp) -> bool;
+
+    /// So many events more were beyond what a container may send: they were counted, not read.
+    fn limited(&mut self, _job: &Self::Job, _excess: u64, _now: Timestamp, _out: &mut Vec<Write>) {}
 
     /// A few times a second.
     fn save(&mut self) {}

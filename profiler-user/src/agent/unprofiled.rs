@@ -1,13 +1,14 @@
 //! What is worth telling of a container without a baseline: what hardly any image does, whatever it is for.
 
 use crate::{
+    baseline::kind_of,
     behaviour::{Behaviour, Observation},
     drift::{DriftKind, Finding, Novelty, severity::Table},
-    generalise::{connect, generalise_path},
+    generalise::{change, connect, generalise_path},
     observe::INJECTED,
 };
 
-/// The findings that need no baseline: programs without a file, and the table's rules that say so of themselves.
+/// The findings that need no baseline: programs without a file or from outside the image, and the table's rules that say so of themselves.
 pub(super) fn judge(observation: &Observation) -> Vec<Finding> {
     let path = observation.process.executable.as_str();
     let finding = |kind, object: &str, pattern: String| Finding {
@@ -25,12 +26,22 @@ pub(super) fn judge(observation: &Observation) -> Vec<Finding> {
             if exec.fileless {
                 all.push(finding(DriftKind::ExecFileless, path, generalise_path(path)));
             }
+            if exec.not_in_image {
+                all.push(finding(DriftKind::ExecNotInImage, path, generalise_path(path)));
+            }
             all
         }
         Behaviour::File(file) => {
             let of = |kind| finding(kind, &file.path, generalise_path(&file.path));
             let read = file.read.then(|| of(DriftKind::FileRead));
             read.into_iter().chain(file.write.then(|| of(DriftKind::FileWrite))).collect()
+        }
+        Behaviour::Change(changed) => {
+            let named = change(changed);
+            vec![finding(kind_of(&changed.operation), &named.object(), named.pattern)]
+        }
+        Behaviour::Map(map) => {
+            vec![finding(DriftKind::FileMapExec, &map.path, generalise_path(&map.path))]
         }
         Behaviour::Connect(to) => {
             let peer = connect(to);
@@ -46,7 +57,8 @@ pub(super) fn judge(observation: &Observation) -> Vec<Finding> {
     candidates
         .into_iter()
         .filter(|finding| {
-            finding.kind == DriftKind::ExecFileless || table.is_always_told(observation, finding)
+            let by_itself = [DriftKind::ExecFileless, DriftKind::ExecNotInImage];
+            by_itself.contains(&finding.kind) || table.is_always_told(observation, finding)
         })
         .collect()
 }
@@ -54,7 +66,7 @@ pub(super) fn judge(observation: &Observation) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drift::sample;
+    use crate::{behaviour::Operation, drift::sample};
 
     #[test]
     fn what_hardly_any_image_does_is_told_and_nothing_else() {
@@ -72,6 +84,14 @@ mod tests {
             kinds(&sample::exec("memfd:x", &["x"], Some("/bin/sh"))),
             [DriftKind::ExecFileless]
         );
+        assert_eq!(
+            kinds(&sample::exec("/dropped/x", &["x"], Some("/bin/app"))),
+            [DriftKind::ExecNotInImage]
+        );
+        let setuid = sample::change(Operation::Mode(0o4755), "/srv/x");
+        assert_eq!(kinds(&setuid), [DriftKind::FileMeta]);
+        assert_eq!(kinds(&sample::change(Operation::Mode(0o755), "/srv/x")), []);
+        assert_eq!(kinds(&sample::change(Operation::Delete, "/srv/x")), []);
         assert_eq!(kinds(&sample::read("/etc/hosts")), []);
         assert_eq!(kinds(&sample::exec("/bin/ls", &["ls"], Some("/bin/sh"))), []);
         assert_eq!(kinds(&sample::connect("/usr/bin/app", "10.0.0.7:5432")), []);

@@ -134,8 +134,24 @@ impl Task for Watcher {
         push(out, job.aggregator.updates(&job.context, later));
     }
 
-    fn every_second(&mut self, _now: Timestamp) {
+    fn every_second(&mut self, _now: Timestamp) -> bool {
+        let before = self.catalogue.generation();
         self.catalogue.refresh();
+        self.catalogue.generation() != before
+    }
+
+    fn limited(&mut self, job: &Watching, excess: u64, now: Timestamp, out: &mut Vec<Write>) {
+        let notice = Notice {
+            kind: DriftKind::SensorGap,
+            object: "rate".to_owned(),
+            sentence: format!(
+                "this container did more new things than {} a second: {excess} of them were counted and not looked at",
+                crate::sensor::RATE
+            ),
+            time: now,
+            last: now,
+        };
+        out.push(Write::Event(Box::new(notice.event(&job.context))));
     }
 
     fn baselines(&self) -> (usize, usize) {

@@ -2,10 +2,10 @@
 
 use super::model::ENTRYPOINT;
 use super::names::{Name, Set};
-use crate::behaviour::{Behaviour, Exec, File, Observation, Process, Syscall};
+use crate::behaviour::{Behaviour, Change, Exec, File, Observation, Operation, Process, Syscall};
 use crate::drift::DriftKind;
 use crate::generalise::{
-    Peer, accept, connect, generalise_args, generalise_path, join_args, listen,
+    Changed, Peer, accept, change, connect, generalise_args, generalise_path, join_args, listen,
 };
 use crate::observe::INJECTED;
 
@@ -19,11 +19,19 @@ pub(super) struct Fact {
     pub(super) name: Name,
 }
 
-/// System calls need no executable and fileless runs no object: they are not among these.
+/// System calls need no executable; that a program has no file, or is not the image's, needs no object: they are not
+/// among these.
 pub(super) fn facts(observation: &Observation) -> Vec<Fact> {
     match &observation.behaviour {
         Behaviour::Exec(exec) => of_exec(exec, &observation.process).into(),
         Behaviour::File(file) => of_file(file),
+        Behaviour::Change(change) => vec![of_change(change)],
+        Behaviour::Map(map) => vec![Fact {
+            kind: DriftKind::FileMapExec,
+            set: Set::MapExec,
+            object: map.path.clone(),
+            name: path_name(&map.path),
+        }],
         Behaviour::Connect(to) => vec![of_peer(DriftKind::NetConnect, Set::Connect, connect(to))],
         Behaviour::Listen(on) => vec![of_peer(DriftKind::NetListen, Set::Listen, listen(on))],
         Behaviour::Accept(from) => vec![of_peer(DriftKind::NetAccept, Set::Accept, accept(from))],
@@ -89,6 +97,30 @@ fn of_file(file: &File) -> Vec<Fact> {
     let read = file.read.then(|| fact(DriftKind::FileRead, Set::Read, Set::ReadDenied));
     let write = file.write.then(|| fact(DriftKind::FileWrite, Set::Write, Set::WriteDenied));
     read.into_iter().chain(write).collect()
+}
+
+/// What a new change of a file is called.
+pub(crate) fn kind_of(operation: &Operation) -> DriftKind {
+    match operation {
+        Operation::Delete => DriftKind::FileDelete,
+        Operation::Rename(_) | Operation::HardLink(_) | Operation::SymbolicLink(_) => {
+            DriftKind::FileLink
+        }
+        Operation::Mode(_) | Operation::Owner | Operation::Attribute(_) => DriftKind::FileMeta,
+    }
+}
+
+fn of_change(changed: &Change) -> Fact {
+    let kind = kind_of(&changed.operation);
+    let set = match kind {
+        DriftKind::FileDelete => Set::Delete,
+        DriftKind::FileLink => Set::Link,
+        _ => Set::Meta,
+    };
+    let named = change(changed);
+    let object = named.object();
+    let Changed { values, pattern } = named;
+    Fact { kind, set, object, name: Name { key: pattern, values } }
 }
 
 fn of_peer(kind: DriftKind, set: Set, peer: Peer) -> Fact {

@@ -32,6 +32,7 @@ pub(super) fn exec(executable: &str, args: &[&str], parent: Option<&str>) -> Obs
         given: executable.to_owned(),
         parent: parent.map(str::to_owned),
         fileless: false,
+        not_in_image: false,
         cwd: "/".to_owned(),
     };
     observation(executable, args, Behaviour::Exec(exec))

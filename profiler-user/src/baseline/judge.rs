@@ -6,7 +6,7 @@ use super::facts::{Fact, facts, path_name, syscall_name};
 use super::model::{Baseline, Executable};
 use super::names::{Keys, Name, Set};
 use super::nearest;
-use crate::behaviour::{Behaviour, Exec, File, Observation, Syscall};
+use crate::behaviour::{Behaviour, Change, Exec, File, Observation, Operation, Syscall};
 use crate::drift::{DriftKind, Finding, Novelty};
 use crate::generalise::Secrets;
 use crate::observe::INJECTED;
@@ -29,6 +29,7 @@ pub struct Judge {
 pub(super) struct Known {
     sets: [Keys; Set::ALL.len()],
     fileless: bool,
+    not_in_image: bool,
 }
 
 impl Judge {
@@ -53,7 +54,7 @@ impl Judge {
         match &observation.behaviour {
             Behaviour::Syscall(syscall) => self.judge_syscall(syscall).into_iter().collect(),
             Behaviour::Exec(exec) => self.judge_exec(exec, observation, known),
-            Behaviour::File(file) if known.is_some_and(|known| known.has_file(file)) => Vec::new(),
+            behaviour if known.is_some_and(|known| known.has_literally(behaviour)) => Vec::new(),
             _ => self.judge_facts(observation, known),
         }
     }
@@ -122,6 +123,9 @@ impl Judge {
             findings.swap(0, last);
             findings.truncate(1);
         }
+        if exec.not_in_image && !known.is_some_and(|known| known.not_in_image) {
+            findings.push(finding(DriftKind::ExecNotInImage, Some(nearest::not_in_image(self))));
+        }
         if exec.fileless && !known.is_some_and(|known| known.fileless) {
             findings.push(finding(DriftKind::ExecFileless, Some(nearest::fileless(self))));
         }
@@ -159,6 +163,7 @@ impl Known {
         Self {
             sets: Set::ALL.map(|set| Keys::new(set, executable.set(set).keys())),
             fileless: executable.fileless.is_some(),
+            not_in_image: executable.not_in_image.is_some(),
         }
     }
 
@@ -174,7 +179,22 @@ impl Known {
         self.fileless
     }
 
+    pub(super) fn is_not_in_image(&self) -> bool {
+        self.not_in_image
+    }
+
     /// The common case, decided without making a pattern of the path.
+    fn has_literally(&self, behaviour: &Behaviour) -> bool {
+        match behaviour {
+            Behaviour::File(file) => self.has_file(file),
+            Behaviour::Map(map) => self.set(Set::MapExec).has_literal(&map.path),
+            Behaviour::Change(Change { path, operation: Operation::Delete }) => {
+                self.set(Set::Delete).has_literal(path)
+            }
+            _ => false,
+        }
+    }
+
     fn has_file(&self, file: &File) -> bool {
         let has = |allowed, denied| {
             self.set(if file.denied { denied } else { allowed }).has_literal(&file.path)
@@ -184,5 +204,7 @@ impl Known {
     }
 }
 
+#[cfg(test)]
+mod changes;
 #[cfg(test)]
 mod tests;

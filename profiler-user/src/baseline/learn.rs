@@ -60,12 +60,18 @@ impl Baseline {
             let key = names::find(set, fact.set, &fact.name).map(str::to_owned);
             new += usize::from(count(set, key.unwrap_or(fact.name.key), run, time));
         }
-        if matches!(&observation.behaviour, Behaviour::Exec(exec) if exec.fileless) {
-            match &mut executable.fileless {
-                Some(seen) => seen.again(run, time),
-                fileless => {
-                    *fileless = Some(Seen::once(run, time));
-                    new += 1;
+        if let Behaviour::Exec(exec) = &observation.behaviour {
+            let flags = [
+                (exec.fileless, &mut executable.fileless),
+                (exec.not_in_image, &mut executable.not_in_image),
+            ];
+            for (_, seen) in flags.into_iter().filter(|(is_so, _)| *is_so) {
+                match seen {
+                    Some(seen) => seen.again(run, time),
+                    None => {
+                        *seen = Some(Seen::once(run, time));
+                        new += 1;
+                    }
                 }
             }
         }

@@ -116,10 +116,15 @@ impl Join for Executable {
             parents,
             args,
             fileless,
+            not_in_image,
             read,
             read_denied,
             write,
             write_denied,
+            delete,
+            link,
+            meta,
+            map_exec,
             connect,
             listen,
             accept,
@@ -127,10 +132,15 @@ impl Join for Executable {
         self.parents.join(parents);
         self.args.join(args);
         self.fileless.join(fileless);
+        self.not_in_image.join(not_in_image);
         self.read.join(read);
         self.read_denied.join(read_denied);
         self.write.join(write);
         self.write_denied.join(write_denied);
+        self.delete.join(delete);
+        self.link.join(link);
+        self.meta.join(meta);
+        self.map_exec.join(map_exec);
         self.connect.join(connect);
         self.listen.join(listen);
         self.accept.join(accept);
@@ -184,11 +194,22 @@ mod tests {
 
     fn executable() -> impl Strategy<Value = Executable> {
         let sets = (map(seen()), map(seen()), map(seen()), map(seen()), map(seen()));
-        (sets, prop::option::of(seen())).prop_map(
-            |((parents, args, read, write_denied, connect), fileless)| Executable {
+        let changes = (map(seen()), map(seen()), map(seen()), map(seen()));
+        (sets, changes, prop::option::of(seen()), prop::option::of(seen())).prop_map(
+            |(
+                (parents, args, read, write_denied, connect),
+                (delete, link, meta, map_exec),
+                fileless,
+                not_in_image,
+            )| Executable {
                 parents,
                 args,
                 fileless,
+                not_in_image,
+                delete,
+                link,
+                meta,
+                map_exec,
                 read,
                 write_denied,
                 connect,

@@ -16,6 +16,7 @@ mod model;
 mod names;
 mod nearest;
 
+pub(crate) use facts::kind_of;
 pub use file::{Listed, LoadError, SaveError, list, load, load_file, path_for, path_of, save};
 pub use judge::Judge;
 pub use key::{load_key, load_or_create_key};

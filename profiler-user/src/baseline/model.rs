@@ -100,6 +100,9 @@ pub struct Executable {
     /// It was run without having a name any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fileless: Option<Seen>,
+    /// It was run from the container's own layer: it was written after the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_in_image: Option<Seen>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub read: BTreeMap<String, Seen>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -108,6 +111,17 @@ pub struct Executable {
     pub write: BTreeMap<String, Seen>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub write_denied: BTreeMap<String, Seen>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub delete: BTreeMap<String, Seen>,
+    /// `rename OLD NEW`, `link EXISTING NEW`, `symlink TEXT NEW`, quoted as a shell would.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub link: BTreeMap<String, Seen>,
+    /// `mode 0755 PATH`, `owner PATH`, `attribute NAME PATH`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub meta: BTreeMap<String, Seen>,
+    /// Libraries and other files that it mapped executable.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub map_exec: BTreeMap<String, Seen>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub connect: BTreeMap<String, Seen>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -150,7 +164,8 @@ impl Baseline {
     pub fn entries(&self) -> usize {
         let of = |executable: &Executable| {
             let sets = executable.sets().map(BTreeMap::len).into_iter().sum::<usize>();
-            sets + usize::from(executable.fileless.is_some())
+            let flags = [&executable.fileless, &executable.not_in_image];
+            sets + flags.into_iter().flatten().count()
         };
         self.syscalls.len() + self.executables.values().map(of).sum::<usize>()
     }
@@ -225,7 +240,7 @@ impl std::fmt::Display for RunId {
 }
 
 impl Executable {
-    fn sets(&self) -> [&BTreeMap<String, Seen>; 9] {
+    fn sets(&self) -> [&BTreeMap<String, Seen>; 13] {
         super::names::Set::ALL.map(|set| self.set(set))
     }
 }

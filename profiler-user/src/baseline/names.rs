@@ -14,6 +14,10 @@ pub(super) enum Set {
     ReadDenied,
     Write,
     WriteDenied,
+    Delete,
+    Link,
+    Meta,
+    MapExec,
     Connect,
     Listen,
     Accept,
@@ -28,13 +32,17 @@ pub(super) struct Name {
 }
 
 impl Set {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Parents,
         Self::Args,
         Self::Read,
         Self::ReadDenied,
         Self::Write,
         Self::WriteDenied,
+        Self::Delete,
+        Self::Link,
+        Self::Meta,
+        Self::MapExec,
         Self::Connect,
         Self::Listen,
         Self::Accept,
@@ -55,7 +63,9 @@ impl Set {
     fn patterns(self, key: &str) -> Option<Vec<Pattern>> {
         match self {
             Self::Connect | Self::Listen | Self::Accept => None,
-            Self::Args => Some(split_args(key)?.iter().map(|arg| Pattern::parse(arg)).collect()),
+            Self::Args | Self::Link | Self::Meta => {
+                Some(split_args(key)?.iter().map(|arg| Pattern::parse(arg)).collect())
+            }
             _ => Some(vec![Pattern::parse(key)]),
         }
     }
@@ -70,6 +80,10 @@ impl Executable {
             Set::ReadDenied => &self.read_denied,
             Set::Write => &self.write,
             Set::WriteDenied => &self.write_denied,
+            Set::Delete => &self.delete,
+            Set::Link => &self.link,
+            Set::Meta => &self.meta,
+            Set::MapExec => &self.map_exec,
             Set::Connect => &self.connect,
             Set::Listen => &self.listen,
             Set::Accept => &self.accept,
@@ -84,6 +98,10 @@ impl Executable {
             Set::ReadDenied => &mut self.read_denied,
             Set::Write => &mut self.write,
             Set::WriteDenied => &mut self.write_denied,
+            Set::Delete => &mut self.delete,
+            Set::Link => &mut self.link,
+            Set::Meta => &mut self.meta,
+            Set::MapExec => &mut self.map_exec,
             Set::Connect => &mut self.connect,
             Set::Listen => &mut self.listen,
             Set::Accept => &mut self.accept,

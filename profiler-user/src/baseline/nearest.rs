@@ -49,6 +49,15 @@ pub(super) fn fileless(judge: &Judge) -> String {
     }
 }
 
+pub(super) fn not_in_image(judge: &Judge) -> String {
+    let foreign = judge.executables.iter().filter(|(_, known)| known.is_not_in_image());
+    let paths: Vec<_> = foreign.map(|(path, _)| path.as_str()).collect();
+    match paths.as_slice() {
+        [] => "only programs of the image were ever run".to_owned(),
+        paths => format!("run without being in the image were only {}", some(paths)),
+    }
+}
+
 pub(super) fn syscall(judge: &Judge, syscall: &Syscall) -> String {
     let other = Syscall { denied: !syscall.denied, ..syscall.clone() };
     match (judge.syscalls.contains(&syscall_name(&other)), syscall.denied) {
@@ -100,6 +109,7 @@ pub(super) fn fact(
         Set::Accept => {
             format!("{program} is connected to only as {}", some(&keys.iter().collect::<Vec<_>>()))
         }
+        Set::Link | Set::Meta => deed(keys, &fact.name.key, program),
         _ => file(keys, fact, program),
     })
 }
@@ -122,7 +132,7 @@ fn other_access(known: &Known, fact: &Fact, program: &str) -> Option<String> {
 
 fn file(keys: &Keys, fact: &Fact, program: &str) -> String {
     let does = verb(fact.set, false);
-    let does = does.trim_end_matches(" it");
+    let does = does.replace(" it", "");
     let path = &fact.name.key;
     let nearest = keys.neighbours(path).max_by_key(|key| common(key, path));
     let directory = |path: &str| path.rfind('/').map_or(0, |slash| slash);
@@ -140,6 +150,21 @@ fn file(keys: &Keys, fact: &Fact, program: &str) -> String {
             format!("{program} {does} nothing under {top}")
         }
     }
+}
+
+/// A change of another name, or of another sort.
+fn deed(keys: &Keys, line: &str, program: &str) -> String {
+    let alike = |key: &&str| (common_end(key, line), common(key, line));
+    let nearest = keys.iter().max_by_key(alike).unwrap_or_default();
+    match keys.len() {
+        1 => format!("the only such change by {program}: {nearest}"),
+        deeds => format!("the nearest of {deeds} such changes by {program}: {nearest}"),
+    }
+}
+
+/// Length of what two texts end with alike: where a line of words ends is the name that it is about.
+fn common_end(one: &str, other: &str) -> usize {
+    one.bytes().rev().zip(other.bytes().rev()).take_while(|(a, b)| a == b).count()
 }
 
 fn arguments(keys: &Keys, line: &str) -> Option<String> {
@@ -178,6 +203,12 @@ fn verb(set: Set, plural: bool) -> &'static str {
         (Set::ReadDenied, true) => "are refused reading it",
         (Set::WriteDenied, false) => "is refused writing it",
         (Set::WriteDenied, true) => "are refused writing it",
+        (Set::Delete, false) => "deletes it",
+        (Set::Delete, true) => "delete it",
+        (Set::Link | Set::Meta, false) => "does that",
+        (Set::Link | Set::Meta, true) => "do that",
+        (Set::MapExec, false) => "maps it executable",
+        (Set::MapExec, true) => "map it executable",
         (Set::Connect, false) => "connects to it",
         (Set::Connect, true) => "connect to it",
         (Set::Listen, false) => "listens there",
@@ -193,6 +224,10 @@ fn ever(set: Set) -> &'static str {
         Set::Read => "reads a file",
         Set::Write => "writes a file",
         Set::ReadDenied | Set::WriteDenied => "is refused a file",
+        Set::Delete => "deletes a file",
+        Set::Link => "renames or links a file",
+        Set::Meta => "changes a mode or an owner",
+        Set::MapExec => "maps a file executable",
         Set::Connect => "connects to anything",
         Set::Listen => "listens",
         Set::Accept => "is connected to",

@@ -33,7 +33,11 @@ impl Fingerprint {
             Behaviour::Exec(exec) => (exec.parent.as_deref(), false),
             Behaviour::File(file) => (None, file.denied),
             Behaviour::Syscall(syscall) => (None, syscall.denied),
-            Behaviour::Connect(_) | Behaviour::Listen(_) | Behaviour::Accept(_) => (None, false),
+            Behaviour::Change(_)
+            | Behaviour::Map(_)
+            | Behaviour::Connect(_)
+            | Behaviour::Listen(_)
+            | Behaviour::Accept(_) => (None, false),
         };
         let mut hash = Sha256::new();
         for part in [

@@ -22,11 +22,26 @@ pub enum DriftKind {
     /// Run by a process that came from outside the container: `kubectl exec`, a probe.
     #[serde(rename = "exec.injected")]
     ExecInjected,
+    /// The file was written after the image: it lies in the upper layer of an overlay.
+    #[serde(rename = "exec.not_in_image")]
+    ExecNotInImage,
     #[serde(rename = "file.read")]
     FileRead,
     /// Written, created or truncated.
     #[serde(rename = "file.write")]
     FileWrite,
+    /// A name was removed.
+    #[serde(rename = "file.delete")]
+    FileDelete,
+    /// A name was made: by a hard or a symbolic link, or by renaming.
+    #[serde(rename = "file.link")]
+    FileLink,
+    /// A mode, an owner or an extended attribute was changed.
+    #[serde(rename = "file.meta")]
+    FileMeta,
+    /// A file was mapped executable: a library, or a program that the dynamic loader runs.
+    #[serde(rename = "file.map_exec")]
+    FileMapExec,
     #[serde(rename = "net.connect")]
     NetConnect,
     #[serde(rename = "net.listen")]
@@ -47,14 +62,19 @@ pub enum DriftKind {
 }
 
 impl DriftKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Exec,
         Self::ExecParent,
         Self::ExecArgs,
         Self::ExecFileless,
         Self::ExecInjected,
+        Self::ExecNotInImage,
         Self::FileRead,
         Self::FileWrite,
+        Self::FileDelete,
+        Self::FileLink,
+        Self::FileMeta,
+        Self::FileMapExec,
         Self::NetConnect,
         Self::NetListen,
         Self::NetAccept,
@@ -72,8 +92,13 @@ impl DriftKind {
             Self::ExecArgs => "exec.args",
             Self::ExecFileless => "exec.fileless",
             Self::ExecInjected => "exec.injected",
+            Self::ExecNotInImage => "exec.not_in_image",
             Self::FileRead => "file.read",
             Self::FileWrite => "file.write",
+            Self::FileDelete => "file.delete",
+            Self::FileLink => "file.link",
+            Self::FileMeta => "file.meta",
+            Self::FileMapExec => "file.map_exec",
             Self::NetConnect => "net.connect",
             Self::NetListen => "net.listen",
             Self::NetAccept => "net.accept",

@@ -8,9 +8,10 @@ use super::event::{Action, BaselineStatus, Context, Event, Origin};
 use super::kind::{DriftKind, Finding, Novelty};
 use super::{Aggregator, aggregate};
 use crate::behaviour::{
-    Accept, Ancestor, Behaviour, Connect, Exec, File, Listen, Observation, Process, Protocol,
-    Syscall,
+    Accept, Ancestor, Behaviour, Change, Connect, Exec, File, Listen, Map, Observation, Operation,
+    Process, Protocol, Syscall,
 };
+use crate::generalise;
 
 pub(crate) fn start() -> Timestamp {
     "2026-11-21T20:59:01.123456789Z".parse().unwrap()
@@ -54,6 +55,7 @@ pub(crate) fn exec(executable: &str, args: &[&str], parent: Option<&str>) -> Obs
         given: executable.to_owned(),
         parent: parent.map(str::to_owned),
         fileless: executable.starts_with("memfd:"),
+        not_in_image: executable.starts_with("/dropped/"),
         cwd: "/".to_owned(),
     });
     let mut observation = by(executable, args, behaviour);
@@ -76,6 +78,15 @@ pub(crate) fn read(path: &str) -> Observation {
 
 pub(crate) fn write(path: &str) -> Observation {
     file(path, true, false)
+}
+
+pub(crate) fn change(operation: Operation, path: &str) -> Observation {
+    let change = Change { path: path.to_owned(), operation };
+    by("/usr/bin/busybox", &["busybox"], Behaviour::Change(change))
+}
+
+pub(crate) fn map(path: &str) -> Observation {
+    by("/usr/sbin/nginx", &["nginx"], Behaviour::Map(Map { path: path.to_owned() }))
 }
 
 pub(crate) fn connect(executable: &str, peer: &str) -> Observation {
@@ -106,6 +117,8 @@ pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observati
     let object = match &observation.behaviour {
         Behaviour::Exec(_) => observation.process.executable.clone(),
         Behaviour::File(file) => file.path.clone(),
+        Behaviour::Change(change) => generalise::change(change).object(),
+        Behaviour::Map(map) => map.path.clone(),
         Behaviour::Connect(connect) => format!("{} {}", connect.protocol, connect.peer),
         Behaviour::Listen(listen) => format!("{} {}", listen.protocol, listen.local),
         Behaviour::Accept(accept) => format!("{} {}", accept.protocol, accept.peer.ip()),

@@ -1,14 +1,15 @@
 //! A drift in one line that somebody understands who has never seen Driftline: who, did what, why
 //! that matters, and what was recorded instead.
 
+mod files;
+
 use std::fmt::Write as _;
 
+use self::files::{changed, mapped, opened};
 use super::event::Context;
 use super::kind::{DriftKind, Finding, Novelty};
 use super::show::{clean, command, cut};
-use crate::behaviour::{
-    Accept, Behaviour, Connect, Exec, File, Listen, Observation, Process, Syscall,
-};
+use crate::behaviour::{Accept, Behaviour, Connect, Exec, Listen, Observation, Process, Syscall};
 use crate::observe::INJECTED;
 
 /// Characters of the nearest baseline entry that a sentence shows.
@@ -28,6 +29,7 @@ pub fn sentence(
             DriftKind::ExecInjected => (ran(process, exec), never_injected(process)),
             DriftKind::ExecParent => (ran(process, exec), never_started(process, exec)),
             DriftKind::ExecArgs => (ran(process, exec), never_like_this(process)),
+            DriftKind::ExecNotInImage => (ran_foreign(process, exec), nobody("did that")),
             DriftKind::ExecFileless => (ran_fileless(process, exec), nobody("did that")),
             _ => (ran(process, exec), nobody("ran it")),
         },
@@ -37,6 +39,11 @@ pub fn sentence(
         Behaviour::File(file) => {
             (opened(process, file, "read", "read"), never_did(process, finding, "read it"))
         }
+        Behaviour::Change(change) => {
+            let (did, never) = changed(process, change);
+            (did, never_did(process, finding, never))
+        }
+        Behaviour::Map(map) => (mapped(process, map), never_did(process, finding, "did that")),
         Behaviour::Connect(connect) => {
             (connected(process, connect), never_did(process, finding, "talked to it"))
         }
@@ -74,13 +81,8 @@ fn ran_fileless(process: &Process, exec: &Exec) -> String {
     format!("{}, a program without a file", ran(process, exec))
 }
 
-fn opened(process: &Process, file: &File, verb: &str, past: &str) -> String {
-    let (who, path) = (who(process), clean(&file.path));
-    if file.denied {
-        format!("{who} tried to {verb} {path} and was refused")
-    } else {
-        format!("{who} {past} {path}")
-    }
+fn ran_foreign(process: &Process, exec: &Exec) -> String {
+    format!("{}, which is not the image's but was written since", ran(process, exec))
 }
 
 fn connected(process: &Process, connect: &Connect) -> String {

@@ -19,6 +19,7 @@
 //! A literal `{` is written `{{`; nothing else is special, `*` least of all.
 
 mod args;
+mod change;
 mod date;
 mod name;
 mod path;
@@ -30,6 +31,7 @@ mod token;
 mod word;
 
 pub use args::{generalise_args, join_args, split_args};
+pub use change::{Changed, change};
 pub use path::generalise_path;
 pub use pattern::{Pattern, Secrets, escape, matches};
 pub use peer::{Peer, accept, connect, listen};

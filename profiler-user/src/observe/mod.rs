@@ -17,8 +17,8 @@ pub use self::clock::Clock;
 use self::listeners::Listeners;
 use crate::{
     behaviour::{
-        ANCESTRY_MAX, Accept, Ancestor, Behaviour, Connect, Exec, File, Listen, Observation,
-        Process, Syscall,
+        ANCESTRY_MAX, Accept, Ancestor, Behaviour, Change, Connect, Exec, File, Listen, Map,
+        Observation, Operation, Process, Syscall,
     },
     sensor::{Event, EventBody},
 };
@@ -74,6 +74,16 @@ impl Observer {
                 let path = own_proc(file.path, &process);
                 (process, Behaviour::File(File { path, ..file }))
             }
+            EventBody::Change(change) => {
+                let process = self.process(event.pid, event.uid);
+                let change = of_process(change, &process);
+                (process, Behaviour::Change(change))
+            }
+            EventBody::Map(map) => {
+                let process = self.process(event.pid, event.uid);
+                let path = own_proc(map.path, &process);
+                (process, Behaviour::Map(Map { path }))
+            }
             EventBody::Connect(connect) => {
                 let port_chosen = self.listeners.port_chosen(event.container, connect.peer);
                 let connect = Connect { port_chosen, ..connect };
@@ -104,6 +114,7 @@ impl Observer {
             first,
             injected,
             fileless,
+            not_in_image,
             parent_pid,
             vpid,
             executable,
@@ -138,7 +149,7 @@ impl Observer {
         });
         let entry = Entry { process: Arc::clone(&process), executed: true };
         self.processes.insert(event.pid, entry);
-        Some((process, Behaviour::Exec(Exec { given, parent, fileless, cwd })))
+        Some((process, Behaviour::Exec(Exec { given, parent, fileless, not_in_image, cwd })))
     }
 
     fn fork(&mut self, parent: u32, uid: u32, child: u32, child_vpid: u32) {
@@ -221,6 +232,16 @@ fn own_proc(path: String, process: &Process) -> String {
         (true, true) => "/proc/self".to_owned(),
         (true, false) => format!("/proc/self/{rest}"),
     }
+}
+
+/// The same of every path that a change names; what a symbolic link says is no path of this process.
+fn of_process(change: Change, process: &Process) -> Change {
+    let operation = match change.operation {
+        Operation::Rename(old) => Operation::Rename(own_proc(old, process)),
+        Operation::HardLink(existing) => Operation::HardLink(own_proc(existing, process)),
+        other => other,
+    };
+    Change { path: own_proc(change.path, process), operation }
 }
 
 /// The kernel's name for a system call.

@@ -12,6 +12,7 @@ fn exec(pid: u32, executable: &str, first: bool) -> Event {
             injected: false,
             first,
             fileless: false,
+            not_in_image: false,
             parent_pid: 1,
             vpid: pid - 90,
             executable: executable.to_owned(),

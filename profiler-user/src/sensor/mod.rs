@@ -9,7 +9,7 @@ mod probes;
 mod records;
 mod selftest;
 
-use std::os::fd::AsFd;
+use std::{io::Read as _, os::fd::AsFd};
 
 use anyhow::Context;
 use aya::{
@@ -30,6 +30,11 @@ use crate::cgroup::{CgroupId, Hierarchy};
 
 /// The kernel side, built by this crate's build script.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/profiler-ebpf"));
+
+/// Events a second that a container may send in the long run, of those whose objects may be new each time.
+pub const RATE: u64 = 20_000;
+/// And at once.
+const BURST: u64 = 2 * RATE;
 
 /// Loaded and attached probes; dropping it detaches them.
 pub struct Sensor {
@@ -58,6 +63,14 @@ impl Default for Options {
     }
 }
 
+/// What fingerprints in the kernel begin with and are multiplied by: nobody outside is to find two that are equal.
+fn secret() -> std::io::Result<(u64, u64)> {
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    let (words, _) = bytes.as_chunks::<8>();
+    // An odd factor loses nothing.
+    Ok((u64::from_ne_bytes(words[0]), u64::from_ne_bytes(words[1]) | 1))
+}
 /// Programs between their open and their exec whose paths are kept, where the exec itself cannot tell them.
 const EXEC_FILES: u32 = 512;
 
@@ -79,6 +92,7 @@ impl Sensor {
     pub fn load(hierarchy: &Hierarchy, options: Options) -> anyhow::Result<Self> {
         let offsets = offsets::read().context("reading field offsets from the kernel's BTF")?;
         let btf = Btf::from_sys_fs().context("reading the kernel's BTF")?;
+        let (seed, factor) = secret().context("asking the kernel for random numbers")?;
         // What aya asks, too, before it rewrites calls of this helper and of those that read user memory.
         let reads =
             is_helper_supported(ProgramType::TracePoint, BpfHelper::BPF_FUNC_probe_read_kernel)
@@ -92,7 +106,11 @@ impl Sensor {
             .map_max_entries("EXEC_FILES", if reads { 1 } else { EXEC_FILES })
             .override_global("DIAGNOSTICS", &diagnostics, true)
             .override_global("EVERY_CGROUP", &every_cgroup, true)
-            .override_global("KERNEL_READS", &kernel_reads, true);
+            .override_global("KERNEL_READS", &kernel_reads, true)
+            .override_global("SEED", &seed, true)
+            .override_global("FACTOR", &factor, true)
+            .override_global("RATE", &RATE, true)
+            .override_global("BURST", &BURST, true);
         for (name, offset) in &offsets {
             loader.override_global(name, offset, true);
         }
@@ -151,7 +169,25 @@ impl Sensor {
     /// Counts what happens in `cgroup` as the doing of the container whose outermost cgroup is `container`.
     pub fn assign(&mut self, cgroup: CgroupId, container: CgroupId) -> anyhow::Result<()> {
         let mut cgroups = HashMap::<_, u64, u64>::try_from(self.map("CGROUPS")?)?;
-        cgroups.insert(cgroup.0, container.0, 0).context("tracking a container's cgroup")
+        cgroups.insert(cgroup.0, container.0, 0).context("tracking a container's cgroup")?;
+        self.outdate()
+    }
+
+    /// What each processor keeps of the container that it last met no longer holds.
+    fn outdate(&mut self) -> anyhow::Result<()> {
+        // The kernel counts in the lower half.
+        self.count_up("GENERATION", 1 << 32)
+    }
+
+    /// Lets everything cross again that has crossed before: it is to be judged anew.
+    pub fn forget_seen(&mut self) -> anyhow::Result<()> {
+        self.count_up("EPOCH", 1)
+    }
+
+    fn count_up(&mut self, map: &'static str, by: u64) -> anyhow::Result<()> {
+        let mut count = aya::maps::Array::<_, u64>::try_from(self.map(map)?)?;
+        let value = count.get(&0, 0).with_context(|| format!("reading the map {map}"))?;
+        count.set(0, value.wrapping_add(by), 0).with_context(|| format!("writing the map {map}"))
     }
 
     /// Captures nothing more of this cgroup; unknown ones are none of ours anyway.
@@ -160,7 +196,7 @@ impl Sensor {
         let _may_be_gone = cgroups.remove(&cgroup.0);
         let mut containers = HashMap::<_, u64, State>::try_from(self.map("CONTAINERS")?)?;
         let _may_be_gone = containers.remove(&cgroup.0);
-        Ok(())
+        self.outdate()
     }
 
     /// Whether the kernel captures this cgroup.
@@ -184,7 +220,8 @@ impl Sensor {
     /// The stream of records; once only.
     pub fn records(&mut self) -> anyhow::Result<Records> {
         let ring = self.ring.take().context("the record stream was already taken")?;
-        Records::new(ring, std::mem::take(&mut self.early))
+        let attended = self.ebpf.take_map("ATTENDED").context("the record stream was taken")?;
+        Records::new(ring, std::mem::take(&mut self.early), attended)
     }
 
     /// Runs of probes that the kernel skipped because the same probe was already running on that CPU.

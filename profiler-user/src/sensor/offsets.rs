@@ -34,3 +34,20 @@ pub(super) fn read() -> anyhow::Result<Vec<(&'static str, u32)>> {
     };
     Ok(TABLE.iter().map(|entry| offset(entry).unwrap_or((entry.0, ABSENT))).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BTF_PATH, Btf};
+
+    /// What `profiler-ebpf/src/overlay.rs` relies on, on kernels that have overlay built in: BTF of modules is elsewhere.
+    #[test]
+    fn an_overlays_upper_file_is_behind_its_inode() {
+        let Ok(bytes) = std::fs::read(BTF_PATH) else { return };
+        let btf = Btf::new(&bytes).unwrap();
+        let structures = btf.structures(&["inode", "ovl_inode"]);
+        let Some(&overlay) = structures.get("ovl_inode") else { return };
+        let inode = btf.bit_offset(overlay, "vfs_inode").unwrap() / 8;
+        let upper = btf.bit_offset(overlay, "__upperdentry").unwrap() / 8;
+        assert_eq!(upper, inode + btf.size(structures["inode"]).unwrap());
+    }
+}

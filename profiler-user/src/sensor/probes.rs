@@ -1,11 +1,13 @@
 //! Which probe sees which behaviour: candidates in order, each tried by loading, attaching and firing it.
 
+mod files;
+
 use std::os::fd::BorrowedFd;
 
 use anyhow::{Context, bail, ensure};
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, FEntry, Program},
+    programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, FEntry, FExit, Program},
 };
 use serde::Serialize;
 
@@ -16,6 +18,10 @@ pub enum Behaviour {
     Exec,
     Process,
     Open,
+    /// Names made and removed, modes, owners, attributes, lengths by path.
+    Change,
+    /// Executable mappings of files.
+    Map,
     Connect,
     Datagram,
     Listen,
@@ -118,6 +124,8 @@ const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
             },
         ],
     ),
+    (Behaviour::Change, files::CHANGE),
+    (Behaviour::Map, files::MAP),
     (
         Behaviour::Connect,
         &[Candidate {
@@ -273,6 +281,7 @@ fn detach(ebpf: &mut Ebpf, candidate: &Candidate) {
         let _may_not_be_loaded = match ebpf.program_mut(name) {
             Some(Program::BtfTracePoint(program)) => program.unload(),
             Some(Program::FEntry(program)) => program.unload(),
+            Some(Program::FExit(program)) => program.unload(),
             Some(Program::CgroupSockAddr(program)) => program.unload(),
             _ => Ok(()),
         };
@@ -293,6 +302,10 @@ fn attach_program(
         }
         Program::FEntry(program) => {
             FEntry::load(program, target, kernel.btf)?;
+            program.attach()?;
+        }
+        Program::FExit(program) => {
+            FExit::load(program, target, kernel.btf)?;
             program.attach()?;
         }
         Program::CgroupSockAddr(program) => {

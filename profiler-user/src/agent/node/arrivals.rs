@@ -168,6 +168,8 @@ impl<T: Task> Node<T> {
             // Of what is left of its cgroups, the next tick tells.
             container.lost[kind] = 0;
         }
+        container.excess.before += state.limited;
+        container.excess.now = 0;
         for (kind, more) in container.untold_losses() {
             self.around.metrics.lost(kind.name(), more);
         }

@@ -59,6 +59,8 @@ pub(super) struct Node<T: Task> {
     ticks: u64,
     /// Cgroups that were gone at the last sweep.
     gone: HashSet<u64>,
+    /// Runs, says a runtime, and has no cgroup that was found.
+    listed: HashSet<ContainerId>,
     pub(super) out: Vec<Write>,
 }
 
@@ -76,6 +78,7 @@ impl<T: Task> Node<T> {
             unseen: 0,
             ticks: 0,
             gone: HashSet::new(),
+            listed: HashSet::new(),
             out: Vec::new(),
         })
     }
@@ -127,13 +130,16 @@ impl<T: Task> Node<T> {
     /// About every second.
     pub(super) fn tick(&mut self) -> anyhow::Result<()> {
         let now = Timestamp::now();
+        let judged_anew = self.task.every_second(now);
         for container in self.containers.values_mut() {
             container.lost = [0; profiler_common::event::KINDS];
+            container.excess.now = 0;
             for cgroup in &container.cgroups {
                 let Ok(state) = self.around.sensor.state(CgroupId(*cgroup)) else { continue };
                 for (sum, lost) in container.lost.iter_mut().zip(state.lost) {
                     *sum += lost;
                 }
+                container.excess.now += state.limited;
             }
             for (kind, more) in container.untold_losses() {
                 self.around.metrics.lost(kind.name(), more);
@@ -144,9 +150,15 @@ impl<T: Task> Node<T> {
             let lost = container.lost_by_kind().iter().sum();
             if let State::Known { job: Some(job), .. } = &mut container.state {
                 self.task.tick(job, lost, now, &mut self.out);
+                if let Some(excess) = container.excess.untold(now) {
+                    self.task.limited(job, excess, now, &mut self.out);
+                }
             }
         }
-        self.task.every_second(now);
+        if judged_anew {
+            // After the jobs have changed over: what crosses from now on is judged by what is known now.
+            self.around.sensor.forget_seen()?;
+        }
         if self.around.gaps.are_told() {
             self.out.push(Write::Heartbeat(now));
         }

@@ -10,7 +10,7 @@ use crate::{
     },
     container::{ContainerId, Identity, path::CgroupIdentity},
     runtime::Answer,
-    store::{Capture, LedgerEntry, Write},
+    store::{Capture, LedgerEntry, UNOBSERVED, Write},
 };
 
 impl<T: Task> Node<T> {
@@ -24,6 +24,7 @@ impl<T: Task> Node<T> {
                 }
             }
             Answer::Ended(identity) => self.ended(&identity),
+            Answer::Forgotten(id) => self.forgotten(id),
             Answer::Health(sentence) => eprintln!("driftline: {sentence}"),
         }
     }
@@ -113,11 +114,28 @@ impl<T: Task> Node<T> {
         })));
         if let Some(at) = finished {
             self.out.push(Write::Ended { id, at, exit_code, reason, lost: 0 });
+        } else if self.listed.insert(id.clone()) {
+            // It may have ended since the list was made, before its cgroup was looked for.
+            self.around.resolver.ask_end(id);
+        }
+    }
+
+    /// The runtime does not know this one any more: if nobody saw its end, it has one all the same.
+    fn forgotten(&mut self, id: ContainerId) {
+        if self.listed.remove(&id) && !self.containers.contains_key(&id) {
+            self.out.push(Write::Ended {
+                id,
+                at: Timestamp::now(),
+                exit_code: None,
+                reason: Some(UNOBSERVED.to_owned()),
+                lost: 0,
+            });
         }
     }
 
     /// The runtime's word on an end: the exit code and why.
     pub(super) fn ended(&mut self, identity: &Identity) {
+        self.listed.remove(&identity.id);
         if let Some(at) = identity.finished {
             self.out.push(Write::Ended {
                 id: identity.id.clone(),

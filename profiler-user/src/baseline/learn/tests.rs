@@ -13,9 +13,16 @@ fn an_exec_is_its_parent_and_its_arguments() {
     let entry = &baseline.executables["/usr/bin/dash"];
     assert_eq!(entry.parents[ENTRYPOINT].count(), 2);
     assert_eq!(entry.args["sh -c 'sleep {num}'"].runs(), 1);
-    let fileless = Exec { given: String::new(), parent: None, fileless: true, cwd: "/".to_owned() };
+    let fileless = Exec {
+        given: String::new(),
+        parent: None,
+        fileless: true,
+        not_in_image: true,
+        cwd: "/".to_owned(),
+    };
     let fileless = observation("/memfd:x (deleted)", &["x"], Behaviour::Exec(fileless));
-    assert_eq!(baseline.learn(&run(), &fileless), 3);
+    assert_eq!(baseline.learn(&run(), &fileless), 4);
+    assert_eq!(baseline.learn(&run(), &fileless), 0);
 }
 
 #[test]

@@ -132,9 +132,14 @@ fn noun(kind: DriftKind) -> &'static str {
         | DriftKind::ExecParent
         | DriftKind::ExecArgs
         | DriftKind::ExecFileless
-        | DriftKind::ExecInjected => "more program",
+        | DriftKind::ExecInjected
+        | DriftKind::ExecNotInImage => "more program",
         DriftKind::FileRead => "more read",
         DriftKind::FileWrite => "more write",
+        DriftKind::FileDelete => "more deletion",
+        DriftKind::FileLink => "more link",
+        DriftKind::FileMeta => "more change of mode",
+        DriftKind::FileMapExec => "more mapped file",
         DriftKind::NetConnect => "more connection",
         DriftKind::NetListen => "more listener",
         DriftKind::NetAccept => "more accepted connection",

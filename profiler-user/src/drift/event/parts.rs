@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::behaviour::{Ancestor, Behaviour, Observation};
+use crate::behaviour::{Ancestor, Behaviour, Observation, Operation};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EventProcess {
@@ -38,6 +38,18 @@ pub struct Subject {
     /// Opening it was refused.
     #[serde(rename = "file.denied", skip_serializing_if = "is_false")]
     pub file_denied: bool,
+    /// What a link points to.
+    #[serde(rename = "file.target_path", skip_serializing_if = "Option::is_none")]
+    pub file_target_path: Option<String>,
+    /// Before it was renamed.
+    #[serde(rename = "file.old_path", skip_serializing_if = "Option::is_none")]
+    pub file_old_path: Option<String>,
+    /// The new permission bits, octal.
+    #[serde(rename = "file.mode", skip_serializing_if = "Option::is_none")]
+    pub file_mode: Option<String>,
+    /// The extended attribute that was set.
+    #[serde(rename = "file.attribute", skip_serializing_if = "Option::is_none")]
+    pub file_attribute: Option<String>,
     #[serde(rename = "network.transport", skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,
     #[serde(rename = "source.address", skip_serializing_if = "Option::is_none")]
@@ -86,6 +98,19 @@ impl Subject {
                 subject.file_path = Some(file.path.clone());
                 subject.file_denied = file.denied;
             }
+            Behaviour::Change(change) => {
+                subject.file_path = Some(change.path.clone());
+                match &change.operation {
+                    Operation::Rename(old) => subject.file_old_path = Some(old.clone()),
+                    Operation::HardLink(target) | Operation::SymbolicLink(target) => {
+                        subject.file_target_path = Some(target.clone());
+                    }
+                    Operation::Mode(mode) => subject.file_mode = Some(format!("{mode:04o}")),
+                    Operation::Attribute(name) => subject.file_attribute = Some(name.clone()),
+                    Operation::Delete | Operation::Owner => {}
+                }
+            }
+            Behaviour::Map(map) => subject.file_path = Some(map.path.clone()),
             Behaviour::Connect(connect) => {
                 subject.transport = Some(connect.protocol.to_string());
                 subject.destination(connect.peer);

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Verdict;
 use super::pattern::{Glob, Network};
-use crate::behaviour::{Ancestor, Behaviour, Exec, Observation, Process};
+use crate::behaviour::{Ancestor, Behaviour, Change, Exec, Observation, Operation, Process};
 use crate::drift::kind::{DriftKind, Finding, Novelty};
 
 /// Fits when every condition that it has holds; an empty list is no condition.
@@ -18,6 +18,7 @@ pub(super) struct Rule {
     pub(super) names: Vec<Glob>,
     pub(super) by: Vec<Glob>,
     pub(super) syscalls: HashSet<String>,
+    pub(super) operations: HashSet<String>,
     pub(super) networks: Vec<Network>,
     pub(super) ports: Vec<u16>,
     /// Worth telling also where there is no baseline.
@@ -34,12 +35,18 @@ impl Rule {
             && holds(&self.by, |glob| subject.by.is_some_and(|by| glob.matches(by)))
             && (self.syscalls.is_empty()
                 || subject.syscall.is_some_and(|name| self.syscalls.contains(name)))
+            && (self.operations.is_empty()
+                || subject.operations.iter().any(|name| self.operations.contains(*name)))
             && holds(&self.networks, |network| {
                 subject.end.is_some_and(|end| network.contains(end.ip()))
             })
             && holds(&self.ports, |port| subject.end.is_some_and(|end| end.port() == *port))
     }
 }
+
+/// `S_ISUID | S_ISGID`
+const SET_ID: u32 = 0o6000;
+const EXECUTABLE: u32 = 0o111;
 
 fn holds<T>(conditions: &[T], test: impl Fn(&T) -> bool) -> bool {
     conditions.is_empty() || conditions.iter().any(test)
@@ -54,6 +61,8 @@ pub(super) struct Subject<'a> {
     /// The file name of who did it: for an exec the parent.
     by: Option<&'a str>,
     syscall: Option<&'a str>,
+    /// What a change of a file is, in words of the table.
+    operations: Vec<&'a str>,
     /// The far end; of a listener its own.
     end: Option<SocketAddr>,
 }
@@ -66,6 +75,7 @@ impl<'a> Subject<'a> {
             name: None,
             by: Some(program(&process.executable, &process.args)),
             syscall: None,
+            operations: Vec::new(),
             end: None,
         };
         match &observation.behaviour {
@@ -75,12 +85,45 @@ impl<'a> Subject<'a> {
                 subject.by = exec.parent.as_deref().map(|parent| parent_name(process, parent));
             }
             Behaviour::File(file) => subject.paths = vec![file.path.clone()],
+            Behaviour::Change(change) => subject.change(change),
+            Behaviour::Map(map) => subject.paths = vec![map.path.clone()],
             Behaviour::Connect(connect) => subject.end = Some(connect.peer),
             Behaviour::Listen(listen) => subject.end = Some(listen.local),
             Behaviour::Accept(accept) => subject.end = Some(accept.peer),
             Behaviour::Syscall(syscall) => subject.syscall = Some(&syscall.name),
         }
         subject
+    }
+
+    /// Of a rename and a link both names count: what is moved away or pointed to is as much concerned as what is made.
+    fn change(&mut self, change: &'a Change) {
+        self.paths = vec![change.path.clone()];
+        match &change.operation {
+            Operation::Delete => self.operations = vec!["delete"],
+            Operation::Rename(other) => {
+                self.operations = vec!["rename"];
+                self.paths.push(other.clone());
+            }
+            Operation::HardLink(other) => {
+                self.operations = vec!["link"];
+                self.paths.push(other.clone());
+            }
+            Operation::SymbolicLink(other) => {
+                self.operations = vec!["symlink"];
+                self.paths.push(other.clone());
+            }
+            Operation::Mode(mode) => {
+                self.operations = vec!["mode"];
+                if mode & SET_ID != 0 {
+                    self.operations.push("set-id");
+                }
+                if mode & EXECUTABLE != 0 {
+                    self.operations.push("executable");
+                }
+            }
+            Operation::Owner => self.operations = vec!["owner"],
+            Operation::Attribute(name) => self.operations = vec!["attribute", name],
+        }
     }
 }
 

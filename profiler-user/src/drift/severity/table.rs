@@ -100,6 +100,8 @@ struct RuleLine {
     #[serde(default)]
     syscalls: Vec<String>,
     #[serde(default)]
+    operations: Vec<String>,
+    #[serde(default)]
     networks: Vec<String>,
     #[serde(default)]
     ports: Vec<u16>,
@@ -129,6 +131,7 @@ impl RuleLine {
             names: globs(&self.names)?,
             by: globs(&self.by)?,
             syscalls: expand(&self.syscalls, sets)?.map(str::to_owned).collect(),
+            operations: self.operations.into_iter().collect(),
             networks: self.networks.iter().map(|n| Network::parse(n)).collect::<Result<_>>()?,
             ports: self.ports,
             always: self.always,

@@ -77,7 +77,8 @@ pub(super) async fn end(shared: &Shared, id: &ContainerId) {
                 }
                 sleep_until(Instant::now() + pauses.next()).await;
             }
-            Found::Unknown(_) | Found::Ambiguous(_) => return,
+            Found::Unknown(_) => return shared.answer(Answer::Forgotten(id.clone())).await,
+            Found::Ambiguous(_) => return,
             Found::Unanswered(_) => {
                 let end = asked + shared.config.patience;
                 if Instant::now() >= end {

@@ -55,6 +55,8 @@ pub enum Answer {
     Known(Vec<Identity>),
     /// A container or sandbox ended: the runtime said so, or [`Resolver::ask_end`] asked. Once per end.
     Ended(Box<Identity>),
+    /// An end was asked for, and the runtime does not know the container any more.
+    Forgotten(ContainerId),
     /// A connection was made or lost: one sentence for the log, per change and not per try.
     Health(String),
 }
@@ -120,8 +122,8 @@ impl Resolver {
         let _nobody_cares = self.requests.send(Request::Identify(id));
     }
 
-    /// Asks how this one ended: [`Answer::Ended`] once the runtime has its exit code. No answer if it no longer knows
-    /// the container, or has no end of it for 5 s.
+    /// Asks how this one ended: [`Answer::Ended`] once the runtime has its exit code, [`Answer::Forgotten`] if it no
+    /// longer knows the container. No answer if it has no end of it for 5 s.
     pub fn ask_end(&self, id: ContainerId) {
         let _nobody_cares = self.requests.send(Request::End(id));
     }

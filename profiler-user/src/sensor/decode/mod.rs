@@ -2,6 +2,7 @@
 //!
 //! Arbitrary bytes give an error, never a panic and never a half-true event.
 
+mod change;
 mod net;
 mod path;
 mod process;
@@ -33,6 +34,7 @@ pub enum EventBody {
         /// The process came from outside the container.
         injected: bool,
         fileless: bool,
+        not_in_image: bool,
         parent_pid: u32,
         vpid: u32,
         executable: String,
@@ -49,6 +51,8 @@ pub enum EventBody {
         status: u32,
     },
     File(behaviour::File),
+    Change(behaviour::Change),
+    Map(behaviour::Map),
     Connect(behaviour::Connect),
     Listen(behaviour::Listen),
     /// Whether the port was chosen is not known here, nor for a connect: the listener's event said it.
@@ -78,6 +82,8 @@ pub enum DecodeError {
     PathForm(u32),
     #[error("a record has the unknown address family {0}")]
     Family(u32),
+    #[error("a record has the unknown operation {0}")]
+    Operation(u32),
     #[error("a record has the port {0}")]
     Port(u32),
     #[error("{0} bytes follow a record's end")]
@@ -100,6 +106,8 @@ pub fn decode(record: Bytes, redactor: &Redactor) -> Result<Event, DecodeError> 
         Kind::Listen => net::listen(&mut rest)?,
         Kind::Accept => net::accept(&mut rest)?,
         Kind::Syscall => syscall(&mut rest)?,
+        Kind::Change => change::change(&mut rest)?,
+        Kind::Map => change::map(&mut rest)?,
         Kind::CgroupMade => path::cgroup_made(&mut rest)?,
         Kind::CgroupRemoved => {
             let _header_again: event::CgroupRemoved = fixed(&mut rest, "cgroup removal")?;

@@ -63,30 +63,37 @@ fn unrooted(name: &str, inode: u64) -> String {
     if name.is_empty() { format!("pipe:[{inode}]") } else { format!("/{name}{DELETED}") }
 }
 
-/// A file that has lost its name, or never had one: the kernel calls what `O_TMPFILE` makes `#` and its inode number.
-/// Some kernels' printing says `(deleted)`, a walk does not.
-fn unnamed(path: String) -> String {
-    if path.starts_with('/') {
-        let path = path.strip_suffix(DELETED).unwrap_or(&path);
-        if let Some((directory, name)) = path.rsplit_once('/')
-            && let Some(number) = name.strip_prefix('#')
-            && !number.is_empty()
-            && number.bytes().all(|byte| byte.is_ascii_digit())
-        {
-            return format!("{directory}/(unnamed)");
-        }
-        return format!("{path}{DELETED}");
+/// A file that has lost its name, or never had one. Some kernels' printing says `(deleted)`, a walk does not.
+pub(super) fn unnamed(path: String) -> String {
+    if !path.starts_with('/') {
+        return path;
     }
-    path
+    let path = path.strip_suffix(DELETED).unwrap_or(&path);
+    nameless(path).unwrap_or_else(|| format!("{path}{DELETED}"))
+}
+
+/// The same of a file that has just got its first name.
+pub(super) fn without_number(path: String) -> String {
+    nameless(&path).unwrap_or(path)
+}
+
+/// The kernel calls what `O_TMPFILE` makes `#` and its inode number.
+fn nameless(path: &str) -> Option<String> {
+    let (directory, name) = path.rsplit_once('/')?;
+    let number = name.strip_prefix('#')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| format!("{directory}/(unnamed)"))
 }
 
 /// As the kernel marks it.
 pub(super) const DELETED: &str = " (deleted)";
 
 /// What a caller asked for, made absolute and without `.` and `..`: the best that can be said of an open that failed.
-fn claimed(base: &str, path: &str) -> String {
+pub(super) fn claimed(base: &str, path: &str) -> String {
     let mut names: Vec<&str> = Vec::new();
     let base = if path.starts_with('/') { "" } else { base };
+    // `(detached)` and `…` stay what they are.
+    let root = if base.is_empty() || base.starts_with('/') { "/" } else { "" };
     for name in base.split('/').chain(path.split('/')) {
         match name {
             "" | "." => {}
@@ -96,7 +103,7 @@ fn claimed(base: &str, path: &str) -> String {
             name => names.push(name),
         }
     }
-    format!("/{}", names.join("/"))
+    format!("{root}{}", names.join("/"))
 }
 
 #[cfg(test)]
@@ -124,5 +131,7 @@ mod tests {
         assert_eq!(claimed("/srv/app", "../../etc/./shadow"), "/etc/shadow");
         assert_eq!(claimed("/srv/app", "/etc/shadow"), "/etc/shadow");
         assert_eq!(claimed("/srv", "../../../x"), "/x");
+        assert_eq!(claimed("(detached)/srv", "x"), "(detached)/srv/x");
+        assert_eq!(claimed("(detached)/srv", "/x"), "/x");
     }
 }

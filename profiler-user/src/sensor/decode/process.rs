@@ -1,7 +1,9 @@
 //! Execs, forks and exits.
 
 use bytes::Bytes;
-use profiler_common::event::{EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, Exec, Exit, Fork};
+use profiler_common::event::{
+    EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, EXEC_UPPER, Exec, Exit, Fork,
+};
 
 use super::{
     DecodeError, EventBody, fixed,
@@ -23,6 +25,7 @@ pub(super) fn exec(rest: &mut Bytes, redactor: &Redactor) -> Result<EventBody, D
         first: exec.header.flags & EXEC_FIRST != 0,
         injected: exec.header.flags & EXEC_INJECTED != 0,
         fileless,
+        not_in_image: exec.header.flags & EXEC_UPPER != 0,
         parent_pid: exec.parent_pid,
         vpid: exec.vpid,
         executable,

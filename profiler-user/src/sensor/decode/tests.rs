@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use zerocopy::IntoBytes;
 
 use super::{DecodeError, EventBody, decode};
-use crate::redact::Redactor;
+use crate::{behaviour, redact::Redactor};
 
 fn redactor() -> Redactor {
     Redactor::new([7; 32])
@@ -59,6 +59,38 @@ fn a_record_cut_anywhere_is_refused() {
     }
 }
 
+/// A rename by relative names: old under the working directory, new under an open one.
+#[test]
+fn a_claimed_rename_is_decoded_with_both_names() {
+    let part = |text: &[u8], form: PathForm| PathPart {
+        len: u32::try_from(text.len()).unwrap(),
+        form: form as u32,
+    };
+    let (path, base) = (b"../new\0".as_slice(), b"sub\0srv\0".as_slice());
+    let (other, other_base) = (b"/old\0".as_slice(), b"jail\0".as_slice());
+    let mut header = header(Kind::Change);
+    header.flags = event::CHANGE_CLAIMED;
+    let fixed = event::Change {
+        header,
+        operation: event::Operation::Rename as u32,
+        mode: 0,
+        path: part(path, PathForm::Text),
+        base: part(base, PathForm::Names),
+        other: part(other, PathForm::Text),
+        other_base: part(other_base, PathForm::Names),
+    };
+    let record = [fixed.as_bytes(), path, base, other, other_base].concat();
+    let change = |record: Vec<u8>| decode(record.into(), &redactor()).map(|event| event.body);
+    let expected = behaviour::Change {
+        path: "/srv/new".to_owned(),
+        operation: behaviour::Operation::Rename("/jail/old".to_owned()),
+    };
+    assert_eq!(change(record.clone()), Ok(EventBody::Change(expected)));
+    let unknown = event::Change { operation: 99, ..fixed };
+    let record = [unknown.as_bytes(), &record[fixed.as_bytes().len()..]].concat();
+    assert_eq!(change(record), Err(DecodeError::Operation(99)));
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
@@ -68,7 +100,7 @@ proptest! {
     /// As above, but past the header: every kind with an arbitrary body.
     #[test]
     fn arbitrary_bodies_never_panic(
-        kind in 0_u32..9,
+        kind in 0..=u32::try_from(event::KINDS).unwrap(),
         body in proptest::collection::vec(any::<u8>(), 0..400),
     ) {
         let record = [kind.as_bytes(), body.as_slice()].concat();
@@ -78,7 +110,7 @@ proptest! {
     /// Small lengths in the length fields, so that the variable parts are reached.
     #[test]
     fn arbitrary_small_fields_never_panic(
-        kind in 0_u32..9,
+        kind in 0..=u32::try_from(event::KINDS).unwrap(),
         words in proptest::collection::vec(0_u32..40, 0..120),
     ) {
         let mut record = kind.as_bytes().to_vec();

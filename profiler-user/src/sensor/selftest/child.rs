@@ -1,18 +1,28 @@
 //! The child's part: driftline itself, started once more under a name that no user gives it.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
-    os::unix::process::CommandExt,
+    num::NonZero,
+    os::{
+        fd::AsRawFd,
+        unix::{
+            fs::{PermissionsExt, symlink},
+            process::CommandExt,
+        },
+    },
     process::{Command, ExitCode, Stdio},
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use nix::{
     libc,
-    sys::wait::waitpid,
-    unistd::{ForkResult, fork},
+    sys::{
+        mman::{MapFlags, ProtFlags, mmap},
+        wait::waitpid,
+    },
+    unistd::{ForkResult, fork, truncate},
 };
 
 use super::signs::Signs;
@@ -23,6 +33,9 @@ const NAME: &str = "driftline-self-test";
 /// What the child says with its exit status: what this machine does not let it do.
 const NO_IPV6: u8 = 1;
 const NO_LISTENING: u8 = 2;
+const NO_CHANGING: u8 = 4;
+const NO_MAPPING: u8 = 8;
+const ALL: u8 = NO_IPV6 | NO_LISTENING | NO_CHANGING | NO_MAPPING;
 
 /// Whether this program's main function gives the child its turn.
 static POSSIBLE: AtomicBool = AtomicBool::new(false);
@@ -50,13 +63,17 @@ pub(super) fn command(prepare: impl FnMut() -> io::Result<()> + Send + Sync + 's
 
 /// What the child could not do, by its exit status. None if it did not get to its end.
 pub(super) fn impossible(status: Option<i32>) -> Option<Signs> {
-    let status = u8::try_from(status?).ok().filter(|status| *status <= (NO_IPV6 | NO_LISTENING))?;
+    let status = u8::try_from(status?).ok().filter(|status| *status <= ALL)?;
     let mut signs = Signs::NONE;
-    if status & NO_IPV6 != 0 {
-        signs.add(Signs::IPV6);
-    }
-    if status & NO_LISTENING != 0 {
-        signs.add(Signs::LISTENING);
+    for (bit, without) in [
+        (NO_IPV6, Signs::IPV6),
+        (NO_LISTENING, Signs::LISTENING),
+        (NO_CHANGING, Signs::CHANGES),
+        (NO_MAPPING, Signs::MAP),
+    ] {
+        if status & bit != 0 {
+            signs.add(without);
+        }
     }
     Some(signs)
 }
@@ -83,7 +100,39 @@ fn act() -> u8 {
         impossible |= NO_LISTENING;
         let _refused = TcpStream::connect((Ipv4Addr::LOCALHOST, DISCARD));
     }
+    if change().is_err() {
+        impossible |= NO_CHANGING;
+    }
+    if map().is_err() {
+        impossible |= NO_MAPPING;
+    }
     impossible
+}
+
+/// Everything that happens to files, to some that nobody else knows of.
+fn change() -> io::Result<()> {
+    let place = tempfile::Builder::new().prefix(NAME).tempdir()?;
+    let at = |name| place.path().join(name);
+    let file = File::create(at("file"))?;
+    file.set_permissions(PermissionsExt::from_mode(0o600))?;
+    // SAFETY: plain numbers for an own descriptor: nothing changes.
+    if unsafe { libc::fchown(file.as_raw_fd(), u32::MAX, u32::MAX) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    truncate(&at("file"), 0)?;
+    fs::rename(at("file"), at("renamed"))?;
+    fs::hard_link(at("renamed"), at("linked"))?;
+    symlink("renamed", at("symbolic"))?;
+    place.close()
+}
+
+/// Maps this program once more.
+fn map() -> io::Result<()> {
+    let program = File::open("/proc/self/exe")?;
+    let (length, protection) = (NonZero::<usize>::MIN, ProtFlags::PROT_READ | ProtFlags::PROT_EXEC);
+    // SAFETY: at a place that the kernel picks, of a file that is there.
+    unsafe { mmap(None, length, protection, MapFlags::MAP_PRIVATE, &program, 0) }?;
+    Ok(())
 }
 
 /// A port where nobody listens, and nobody would mind.

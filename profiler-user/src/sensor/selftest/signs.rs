@@ -33,6 +33,11 @@ impl Signs {
     pub(super) const CGROUP_MADE: Self = Self(1 << 14);
     pub(super) const CGROUP_REMOVED: Self = Self(1 << 15);
 
+    pub(super) const MAP: Self = Self(1 << 16);
+    /// Every [`event::Operation`] that the child performs.
+    pub(super) const CHANGES: Self = Self(0x7f << Self::FIRST_CHANGE);
+    const FIRST_CHANGE: u32 = 17;
+
     pub(super) const IPV6: Self = Self(Self::CONNECT6.0 | Self::DATAGRAM6.0);
     pub(super) const LISTENING: Self = Self(Self::LISTEN.0 | Self::ACCEPT.0);
 
@@ -54,6 +59,8 @@ impl Signs {
             Behaviour::Datagram => &[Self::DATAGRAM4, Self::DATAGRAM6],
             Behaviour::Listen => &[Self::LISTENING],
             Behaviour::Syscall => &[Self::SYSCALL],
+            Behaviour::Change => &[Self::CHANGES],
+            Behaviour::Map => &[Self::MAP],
             // Where one cgroup is watched, only those inside it matter.
             Behaviour::Cgroup if !every_cgroup => &[Self::CHILD_MADE, Self::CHILD_REMOVED],
             Behaviour::Cgroup => &[
@@ -108,6 +115,22 @@ impl Signs {
             Kind::Listen => Self::LISTEN,
             Kind::Accept => Self::ACCEPT,
             Kind::Syscall => Self::SYSCALL,
+            Kind::Change => {
+                let (change, _) = event::Change::read_from_prefix(record).ok()?;
+                // By a descriptor alone, it is the base that says it.
+                if !has_path(change.path.form) && !has_path(change.base.form) {
+                    return None;
+                }
+                let sign = 1_u32.checked_shl(Self::FIRST_CHANGE + change.operation)?;
+                Self(sign & Self::CHANGES.0)
+            }
+            Kind::Map => {
+                let (map, _) = event::Map::read_from_prefix(record).ok()?;
+                if !has_path(map.path.form) {
+                    return None;
+                }
+                Self::MAP
+            }
             Kind::CgroupMade => Self::CGROUP_MADE,
             Kind::CgroupRemoved => Self::CGROUP_REMOVED,
         })

@@ -16,7 +16,8 @@ fn new(kind: DriftKind, observation: &Observation, severity: Severity, technique
 }
 
 use DriftKind::{
-    Exec, ExecArgs, ExecFileless, FileRead, FileWrite, NetAccept, NetConnect, NetListen, SyscallAbi,
+    Exec, ExecArgs, ExecFileless, ExecNotInImage, FileDelete, FileLink, FileMapExec, FileMeta,
+    FileRead, FileWrite, NetAccept, NetConnect, NetListen, SyscallAbi,
 };
 use Severity::{Critical, High, Info, Low, Medium};
 
@@ -82,6 +83,46 @@ fn files_are_graded_as_the_conventions_say() {
     ] {
         new(FileWrite, &sample::write(path), severity, techniques);
     }
+}
+
+#[test]
+fn changes_of_files_are_graded_by_what_they_allow() {
+    use crate::behaviour::Operation::{
+        Attribute, Delete, HardLink, Mode, Owner, Rename, SymbolicLink,
+    };
+    let text = |path: &str| path.to_owned();
+    for (path, operation, kind, severity, techniques) in [
+        ("/srv/x", Mode(0o4755), FileMeta, High, &["T1548.001"][..]),
+        ("/srv/x", Mode(0o2755), FileMeta, High, &["T1548.001"]),
+        ("/srv/x", Attribute(text("security.capability")), FileMeta, High, &["T1548.001"]),
+        ("/srv/x", Attribute(text("user.note")), FileMeta, Low, &["T1222.002"]),
+        ("/tmp/x", Mode(0o755), FileMeta, Medium, &["T1222.002"]),
+        ("/tmp/x", Mode(0o644), FileMeta, Low, &["T1222.002"]),
+        ("/etc/shadow", Mode(0o644), FileMeta, High, &["T1222.002"]),
+        ("/etc/shadow", Owner, FileMeta, High, &["T1222.002"]),
+        ("/var/log/auth.log", Delete, FileDelete, Medium, &["T1070.004", "T1685.006"]),
+        ("/usr/bin/ps", Delete, FileDelete, Medium, &["T1485"]),
+        ("/srv/x", Delete, FileDelete, Low, &["T1070.004"]),
+        ("/tmp/x", SymbolicLink(text("/etc/shadow")), FileLink, High, &["T1003.008", "T1552.001"]),
+        ("/tmp/x", HardLink(text("/etc/shadow")), FileLink, High, &["T1003.008", "T1552.001"]),
+        ("/usr/bin/ls", Rename(text("/tmp/x")), FileLink, Critical, &["T1554"]),
+        ("/etc/ld.so.preload", Rename(text("/tmp/x")), FileLink, Critical, &["T1574.006"]),
+        ("/var/log/a.1", Rename(text("/var/log/a")), FileLink, Medium, &["T1070", "T1685.006"]),
+        ("/srv/x", Rename(text("/srv/y")), FileLink, Low, &[]),
+    ] {
+        new(kind, &sample::change(operation, path), severity, techniques);
+    }
+    for (path, severity, techniques) in [
+        ("/tmp/x.so", High, &["T1129", "T1574.006"][..]),
+        ("/srv/x.so (deleted)", High, &["T1129", "T1574.006"]),
+        ("/memfd:x (deleted)", Medium, &["T1620"]),
+        ("/usr/lib/libssl.so.3", Info, &[]),
+        ("/srv/x.so", Low, &["T1129"]),
+    ] {
+        new(FileMapExec, &sample::map(path), severity, techniques);
+    }
+    let dropped = sample::exec("/dropped/x", &["x"], Some("/bin/app"));
+    new(ExecNotInImage, &dropped, Critical, &["T1036", "T1105"]);
 }
 
 #[test]

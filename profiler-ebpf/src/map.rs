@@ -1,0 +1,101 @@
+//! A file was mapped executable.
+//!
+//! First choice `fexit/vm_mmap_pgoff`, the one way of all mappings. Where the kernel takes no trampolines, the
+//! return of `mmap`: descriptor → file.
+
+use aya_ebpf::{
+    macros::{btf_tracepoint, fexit, map},
+    programs::{BtfTracePointContext, FExitContext},
+};
+use profiler_common::event::{Kind, MAP_UNNAMED, Map};
+
+use crate::{
+    arch::Call,
+    container::Container,
+    inode::Inode,
+    kernel::{offset, read},
+    open::{FMODE_EXEC, file_of},
+    path::{self, Place},
+    record::{Record, ScratchMap},
+    seen::{Class, Fingerprint, Scope},
+};
+
+const PROT_EXEC: u64 = 4;
+/// Above it, a result is a negative error.
+const ERRORS: u64 = -4096_i64 as u64;
+
+#[map]
+static MAP_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
+
+/// `unsigned long vm_mmap_pgoff(struct file *file, unsigned long addr, unsigned long len, unsigned long prot,
+/// unsigned long flag, unsigned long pgoff)`
+#[fexit(function = "vm_mmap_pgoff")]
+pub(crate) fn map_done(ctx: FExitContext) -> i32 {
+    let (file, protection): (*const u8, u64) = (ctx.arg(0), ctx.arg(3));
+    if file.is_null() || protection & PROT_EXEC == 0 || !is_address(ctx.ret()) {
+        return 0;
+    }
+    if let Some(container) = Container::current_started()
+        && mapped(file, &container).is_none()
+    {
+        container.count_lost(Kind::Map);
+    }
+    0
+}
+
+/// `void sys_exit(struct pt_regs *regs, long ret)`
+#[btf_tracepoint(function = "sys_exit")]
+pub(crate) fn map_exit(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: the hook's argument.
+    let Some(call) = (unsafe { Call::new(ctx.arg(0)) }) else { return 0 };
+    if !call.is_mapping() || !is_address(Ok(ctx.arg(1))) {
+        return 0;
+    }
+    let mapping = call.mapping();
+    if mapping.protection & PROT_EXEC == 0 || mapping.anonymous {
+        return 0;
+    }
+    if let Some(container) = Container::current_started()
+        && file_of(mapping.descriptor).and_then(|file| mapped(file, &container)).is_none()
+    {
+        container.count_lost(Kind::Map);
+    }
+    0
+}
+
+#[inline(always)]
+fn is_address(result: Result<u64, i32>) -> bool {
+    result.is_ok_and(|address| address < ERRORS)
+}
+
+/// None if the file could not be looked at.
+#[inline(always)]
+fn mapped(file: *const u8, container: &Container) -> Option<()> {
+    // A program and its loader as the kernel itself maps them: `exec` tells of these.
+    if read::<u32>(file, &offset::FILE_FLAGS)? & FMODE_EXEC != 0 {
+        return Some(());
+    }
+    let inode = read::<*const u8>(file, &offset::FILE_INODE)?;
+    let scope = Scope::of(container);
+    let known = Fingerprint::of_executable(&scope, Class::Map, 0)
+        .and_then(|known| known.with_found_file(file, &scope));
+    if known.is_some_and(Fingerprint::is_known) || !container.may_send(Kind::Map) {
+        return Some(());
+    }
+    let mut record = Record::<Map>::new(&MAP_SCRATCH)?;
+    let path = path::push(&mut record, container, Place::at(file, &offset::FILE_PATH));
+    let inode = Inode::read(inode);
+    let fixed = Map {
+        header: container.header(Kind::Map, if inode.unnamed { MAP_UNNAMED } else { 0 }),
+        inode: inode.number,
+        device: inode.device,
+        padding: 0,
+        path,
+    };
+    if record.submit(container, Kind::Map, fixed)
+        && let Some(known) = known
+    {
+        known.keep();
+    }
+    Some(())
+}

@@ -1,0 +1,321 @@
+//! The first-seen filter: what a container's executable did before, in the same way to the same object, does not cross
+//! again.
+//!
+//! **Invariant:** it may repeat an event, never hide one. An entry is a 64-bit fingerprint of all that the user side judges
+//! by, in a table without chains: another entry overwrites it, and then the event repeats. To hide one, two
+//! fingerprints would have to be equal in all 64 bits under a seed that nobody outside knows. An entry is made only
+//! after its event was submitted.
+//!
+//! A file's fingerprint holds the names from it up to the container's root, so a rename, a hard link, a renamed directory
+//! above it and a mount elsewhere are other objects; and its device, inode number and generation, so another file under
+//! the same name is one too. Names are taken by the kernel's own hash of them, which is salted with the address of the
+//! directory: a directory that was forgotten meanwhile makes its files new.
+
+use aya_ebpf::{Global, helpers::bpf_get_current_task_btf, macros::map, maps::Array};
+use profiler_common::event::Endpoint;
+
+use crate::{
+    container::Container,
+    inode::Inode,
+    kernel::{at, load, offset, read},
+};
+
+/// Random, and odd in the second: chosen by the user side at each start.
+#[unsafe(no_mangle)]
+pub(crate) static SEED: Global<u64> = Global::new(0);
+#[unsafe(no_mangle)]
+pub(crate) static FACTOR: Global<u64> = Global::new(0x9e37_79b9_7f4a_7c15);
+
+/// log2 of the number of fingerprints: 2 MiB.
+const BITS: u32 = 18;
+#[map]
+static SEEN: Array<u64> = Array::with_max_entries(1 << BITS, 0);
+
+/// log2 of the number of executables.
+const EXECUTABLE_BITS: u32 = 12;
+/// By the address of the open file that runs: what its path is, as a fingerprint.
+#[map]
+static EXECUTABLES: Array<Executable> = Array::with_max_entries(1 << EXECUTABLE_BITS, 0);
+
+#[repr(C)]
+struct Executable {
+    /// The address, combined with the fingerprint: two writers at once leave something that fits no address.
+    check: u64,
+    fingerprint: u64,
+}
+
+/// Names that a fingerprint may hold below one mount and again above: the file's and those of its directories. What
+/// lies deeper always crosses.
+const NAMES: u32 = 9;
+
+/// Part of every fingerprint. The user side counts it up when it wants to hear of everything again.
+#[map]
+static EPOCH: Array<u64> = Array::with_max_entries(1, 0);
+
+/// What an observation is the same by.
+#[derive(Clone, Copy)]
+pub(crate) struct Fingerprint(u64);
+
+/// Which sort of behaviour, so that different ones never look alike.
+#[derive(Clone, Copy)]
+pub(crate) enum Class {
+    Open = 1,
+    Connect = 2,
+    Accept = 3,
+    Map = 4,
+}
+
+/// A container as fingerprints see it.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope {
+    pub(crate) container: u64,
+    /// See [`Container::root`].
+    pub(crate) root: (u64, u64),
+}
+
+impl Scope {
+    #[inline(always)]
+    pub(crate) fn of(container: &Container) -> Self {
+        Self { container: container.id, root: container.root() }
+    }
+}
+
+impl Fingerprint {
+    /// Of something that the current task's executable does. None where that lies too deep.
+    #[inline(always)]
+    pub(crate) fn of_executable(scope: &Scope, class: Class, flags: u32) -> Option<Self> {
+        let executable = executable(scope)?;
+        Some(Self::of_container(scope.container, class, flags).with(executable))
+    }
+
+    /// Of something that belongs to no process.
+    #[inline(always)]
+    pub(crate) fn of_container(container: u64, class: Class, flags: u32) -> Self {
+        // SAFETY: a live map value.
+        let epoch = EPOCH.get_ptr(0).map_or(0, |epoch| unsafe { epoch.read_volatile() });
+        let sort = epoch << 40 | u64::from(flags) << 8 | class as u64;
+        Self(SEED.load()).with(container).with(sort)
+    }
+
+    #[inline(always)]
+    pub(crate) fn with(self, word: u64) -> Self {
+        let mixed = (self.0 ^ word).wrapping_mul(FACTOR.load());
+        Self(mixed ^ (mixed >> 32))
+    }
+
+    /// With what the other side may choose: twice, so that no two differences cancel out.
+    #[inline(always)]
+    pub(crate) fn with_endpoint(self, endpoint: &Endpoint, port: u32) -> Self {
+        let (words, _) = endpoint.address.as_chunks::<8>();
+        self.with(u64::from(endpoint.family) << 32 | u64::from(port))
+            .with(u64::from_ne_bytes(words[0]))
+            .with(0)
+            .with(u64::from_ne_bytes(words[1]))
+            .with(0)
+    }
+
+    /// With a file's identity and the names that lead to it; `file` must be BTF-typed. None for what lies too deep or in
+    /// no tree of the container's.
+    #[inline(always)]
+    pub(crate) fn with_file(self, file: *const u8, scope: &Scope) -> Option<Self> {
+        // SAFETY: BTF-typed pointers by the caller's promise, or loaded through such.
+        unsafe {
+            let path = at::<u8>(file, &offset::FILE_PATH);
+            let inode = load::<*const u8>(file, &offset::FILE_INODE);
+            let mount = load::<*const u8>(path, &offset::PATH_MNT);
+            let dentry = load::<*const u8>(path, &offset::PATH_DENTRY);
+            self.with_inode(Inode::load(inode)).with(number(mount)).with_names(mount, dentry, scope)
+        }
+    }
+
+    #[inline(always)]
+    fn with_inode(self, inode: Inode) -> Self {
+        self.with(inode.number ^ u64::from(inode.unnamed) << 63)
+            .with(u64::from(inode.device) << 32 | u64::from(inode.generation))
+    }
+
+    /// # Safety
+    /// `mount` and `dentry` must be BTF-typed.
+    #[inline(always)]
+    unsafe fn with_names(
+        mut self,
+        mount: *const u8,
+        mut dentry: *const u8,
+        scope: &Scope,
+    ) -> Option<Self> {
+        let (root_mount, root_dentry) = scope.root;
+        // SAFETY: the caller's promise; what is loaded through BTF-typed pointers is BTF-typed.
+        unsafe {
+            let top = load::<*const u8>(mount, &offset::VFSMOUNT_ROOT);
+            for _ in 0..=NAMES {
+                if dentry as u64 == root_dentry && mount as u64 == root_mount {
+                    return Some(self);
+                }
+                if dentry == top {
+                    break;
+                }
+                // Two words of 32 bits: not every kernel's verifier takes the union as one.
+                let hash = load::<u32>(dentry, &offset::DENTRY_HASH);
+                let len = load::<u32>(dentry, &offset::DENTRY_LEN);
+                self = self.with(u64::from(len) << 32 | u64::from(hash));
+                let parent = load::<*const u8>(dentry, &offset::DENTRY_PARENT);
+                if parent == dentry {
+                    return None;
+                }
+                dentry = parent;
+            }
+            if dentry != top {
+                return None;
+            }
+        }
+        // Where the mount hangs, pointers have no types any more.
+        let (mount, dentry) = above(mount)?;
+        self.with_found_names(mount, dentry, scope)
+    }
+
+    /// The same for a file that was found by reading: pointers have no types then, and every step costs more.
+    #[inline(always)]
+    pub(crate) fn with_found_file(self, file: *const u8, scope: &Scope) -> Option<Self> {
+        let path = at::<u8>(file, &offset::FILE_PATH);
+        let inode = read::<*const u8>(file, &offset::FILE_INODE)?;
+        let mount = read::<*const u8>(path, &offset::PATH_MNT)?;
+        let dentry = read::<*const u8>(path, &offset::PATH_DENTRY)?;
+        self.with_inode(Inode::read(inode))
+            .with(mount as u64)
+            .with_found_names(mount, dentry, scope)
+    }
+
+    #[inline(always)]
+    fn with_found_names(
+        mut self,
+        mut mount: *const u8,
+        mut dentry: *const u8,
+        scope: &Scope,
+    ) -> Option<Self> {
+        let (root_mount, root_dentry) = scope.root;
+        for _ in 0..=NAMES {
+            if dentry as u64 == root_dentry && mount as u64 == root_mount {
+                return Some(self);
+            }
+            if dentry == read::<*const u8>(mount, &offset::VFSMOUNT_ROOT)? {
+                (mount, dentry) = above(mount)?;
+                continue;
+            }
+            let hash = read::<u32>(dentry, &offset::DENTRY_HASH)?;
+            let len = read::<u32>(dentry, &offset::DENTRY_LEN)?;
+            self = self.with(u64::from(len) << 32 | u64::from(hash));
+            let parent = read::<*const u8>(dentry, &offset::DENTRY_PARENT)?;
+            if parent == dentry {
+                return None;
+            }
+            dentry = parent;
+        }
+        None
+    }
+
+    /// Whether this was told of already, as far as is kept.
+    #[inline(always)]
+    pub(crate) fn is_known(self) -> bool {
+        // SAFETY: a live map value.
+        self.entry().is_some_and(|entry| unsafe { entry.read_volatile() } == self.0)
+    }
+
+    /// After its event was submitted.
+    #[inline(always)]
+    pub(crate) fn keep(self) {
+        if let Some(entry) = self.entry() {
+            // SAFETY: a live map value; one word, written at once.
+            unsafe { entry.write_volatile(self.0) };
+        }
+    }
+
+    #[inline(always)]
+    fn entry(self) -> Option<*mut u64> {
+        SEEN.get_ptr_mut((self.0 >> (64 - BITS)) as u32)
+    }
+}
+
+/// The mount and the place that this one hangs at. None for the topmost.
+#[inline(always)]
+fn above(vfsmount: *const u8) -> Option<(*const u8, *const u8)> {
+    // `struct mount` embeds the vfsmount that paths point to.
+    let mount = (vfsmount as u64).wrapping_sub(u64::from(offset::MOUNT_MNT.load())) as *const u8;
+    let parent = read::<*const u8>(mount, &offset::MOUNT_PARENT)?;
+    if parent == mount {
+        return None;
+    }
+    let dentry = read::<*const u8>(mount, &offset::MOUNT_MOUNTPOINT)?;
+    Some((parent.wrapping_add(offset::MOUNT_MNT.load() as usize), dentry))
+}
+
+/// The fingerprint of what the current task runs.
+#[inline(always)]
+fn executable(scope: &Scope) -> Option<u64> {
+    // SAFETY: the helper returns a BTF-typed pointer, the rest is loaded through it.
+    let file = unsafe {
+        let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
+        let mm = load::<*const u8>(task, &offset::TASK_MM);
+        load::<*const u8>(mm, &offset::MM_EXE_FILE)
+    };
+    if file.is_null() {
+        return None;
+    }
+    let address = number(file);
+    let entry = EXECUTABLES.get_ptr_mut(slot(address))?;
+    // SAFETY: a live map value.
+    let (check, fingerprint) = unsafe {
+        (
+            (&raw const (*entry).check).read_volatile(),
+            (&raw const (*entry).fingerprint).read_volatile(),
+        )
+    };
+    if check == address ^ fingerprint {
+        return (fingerprint != 0).then_some(fingerprint);
+    }
+    keep_executable(file, scope)
+}
+
+/// A program was started: its open file may have the address of one that was there before. `file` must be BTF-typed.
+#[inline(always)]
+pub(crate) fn executed(container: &Container, file: *const u8) {
+    let _too_deep = keep_executable(file, &Scope::of(container));
+}
+
+#[inline(always)]
+fn keep_executable(file: *const u8, scope: &Scope) -> Option<u64> {
+    let found = Fingerprint(SEED.load()).with_file(file, scope);
+    let fingerprint = found.map_or(0, |found| found.0);
+    let address = number(file);
+    if let Some(entry) = EXECUTABLES.get_ptr_mut(slot(address)) {
+        // SAFETY: a live map value.
+        unsafe {
+            (&raw mut (*entry).fingerprint).write_volatile(fingerprint);
+            (&raw mut (*entry).check).write_volatile(address ^ fingerprint);
+        }
+    }
+    (fingerprint != 0).then_some(fingerprint)
+}
+
+#[inline(always)]
+fn slot(address: u64) -> u32 {
+    (address.wrapping_mul(FACTOR.load()) >> (64 - EXECUTABLE_BITS)) as u32
+}
+
+/// A number that is the same for the same address. The verifier lets typed pointers be subtracted only; between two of
+/// them that leaves a number.
+#[inline(always)]
+fn number(pointer: *const u8) -> u64 {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut number = pointer;
+        // SAFETY: changes the one register.
+        unsafe {
+            core::arch::asm!("{0} -= {1}", inout(reg) number, in(reg) &raw const SEED, options(pure, nomem));
+        }
+        number as u64
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        pointer as u64
+    }
+}
