@@ -81,7 +81,9 @@ pub(crate) fn vm_test(options: &Options) -> Result<()> {
     let mut machines = matrix::machines(options.kernel.as_deref(), &options.append);
     if !options.arguments.is_empty() {
         // Whoever asks for certain tests means those.
-        machines.iter_mut().for_each(|(_, _, tests)| *tests = Tests::All);
+        for (_, _, tests) in &mut machines {
+            *tests = Tests::All;
+        }
     }
     let mut failed = Vec::new();
     for (kernel, append, tests) in machines {

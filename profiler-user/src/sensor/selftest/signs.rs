@@ -84,7 +84,9 @@ impl Signs {
             ],
         };
         let mut signs = Self::NONE;
-        all.iter().for_each(|sign| signs.add(*sign));
+        for sign in all {
+            signs.add(*sign);
+        }
         signs
     }
 
