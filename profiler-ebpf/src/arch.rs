@@ -156,7 +156,7 @@ impl Call {
         !self.compat
             && matches!(
                 self.number,
-                76 | 82 | 84 | 86..=88 | 90..=94 | 188..=190 | 260 | 263..=266 | 268 | 316 | 452 | 463
+                76 | 82 | 84 | 86..=88 | 90..=94 | 260 | 263..=266 | 268 | 316 | 452
             )
     }
 
@@ -204,9 +204,6 @@ impl Call {
             268 | 452 => one(Operation::Mode, di, si, dx),
             93 => one(Operation::Owner, di, 0, 0),
             260 => one(Operation::Owner, di, si, 0),
-            188 | 189 => two(Operation::Attribute, here, di, here, si),
-            190 => two(Operation::Attribute, di, 0, here, si),
-            463 => two(Operation::Attribute, di, si, here, r10),
             _ => one(Operation::Owner, here, di, 0),
         }
     }

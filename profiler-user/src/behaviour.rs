@@ -108,8 +108,6 @@ pub enum Operation {
     /// The new permission bits, `S_ISUID` and its like among them.
     Mode(u32),
     Owner,
-    /// The name of an extended attribute that was set.
-    Attribute(String),
 }
 
 /// A file mapped executable, other than the program itself.

@@ -59,7 +59,6 @@ fn act(step: &str) -> anyhow::Result<()> {
             File::open(second(object)?)?.set_permissions(mode)?;
         }
         "owner" => std::os::unix::fs::lchown(object, Some(0), Some(0))?,
-        "attribute" => set_attribute(first(object)?, second(object)?)?,
         "truncate" => nix::unistd::truncate(object, 0)?,
         "map" => map_executable(object)?,
         "enter" => std::env::set_current_dir(object)?,
@@ -139,15 +138,6 @@ fn first(words: &str) -> anyhow::Result<&str> {
 
 fn second(words: &str) -> anyhow::Result<&str> {
     Ok(words.split_once(' ').context("two words are needed")?.1)
-}
-
-fn set_attribute(name: &str, path: &str) -> anyhow::Result<()> {
-    let (path, name) = (std::ffi::CString::new(path)?, std::ffi::CString::new(name)?);
-    // SAFETY: two strings and one byte, which the call reads.
-    let result =
-        unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), b"x".as_ptr().cast(), 1, 0) };
-    anyhow::ensure!(result == 0, "{}", std::io::Error::last_os_error());
-    Ok(())
 }
 
 /// Maps a file as the dynamic loader maps a library.

@@ -20,8 +20,6 @@ pub enum Operation {
     Mode = 4,
     Owner = 5,
     Truncate = 6,
-    /// `other` is the attribute's name.
-    Attribute = 7,
 }
 
 /// Followed by: the path, the directory that it starts from if it is claimed, then both again of `other`.
@@ -46,7 +44,7 @@ pub struct Change {
 const _: () = assert!(size_of::<Change>() == 80);
 
 impl Operation {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 7] = [
         Self::Delete,
         Self::Rename,
         Self::HardLink,
@@ -54,7 +52,6 @@ impl Operation {
         Self::Mode,
         Self::Owner,
         Self::Truncate,
-        Self::Attribute,
     ];
 
     /// The operation with this value, if there is one.

@@ -1,7 +1,7 @@
 //! A file was changed otherwise than through an open descriptor.
 //!
 //! First choice, for names: what `security_path_*` is about, reported when the operation behind it has succeeded; for
-//! modes, owners, attributes and lengths: the return of the one function that does it. Where the kernel takes no trampolines: the
+//! modes, owners and lengths: the return of the one function that does it. Where the kernel takes no trampolines: the
 //! return of the system call, with the names that its caller gave.
 
 mod exit;

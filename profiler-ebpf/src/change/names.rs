@@ -184,8 +184,8 @@ impl Done {
     }
 
     #[inline(always)]
-    fn place(&self) -> Option<Place> {
-        Some(Place::from_addresses(self.mount, self.dentry))
+    fn place(&self) -> Place {
+        Place::from_addresses(self.mount, self.dentry)
     }
 
     #[inline(always)]
@@ -201,7 +201,7 @@ impl Done {
 fn deleted(done: &Done, scratch: &'static ScratchMap) -> Option<()> {
     let mut record = Record::<Change>::new(scratch)?;
     // A deleted name keeps its text and its directory as long as somebody holds it.
-    let path = path::push(&mut record, &done.container, done.place());
+    let path = path::push(&mut record, &done.container, Some(done.place()));
     submit(record, &done.container, 0, of_one(Operation::Delete, 0, path));
     Some(())
 }
@@ -210,7 +210,7 @@ fn deleted(done: &Done, scratch: &'static ScratchMap) -> Option<()> {
 fn renamed(done: &Done) -> Option<()> {
     let mut record = Record::<Change>::new(&RENAME_SCRATCH)?;
     // The same dentry has moved to the new name by now.
-    let path = path::push(&mut record, &done.container, done.place());
+    let path = path::push(&mut record, &done.container, Some(done.place()));
     // SAFETY: a map value that this thread alone writes.
     let (name, directory) = unsafe {
         ((&raw const (*done.pending).name).cast(), (&raw const (*done.pending).directory).read())
@@ -229,7 +229,7 @@ fn renamed(done: &Done) -> Option<()> {
 #[inline(always)]
 fn linked(done: &Done, existing: *const u8) -> Option<()> {
     let mut record = Record::<Change>::new(&LINK_SCRATCH)?;
-    let path = path::push(&mut record, &done.container, done.place());
+    let path = path::push(&mut record, &done.container, Some(done.place()));
     // A link never leaves its mount.
     let existing = Place::from_addresses(done.mount, existing as u64);
     let other = path::push(&mut record, &done.container, Some(existing));
@@ -243,7 +243,7 @@ fn linked(done: &Done, existing: *const u8) -> Option<()> {
 #[inline(always)]
 fn symlinked(done: &Done, text: *const u8) -> Option<()> {
     let mut record = Record::<Change>::new(&SYMLINK_SCRATCH)?;
-    let path = path::push(&mut record, &done.container, done.place());
+    let path = path::push(&mut record, &done.container, Some(done.place()));
     let other = record.push_kernel_path(text);
     let none = PathPart::NONE;
     let operation = Operation::SymbolicLink;

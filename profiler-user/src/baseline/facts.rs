@@ -134,7 +134,7 @@ pub(crate) fn kind_of(operation: &Operation) -> DriftKind {
         Operation::Rename(_) | Operation::HardLink(_) | Operation::SymbolicLink(_) => {
             DriftKind::FileLink
         }
-        Operation::Mode(_) | Operation::Owner | Operation::Attribute(_) => DriftKind::FileMeta,
+        Operation::Mode(_) | Operation::Owner => DriftKind::FileMeta,
     }
 }
 

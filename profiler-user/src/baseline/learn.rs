@@ -66,12 +66,11 @@ impl Baseline {
                 (exec.not_in_image, &mut executable.not_in_image),
             ];
             for (_, seen) in flags.into_iter().filter(|(is_so, _)| *is_so) {
-                match seen {
-                    Some(seen) => seen.again(run, time),
-                    None => {
-                        *seen = Some(Seen::once(run, time));
-                        new += 1;
-                    }
+                if let Some(seen) = seen {
+                    seen.again(run, time);
+                } else {
+                    *seen = Some(Seen::once(run, time));
+                    new += 1;
                 }
             }
         }

@@ -116,7 +116,7 @@ pub struct Executable {
     /// `rename OLD NEW`, `link EXISTING NEW`, `symlink TEXT NEW`, quoted as a shell would.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub link: BTreeMap<String, Seen>,
-    /// `mode 0755 PATH`, `owner PATH`, `attribute NAME PATH`.
+    /// `mode 0755 PATH`, `owner PATH`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub meta: BTreeMap<String, Seen>,
     /// Libraries and other files that it mapped executable.

@@ -36,7 +36,7 @@ pub enum DriftKind {
     /// A name was made: by a hard or a symbolic link, or by renaming.
     #[serde(rename = "file.link")]
     FileLink,
-    /// A mode, an owner or an extended attribute was changed.
+    /// A mode or an owner was changed.
     #[serde(rename = "file.meta")]
     FileMeta,
     /// A file was mapped executable: a library, or a program that the dynamic loader runs.

@@ -2,7 +2,6 @@
 
 use super::args::join_args;
 use super::path::generalise_path;
-use super::pattern::escape;
 use crate::behaviour::{Change, Operation};
 
 /// A change as seen, and as generalised.
@@ -38,7 +37,6 @@ pub fn change(change: &Change) -> Changed {
             let mode = format!("{mode:04o}");
             words("mode", mode.clone(), &mode, path)
         }
-        Operation::Attribute(name) => words("attribute", escape(name), name, path),
         Operation::Owner => Changed {
             values: vec!["owner".to_owned(), path.to_owned()],
             pattern: join_args(&["owner".to_owned(), generalise_path(path)]),

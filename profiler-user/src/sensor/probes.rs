@@ -21,7 +21,7 @@ pub enum Behaviour {
     Exec,
     Process,
     Open,
-    /// Names made and removed, modes, owners, attributes, lengths by path.
+    /// Names made and removed, modes, owners, lengths by path.
     Change,
     /// Executable mappings of files.
     Map,

@@ -47,9 +47,6 @@ pub struct Subject {
     /// The new permission bits, octal.
     #[serde(rename = "file.mode", skip_serializing_if = "Option::is_none")]
     pub file_mode: Option<String>,
-    /// The extended attribute that was set.
-    #[serde(rename = "file.attribute", skip_serializing_if = "Option::is_none")]
-    pub file_attribute: Option<String>,
     #[serde(rename = "network.transport", skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,
     #[serde(rename = "source.address", skip_serializing_if = "Option::is_none")]
@@ -117,7 +114,6 @@ impl Subject {
                         subject.file_target_path = Some(target.clone());
                     }
                     Operation::Mode(mode) => subject.file_mode = Some(format!("{mode:04o}")),
-                    Operation::Attribute(name) => subject.file_attribute = Some(name.clone()),
                     Operation::Delete | Operation::Owner => {}
                 }
             }

@@ -33,9 +33,6 @@ pub(super) fn changed(process: &Process, change: &Change) -> (String, &'static s
             (format!("{who} changed the mode of {path} to {mode:04o}"), "did that")
         }
         Operation::Owner => (format!("{who} changed the owner of {path}"), "did that"),
-        Operation::Attribute(name) => {
-            (format!("{who} set the attribute {} of {path}", clean(name)), "did that")
-        }
     }
 }
 

@@ -129,7 +129,6 @@ impl<'a> Subject<'a> {
                 }
             }
             Operation::Owner => self.operations = vec!["owner"],
-            Operation::Attribute(name) => self.operations = vec!["attribute", name],
         }
     }
 }

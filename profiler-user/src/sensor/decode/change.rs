@@ -16,8 +16,8 @@ pub(super) fn change(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
     let is_claimed = change.header.flags & CHANGE_CLAIMED != 0;
     let path = place(rest, change.path, change.base, is_claimed)?;
     let other = match operation {
-        // Both are texts, no places.
-        Operation::SymbolicLink | Operation::Attribute => {
+        // A text, no place.
+        Operation::SymbolicLink => {
             let text = part(rest, change.other, 0)?;
             let _none = part(rest, change.other_base, 0)?;
             text
@@ -35,7 +35,6 @@ pub(super) fn change(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
         Operation::SymbolicLink => behaviour::Operation::SymbolicLink(other),
         Operation::Mode => behaviour::Operation::Mode(change.mode),
         Operation::Owner => behaviour::Operation::Owner,
-        Operation::Attribute => behaviour::Operation::Attribute(other),
     };
     Ok(EventBody::Change(behaviour::Change { path, operation }))
 }

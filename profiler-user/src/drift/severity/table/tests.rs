@@ -87,15 +87,11 @@ fn files_are_graded_as_the_conventions_say() {
 
 #[test]
 fn changes_of_files_are_graded_by_what_they_allow() {
-    use crate::behaviour::Operation::{
-        Attribute, Delete, HardLink, Mode, Owner, Rename, SymbolicLink,
-    };
+    use crate::behaviour::Operation::{Delete, HardLink, Mode, Owner, Rename, SymbolicLink};
     let text = |path: &str| path.to_owned();
     for (path, operation, kind, severity, techniques) in [
         ("/srv/x", Mode(0o4755), FileMeta, High, &["T1548.001"][..]),
         ("/srv/x", Mode(0o2755), FileMeta, High, &["T1548.001"]),
-        ("/srv/x", Attribute(text("security.capability")), FileMeta, High, &["T1548.001"]),
-        ("/srv/x", Attribute(text("user.note")), FileMeta, Low, &["T1222.002"]),
         ("/tmp/x", Mode(0o755), FileMeta, Medium, &["T1222.002"]),
         ("/tmp/x", Mode(0o644), FileMeta, Low, &["T1222.002"]),
         ("/etc/shadow", Mode(0o644), FileMeta, High, &["T1222.002"]),
