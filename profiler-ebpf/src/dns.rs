@@ -79,7 +79,7 @@ fn answered(ctx: &SkBuffContext) -> Option<()> {
         (&raw mut (*record).header).write(header);
         (&raw mut (*record).len).write(len);
         (&raw mut (*record).padding).write(0);
-        let bounded = (core::ptr::read_volatile(&raw const len) - 1 & (DNS_MAX as u32 - 1)) + 1;
+        let bounded = ((core::ptr::read_volatile(&raw const len) - 1) & (DNS_MAX as u32 - 1)) + 1;
         bpf_skb_load_bytes(skb.cast(), start, (&raw mut (*record).message).cast(), bounded)
     };
     if loaded == 0 {
