@@ -51,8 +51,8 @@ impl Container {
     /// The current task's container, whether or not its entrypoint runs yet.
     #[inline(always)]
     pub(crate) fn current() -> Option<Self> {
-        if let Some(left) = escape::left() {
-            return Self::of_id(left);
+        if let Some(left) = escape::left().and_then(Self::of_id) {
+            return Some(left);
         }
         // SAFETY: the helper has no preconditions.
         Self::of_cgroup(unsafe { bpf_get_current_cgroup_id() })

@@ -2,14 +2,14 @@
 
 use aya_ebpf::{
     helpers::{
-        bpf_get_current_pid_tgid, bpf_get_socket_cookie, bpf_skb_cgroup_id,
+        bpf_get_current_pid_tgid, bpf_get_socket_cookie, bpf_ktime_get_boot_ns, bpf_skb_cgroup_id,
         generated::bpf_skb_load_bytes,
     },
     macros::{cgroup_skb, map},
     maps::LruHashMap,
     programs::{SkBuffContext, SockAddrContext},
 };
-use profiler_common::event::{DNS_MAX, Dns, Kind};
+use profiler_common::event::{DNS_MAX, Dns, Header, Kind};
 
 use crate::{container::Container, record::reserve};
 
@@ -61,9 +61,18 @@ fn answered(ctx: &SkBuffContext) -> Option<()> {
         return None;
     }
     let len = if len > DNS_MAX as u32 { DNS_MAX as u32 } else { len };
-    let mut header = container.header(Kind::Dns, 0);
-    // The packet arrives in whatever task the interrupt met.
-    (header.pid, header.tid, header.uid, header.gid) = (process, process, 0, 0);
+    // The packet arrives in whatever task the interrupt met, so nothing is asked of that; older kernels refuse to be asked.
+    let header = Header {
+        kind: Kind::Dns as u32,
+        flags: 0,
+        container: container.id,
+        // SAFETY: the helper has no preconditions.
+        time: unsafe { bpf_ktime_get_boot_ns() },
+        pid: process,
+        tid: process,
+        uid: 0,
+        gid: 0,
+    };
     let mut entry = reserve::<Dns>(&container, Kind::Dns)?;
     let record = entry.as_mut_ptr();
     // SAFETY: room for the record; the mask keeps the length within it also in the eyes of old verifiers.
@@ -71,7 +80,7 @@ fn answered(ctx: &SkBuffContext) -> Option<()> {
         (&raw mut (*record).header).write(header);
         (&raw mut (*record).len).write(len);
         (&raw mut (*record).padding).write(0);
-        let bounded = (core::ptr::read_volatile(&raw const len) - 1 & (DNS_MAX as u32 - 1)) + 1;
+        let bounded = ((core::ptr::read_volatile(&raw const len) - 1) & (DNS_MAX as u32 - 1)) + 1;
         bpf_skb_load_bytes(skb.cast(), start, (&raw mut (*record).message).cast(), bounded)
     };
     if loaded == 0 {

@@ -13,7 +13,6 @@ use crate::{
 /// `void sched_process_exit(struct task_struct *p, …)`: fires per thread, after the process's live count went down.
 #[btf_tracepoint(function = "sched_process_exit")]
 pub(crate) fn exit(ctx: BtfTracePointContext) -> i32 {
-    let Some(container) = Container::current() else { return 0 };
     let task: *const u8 = ctx.arg(0);
     // SAFETY: the hook's argument is BTF-typed.
     let (signal, status) = unsafe {
@@ -24,10 +23,13 @@ pub(crate) fn exit(ctx: BtfTracePointContext) -> i32 {
     if unsafe { load::<u32>(signal, &offset::SIGNAL_LIVE) } != 0 {
         return 0;
     }
+    let container = Container::current();
+    // Also of those whose cgroup was a container's only until its path was known.
+    escape::ended();
+    let Some(container) = container else { return 0 };
     if join::ended(&container) || !container.started() {
         return 0;
     }
-    escape::ended();
     let header = container.header(Kind::Exit, 0);
     submit(&container, Kind::Exit, Exit { header, status, padding: 0 });
     0

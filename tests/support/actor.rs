@@ -174,7 +174,7 @@ fn resolve(name: &str, server: &str, connected: bool) -> anyhow::Result<()> {
     }
     question.extend([0, 0, 1, 0, 1]);
     let socket = UdpSocket::bind("0.0.0.0:0")?;
-    socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+    socket.set_read_timeout(Some(Duration::from_mins(1)))?;
     if connected {
         socket.connect(server)?;
         socket.send(&question)?;
