@@ -23,7 +23,7 @@ const CGROUP: [u32; 5] = [8, 9, 15, 18, 25];
 
 /// What the kernel knows of a program.
 pub(crate) struct Program {
-    pub(crate) program_type: u32,
+    pub(crate) type_number: u32,
     pub(crate) name: String,
     pub(crate) attach_btf_id: u32,
     pub(crate) verified: u32,
@@ -67,17 +67,19 @@ struct Info {
 const _: () = assert!(std::mem::offset_of!(Info, name) == 64);
 const _: () = assert!(std::mem::offset_of!(Info, verified) == 216);
 
+/// `union bpf_attr` for `BPF_OBJ_GET_INFO_BY_FD`.
+#[repr(C)]
+struct Ask {
+    descriptor: RawFd,
+    length: u32,
+    info: u64,
+}
+
 /// What the kernel says of a loaded program.
 pub(crate) fn program(id: u32) -> anyhow::Result<Program> {
     let descriptor = bpf(PROG_GET_FD_BY_ID, &[id, 0, 0]).context("asking for a program")?;
     // SAFETY: all integers, for which zero is a value.
     let mut info: Info = unsafe { std::mem::zeroed() };
-    #[repr(C)]
-    struct Ask {
-        descriptor: RawFd,
-        length: u32,
-        info: u64,
-    }
     let length = u32::try_from(size_of::<Info>())?;
     let ask = Ask {
         descriptor: descriptor.as_raw_fd(),
@@ -88,7 +90,7 @@ pub(crate) fn program(id: u32) -> anyhow::Result<Program> {
     unsafe { call(OBJ_GET_INFO_BY_FD, &ask) }.context("asking what a program is")?;
     let name = CStr::from_bytes_until_nul(&info.name).context("a program's name")?;
     Ok(Program {
-        program_type: info.program_type,
+        type_number: info.program_type,
         name: name.to_string_lossy().into_owned(),
         attach_btf_id: info.attach_btf[1],
         verified: info.verified,

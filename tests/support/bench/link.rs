@@ -53,7 +53,7 @@ pub(crate) fn links(pid: u32) -> anyhow::Result<Vec<Link>> {
         let program = kernel::program(number("prog_id").context("a link without a program")?)?;
         let attach_type = number("attach_type").unwrap_or(RAW_TRACEPOINT);
         let hook =
-            Hook { program_type: program.program_type, attach_type, target: program.attach_btf_id };
+            Hook { program_type: program.type_number, attach_type, target: program.attach_btf_id };
         links.push(Link { program: program.name, hook, verified: program.verified });
     }
     Ok(links)

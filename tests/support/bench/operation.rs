@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
@@ -71,7 +71,10 @@ impl Place {
             }
             "connect" => timed(count, |_| self.connect(1)),
             "new-connect" => timed(count, |turn| self.connect(u32::try_from(turn)? + 2)),
-            _ => anyhow::bail!("no operation is named {name}"),
+            _ => match name.strip_prefix("offer-") {
+                Some(rate) => self.offer(rate.parse()?, count),
+                None => anyhow::bail!("no operation is named {name}"),
+            },
         }
     }
 
@@ -93,6 +96,19 @@ impl Place {
             fs::remove_file(self.path(name))?;
         }
         took
+    }
+
+    /// Opens of files that somebody else has made, each once, so many a second as near as the machine can.
+    fn offer(&self, rate: u32, count: u32) -> anyhow::Result<f64> {
+        let paths = self.names("f", "offered", count)?;
+        let start = Instant::now();
+        timed(count, |turn| {
+            let due = Duration::from_secs(1) * u32::try_from(turn)? / rate;
+            while start.elapsed() < due {
+                std::thread::yield_now();
+            }
+            open(&paths[turn], libc::O_RDONLY)
+        })
     }
 
     fn names(&self, name: &str, directory: &str, count: u32) -> anyhow::Result<Vec<CString>> {

@@ -4,8 +4,14 @@ mod agent_time;
 mod budget;
 mod cost;
 mod guest;
+mod host;
+mod loss;
+mod memory;
+mod peer;
 mod row;
+mod start;
 mod subject;
+mod userspace;
 mod workload;
 
 use std::path::PathBuf;
@@ -13,11 +19,13 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use row::Row;
+use subject::Bench;
 
 use crate::cargo;
 use crate::sh::say;
 
 pub(crate) use guest::{Inside, inside};
+pub(crate) use memory::{Inside as MemoryInside, inside as memory_inside};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -28,7 +36,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// How often each is measured
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 15)]
     rounds: usize,
     /// The kernel of the virtual machine
     #[arg(long, default_value = guest::KERNEL)]
@@ -40,8 +48,18 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum Suite {
+    /// Time per operation on this machine, with other tools beside
+    Host,
     /// Instructions per operation, in a virtual machine that counts them; fails over budget
     Guest,
+    /// Records per second that one core decodes and judges
+    Userspace,
+    /// What gets through of 1,000, 10,000 and 100,000 new behaviours a second; fails where any is missing uncounted
+    Loss,
+    /// The agent's memory with up to 1,000 containers, in a virtual machine
+    Memory,
+    /// Time from the start to the first event
+    Start,
 }
 
 /// What cargo built.
@@ -49,6 +67,7 @@ struct Programs {
     driftline: PathBuf,
     workload: PathBuf,
     hooks: PathBuf,
+    replay: PathBuf,
 }
 
 impl Programs {
@@ -68,11 +87,12 @@ impl Programs {
             driftline: find("driftline")?,
             workload: find("driftline-workload")?,
             hooks: find("driftline-hooks")?,
+            replay: find("driftline-replay")?,
         })
     }
 
-    /// All of them, and this program, which runs in the guest too.
-    fn all(&self) -> Vec<PathBuf> {
+    /// What a guest needs for operations: these, and this program, which runs there too.
+    fn for_operations(&self) -> Vec<PathBuf> {
         let this = std::env::current_exe().into_iter();
         this.chain([&self.driftline, &self.workload, &self.hooks].map(Clone::clone)).collect()
     }
@@ -80,30 +100,92 @@ impl Programs {
 
 pub(crate) fn bench(options: &Options) -> Result<()> {
     let programs = Programs::build(options.dev)?;
-    let wanted = |suite| options.suite.is_empty() || options.suite.contains(&suite);
-    let mut rows: Vec<Row> = Vec::new();
-    if wanted(Suite::Guest) {
-        let measured = guest::measure(&programs, &options.kernel, options.rounds, !options.dev)?;
-        for suite in [guest::SUITE, guest::AGENT] {
-            let part: Vec<_> = measured.iter().filter(|row| row.suite == suite).cloned().collect();
-            if !part.is_empty() {
-                say(format!(
-                    "\n{suite}, Linux {}\n{}",
-                    options.kernel,
-                    row::costs(&part, "nothing")
-                ));
-            }
-        }
-        let verifier: Vec<_> =
-            measured.iter().filter(|row| row.suite == "verifier").cloned().collect();
-        say(format!("\n{}", row::list(&verifier)));
-        rows.extend(measured);
+    let suites: &[Suite] =
+        if options.suite.is_empty() { Suite::value_variants() } else { &options.suite };
+    let mut rows = Vec::new();
+    for suite in suites {
+        rows.extend(run(*suite, &programs, options).with_context(|| format!("{suite:?}"))?);
     }
     if let Some(file) = &options.json {
         row::write_json(&rows, file)?;
     }
-    if wanted(Suite::Guest) && options.kernel == guest::KERNEL {
+    // Budgets are for the kernel's side as that kernel runs it.
+    if suites.contains(&Suite::Guest) && options.kernel == guest::KERNEL {
+        rows.retain(|row| row.suite == guest::SUITE);
         budget::check(&rows)?;
     }
     Ok(())
+}
+
+/// The regression check of `cargo xtask test`: what the kernel's side costs, against its budgets.
+pub(crate) fn check() -> Result<()> {
+    let programs = Programs::build(true)?;
+    budget::check(&guest::measure(&programs, guest::KERNEL, 7, guest::What::Budgets)?)
+}
+
+fn run(suite: Suite, programs: &Programs, options: &Options) -> Result<Vec<Row>> {
+    say(format!("\n== {suite:?}"));
+    let here = Here::new(programs)?;
+    let rows = match suite {
+        Suite::Host => host::measure(&here.bench, options.rounds)?,
+        Suite::Guest => {
+            let what = if options.dev { guest::What::Kernel } else { guest::What::All };
+            guest::measure(programs, &options.kernel, options.rounds, what)?
+        }
+        Suite::Userspace => userspace::measure(&programs.replay, options.rounds)?,
+        Suite::Loss => loss::measure(&here.bench)?,
+        Suite::Memory => memory::measure(&programs.driftline, &options.kernel)?,
+        Suite::Start => start::measure(&here.bench, options.rounds)?,
+    };
+    let part =
+        |name: &str| -> Vec<_> { rows.iter().filter(|row| row.suite == name).cloned().collect() };
+    match suite {
+        Suite::Host => say(row::costs(&rows, "nothing")),
+        Suite::Guest => {
+            for name in [guest::SUITE, guest::AGENT] {
+                if part(name).is_empty() {
+                    continue;
+                }
+                say(format!(
+                    "{name}, Linux {}\n{}",
+                    options.kernel,
+                    row::costs(&part(name), "nothing")
+                ));
+            }
+            say(row::list(&part("verifier")));
+        }
+        _ => say(row::list(&rows)),
+    }
+    Ok(rows)
+}
+
+/// Directories on this machine, removed in the end.
+struct Here {
+    bench: Bench,
+}
+
+impl Here {
+    fn new(programs: &Programs) -> Result<Self> {
+        let [place, scratch] = ["place", "scratch"]
+            .map(|name| PathBuf::from(format!("/tmp/bench-{name}-{}", std::process::id())));
+        std::fs::create_dir_all(&scratch)?;
+        Ok(Self {
+            bench: Bench {
+                driftline: programs.driftline.clone(),
+                workload: programs.workload.clone(),
+                hooks: programs.hooks.clone(),
+                place,
+                scratch,
+            },
+        })
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        for directory in [&self.bench.place, &self.bench.scratch] {
+            // The workload may not have made it yet.
+            let _removed = std::fs::remove_dir_all(directory);
+        }
+    }
 }

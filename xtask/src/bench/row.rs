@@ -32,8 +32,11 @@ impl Row {
         sorted.sort_by(f64::total_cmp);
         let middle = sorted.len() / 2;
         let upper = *sorted.get(middle)?;
-        let median =
-            if sorted.len() % 2 == 0 { f64::midpoint(sorted[middle - 1], upper) } else { upper };
+        let median = if sorted.len().is_multiple_of(2) {
+            f64::midpoint(sorted[middle - 1], upper)
+        } else {
+            upper
+        };
         Some(Self {
             suite: suite.to_owned(),
             subject: subject.to_owned(),
@@ -76,7 +79,7 @@ pub(crate) fn write_json(rows: &[Row], file: &Path) -> Result<()> {
 }
 
 /// A table in Markdown: a line per subject, a column per operation. What one subject costs alone is told whole, of the
-/// others what they add, with the spread of their rounds.
+/// others what they add to its median, with the spread of their rounds.
 pub(crate) fn costs(rows: &[Row], alone: &str) -> String {
     let subjects = distinct(rows.iter().map(|row| &row.subject));
     let ops = distinct(rows.iter().map(|row| &row.op));
@@ -93,8 +96,8 @@ pub(crate) fn costs(rows: &[Row], alone: &str) -> String {
                 (Some(row), Some(base)) if row.subject != alone => format!(
                     "{} ({} … {})",
                     added(row.median - base.median),
-                    added(row.min - base.min),
-                    added(row.max - base.max)
+                    added(row.min - base.median),
+                    added(row.max - base.median)
                 ),
                 (Some(row), _) => {
                     format!("{} ({} … {})", number(row.median), number(row.min), number(row.max))

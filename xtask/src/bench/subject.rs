@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::agent_time;
 use super::workload::{Served, bound};
@@ -48,11 +48,12 @@ pub(super) struct Running {
     workload: Served,
     beside: Option<Served>,
     /// The driftline that watches the workload.
-    pub(super) agent: Option<u32>,
+    agent: Option<u32>,
     prefix: &'static str,
 }
 
 impl Subject {
+    /// The last is the only one whose behaviour is not known.
     pub(super) const ALL: [Self; 5] =
         [Self::Nothing, Self::Empty, Self::Outside, Self::Behaving, Self::New];
 
@@ -78,22 +79,32 @@ impl Running {
         self.beside.map_or(Ok(()), Served::end)
     }
 
-    /// With the agent stopped: what the kernel's side costs. Its records stay in the ring buffer meanwhile.
-    pub(super) fn measure_kernel(&mut self, op: Op) -> Result<f64> {
-        let Some(agent) = self.agent else { return self.measure(op) };
+    pub(super) fn stop_agent(&self) -> Result<()> {
+        let Some(agent) = self.agent else { return Ok(()) };
         signal(agent, "STOP")?;
-        let result = self.measure(op);
-        signal(agent, "CONT")?;
-        result
+        // Only when all its threads stand still does nothing run beside the workload.
+        let stopped = |task: &Path| {
+            let stat = fs::read_to_string(task.join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_none_or(|rest| rest.starts_with('T'))
+        };
+        let tasks = format!("/proc/{agent}/task");
+        while !fs::read_dir(&tasks)?.flatten().all(|task| stopped(&task.path())) {
+            std::thread::yield_now();
+        }
+        Ok(())
     }
 
-    /// What the agent itself runs for one operation, in nanoseconds of a processor.
-    pub(super) fn measure_agent(&mut self, op: Op) -> Result<f64> {
-        let agent = self.agent.context("nothing is watched by an agent")?;
+    pub(super) fn continue_agent(&self) -> Result<()> {
+        self.agent.map_or(Ok(()), |agent| signal(agent, "CONT"))
+    }
+
+    /// What the agent itself runs for one operation, in nanoseconds of a processor; none without an agent.
+    pub(super) fn measure_agent(&mut self, op: Op) -> Result<Option<f64>> {
+        let Some(agent) = self.agent else { return Ok(None) };
         let before = agent_time::when_idle(agent)?;
         self.measure(op)?;
         let after = agent_time::when_idle(agent)?;
-        Ok((after - before) / f64::from(op.count))
+        Ok(Some((after - before) / f64::from(op.count)))
     }
 }
 
@@ -149,7 +160,8 @@ impl Bench {
         self.under("watch", baseline)
     }
 
-    fn under(&self, verb: &str, baseline: &str) -> Result<Served> {
+    /// A workload that driftline records or watches.
+    pub(super) fn under(&self, verb: &str, baseline: &str) -> Result<Served> {
         let log = fs::File::options()
             .create(true)
             .append(true)
@@ -160,7 +172,7 @@ impl Bench {
         Served::start(command.stderr(log))
     }
 
-    fn workload(&self) -> Command {
+    pub(super) fn workload(&self) -> Command {
         let mut command = bound(&self.workload);
         command.arg(&self.place);
         command
@@ -168,19 +180,6 @@ impl Bench {
 }
 
 fn signal(pid: u32, name: &str) -> Result<()> {
-    sh::output(sh::command("busybox").args(["kill", &format!("-{name}"), &pid.to_string()]))?;
-    if name == "STOP" {
-        // Only when all its threads stand still does nothing run beside the workload.
-        let stopped = |task: &Path| {
-            let stat = fs::read_to_string(task.join("stat")).unwrap_or_default();
-            stat.rsplit(") ").next().is_none_or(|rest| rest.starts_with('T'))
-        };
-        while !fs::read_dir(format!("/proc/{pid}/task"))?
-            .flatten()
-            .all(|task| stopped(&task.path()))
-        {
-            std::thread::yield_now();
-        }
-    }
-    Ok(())
+    sh::output(sh::command("busybox").args(["kill", &format!("-{name}"), &pid.to_string()]))
+        .map(drop)
 }
