@@ -26,9 +26,6 @@ enum Task {
     /// What `bench` runs in its virtual machine
     #[command(hide = true)]
     BenchInside(bench::Inside),
-    /// The same for the agent's memory
-    #[command(hide = true)]
-    BenchMemory(bench::MemoryInside),
     /// Build Driftline and show it at work in under a minute
     Demo,
     /// Build the node agent's container image, without a container engine
@@ -53,7 +50,6 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Bench(options) => bench::bench(&options),
         Task::BenchInside(options) => bench::inside(&options),
-        Task::BenchMemory(options) => bench::memory_inside(&options),
         Task::Setup => setup::setup(),
         Task::Demo => demo::demo(),
         Task::Image(options) => image::image(&options),

@@ -6,7 +6,6 @@ mod cost;
 mod guest;
 mod host;
 mod loss;
-mod memory;
 mod peer;
 mod row;
 mod start;
@@ -25,7 +24,6 @@ use crate::cargo;
 use crate::sh::say;
 
 pub(crate) use guest::{Inside, inside};
-pub(crate) use memory::{Inside as MemoryInside, inside as memory_inside};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -56,9 +54,7 @@ enum Suite {
     Userspace,
     /// What gets through of 1,000, 10,000 and 100,000 new behaviours a second; fails where any is missing uncounted
     Loss,
-    /// The agent's memory with up to 1,000 containers, in a virtual machine
-    Memory,
-    /// Time from the start to the first event
+    /// Time from the start to the first event, and the memory that driftline has then
     Start,
 }
 
@@ -134,7 +130,6 @@ fn run(suite: Suite, programs: &Programs, options: &Options) -> Result<Vec<Row>>
         }
         Suite::Userspace => userspace::measure(&programs.replay, options.rounds)?,
         Suite::Loss => loss::measure(&here.bench)?,
-        Suite::Memory => memory::measure(&programs.driftline, &options.kernel)?,
         Suite::Start => start::measure(&here.bench, options.rounds)?,
     };
     let part =
