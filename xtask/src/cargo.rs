@@ -34,10 +34,21 @@ struct Profile {
     test: bool,
 }
 
-/// The same cargo that runs this program.
+/// The same cargo that runs this program, without what it told this program of itself: some build scripts ask for that,
+/// and what depends on them would be built anew whenever cargo is called from elsewhere.
 pub(crate) fn cargo() -> Command {
-    sh::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = sh::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| OWN.iter().any(|own| name.starts_with(own))) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
+
+/// How the variables begin that `cargo run` sets.
+const OWN: &[&str] =
+    &["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_"];
 
 /// The `driftline` binary, built with the development profile or for release.
 pub(crate) fn driftline(release: bool) -> Result<PathBuf> {

@@ -1,5 +1,6 @@
 //! `cargo xtask`: what a developer of Driftline runs. Each task is one module.
 
+mod bench;
 mod cargo;
 mod demo;
 mod image;
@@ -20,6 +21,11 @@ use xtask::{libraries, oci, sh};
 enum Task {
     /// Find or install what building, testing and the demo need
     Setup,
+    /// Measure what Driftline costs, beside an empty program and other tools
+    Bench(bench::Options),
+    /// What `bench` runs in its virtual machine
+    #[command(hide = true)]
+    BenchInside(bench::Inside),
     /// Build Driftline and show it at work in under a minute
     Demo,
     /// Build the node agent's container image, without a container engine
@@ -42,6 +48,8 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<()> {
     match task {
+        Task::Bench(options) => bench::bench(&options),
+        Task::BenchInside(options) => bench::inside(&options),
         Task::Setup => setup::setup(),
         Task::Demo => demo::demo(),
         Task::Image(options) => image::image(&options),

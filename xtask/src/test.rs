@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::sh::{self, say};
-use crate::{cargo, pinned, setup, vm};
+use crate::{bench, cargo, pinned, setup, vm};
 
 type Section<'a> = (&'static str, &'a dyn Fn() -> Result<()>);
 
@@ -26,7 +26,7 @@ pub(crate) fn test() -> Result<()> {
     let driftline = timed("build", || cargo::driftline(false)).1?;
 
     let guest = RefCell::new(None);
-    let sections: [Section<'_>; 6] = [
+    let sections: [Section<'_>; 7] = [
         ("format", &|| sh::run(cargo::cargo().args(["fmt", "--all", "--check"]))),
         ("clippy", &|| clippy(&["--all-targets"])),
         ("clippy of the kernel side", &|| clippy(&KERNEL_SIDE)),
@@ -40,6 +40,7 @@ pub(crate) fn test() -> Result<()> {
             Some(guest) => guest.finish(),
             None => vm::vm_test(&vm::Options::default()),
         }),
+        ("costs in a virtual machine, against their budgets", &bench::check),
     ];
     let results: Vec<_> = sections
         .into_iter()

@@ -137,24 +137,20 @@ impl Judge {
         let is_new = |fact: &Fact| {
             known.is_none_or(|known| known.find(fact.set, &fact.name, self.secrets).is_none())
         };
-        facts(observation)
-            .into_iter()
-            .filter(is_new)
-            .map(|fact| Finding {
+        let finding = |fact: Fact| {
+            let holders = self.holders(fact.set, &fact.name);
+            Finding {
                 kind: fact.kind,
-                novelty: if self.holders(fact.set, &fact.name).is_empty() {
-                    Novelty::Container
-                } else {
-                    Novelty::Executable
-                },
-                nearest: nearest::fact(self, path, known, &fact),
+                novelty: if holders.is_empty() { Novelty::Container } else { Novelty::Executable },
+                nearest: nearest::fact(path, known, &fact, &holders),
                 pattern: match fact.set {
                     Set::ReadDenied | Set::WriteDenied => format!("{} (denied)", fact.name.key),
                     _ => fact.name.key,
                 },
                 object: fact.object,
-            })
-            .collect()
+            }
+        };
+        facts(observation).into_iter().filter(is_new).map(finding).collect()
     }
 }
 

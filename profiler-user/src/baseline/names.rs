@@ -193,8 +193,17 @@ impl Keys {
         self.keys.contains(text) && !text.contains('{')
     }
 
+    /// Whether this very text is a key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.keys.contains(key)
+    }
+
     pub(super) fn find(&self, name: &Name, secrets: Secrets) -> Option<&str> {
-        let literal = || self.keys.get(name.literal()?.as_str());
+        let literal = || match name.values.as_slice() {
+            // A path that is its own key was not found.
+            [text] if *text == name.key && text.starts_with('/') => None,
+            _ => self.keys.get(name.literal()?.as_str()),
+        };
         if let Some(key) = self.keys.get(name.key.as_str()).or_else(literal) {
             return Some(key);
         }

@@ -15,16 +15,14 @@ const SHOWN: usize = 160;
 
 pub(super) fn executable(judge: &Judge, parent: Option<&str>) -> Option<String> {
     let Some(parent) = parent else {
-        let entrypoints = judge
-            .executables
-            .iter()
-            .filter(|(_, known)| known.set(Set::Parents).iter().any(|parent| parent == ENTRYPOINT));
+        let entrypoints =
+            judge.executables.iter().filter(|(_, known)| known.set(Set::Parents).has(ENTRYPOINT));
         let paths: Vec<_> = entrypoints.map(|(path, _)| path.as_str()).collect();
         return (!paths.is_empty())
             .then(|| format!("the container was started only with {}", some(&paths)));
     };
     if parent == INJECTED {
-        let holds = |known: &Known| known.set(Set::Parents).iter().any(|parent| parent == INJECTED);
+        let holds = |known: &Known| known.set(Set::Parents).has(INJECTED);
         let known = judge.executables.iter().filter(|(_, known)| holds(known));
         let paths: Vec<_> = known.map(|(path, _)| path.as_str()).collect();
         return Some(match paths.as_slice() {
@@ -71,11 +69,12 @@ pub(super) fn syscall(judge: &Judge, syscall: &Syscall) -> String {
     }
 }
 
+/// `holders`: the executables that hold the fact.
 pub(super) fn fact(
-    judge: &Judge,
     path: &str,
     known: Option<&Known>,
     fact: &Fact,
+    holders: &[&str],
 ) -> Option<String> {
     let program = short(path);
     if let Some(known) = known {
@@ -92,9 +91,8 @@ pub(super) fn fact(
             return Some(phrase);
         }
     }
-    let holders = judge.holders(fact.set, &fact.name);
     if !holders.is_empty() {
-        return Some(format!("only {} {}", some(&holders), verb(fact.set, holders.len() > 1)));
+        return Some(format!("only {} {}", some(holders), verb(fact.set, holders.len() > 1)));
     }
     let Some(known) = known else { return Some(never_run(path)) };
     let keys = known.set(fact.set);
@@ -131,7 +129,7 @@ pub(super) fn fact(
 
 /// The same file in another way.
 fn other_access(known: &Known, fact: &Fact, program: &str) -> Option<String> {
-    let has = |set: Set| known.set(set).iter().any(|key| key == fact.name.key);
+    let has = |set: Set| known.set(set).has(&fact.name.key);
     if fact.set.counterpart().is_some_and(has) {
         return Some(match fact.set {
             Set::Read | Set::Write => format!("{program} was always refused it"),

@@ -26,6 +26,8 @@ pub(super) struct Machine<'a> {
     /// Where the console's text goes.
     pub(super) log: &'a Path,
     pub(super) timeout: Duration,
+    /// One processor, whose clock counts the instructions it ran.
+    pub(super) counting: bool,
 }
 
 /// What the console said.
@@ -34,6 +36,8 @@ pub(super) struct Console {
     exits: BTreeMap<String, String>,
     ended: bool,
     panic: Option<String>,
+    /// Everything that the guest said to the runner.
+    said: Vec<String>,
 }
 
 /// Boots the machine, passes its console on, and returns when it is off.
@@ -90,11 +94,18 @@ impl Console {
         Ok(())
     }
 
+    /// What the guest said to the runner, if it came to its end.
+    pub(super) fn said(self) -> Result<Vec<String>> {
+        self.judge(std::iter::empty())?;
+        Ok(self.said)
+    }
+
     fn read(&mut self, line: &str) {
         if line.contains("Kernel panic") {
             self.panic = Some(line.to_owned());
         }
         let Some((_, said)) = line.split_once(MARK) else { return };
+        self.said.push(format!("{MARK}{said}"));
         match said.split(' ').collect::<Vec<_>>()[..] {
             ["exit", test, status] => {
                 self.exits.insert(test.to_owned(), status.to_owned());
@@ -106,6 +117,9 @@ impl Console {
 }
 
 fn start(machine: &Machine<'_>) -> Result<Child> {
+    // Without sleep an idle guest's time jumps to its next timer.
+    let processors: &[&str] =
+        if machine.counting { &["1", "-icount", "shift=0,sleep=off"] } else { &["2"] };
     machine
         .emulator
         .command()
@@ -116,14 +130,13 @@ fn start(machine: &Machine<'_>) -> Result<Child> {
             "tcg,thread=single",
             "-m",
             "2G",
-            "-smp",
-            "2",
             "-nodefaults",
             "-no-reboot",
             "-nic",
             "none",
         ])
-        .args(["-display", "none", "-serial", "stdio"])
+        .args(["-display", "none", "-serial", "stdio", "-smp"])
+        .args(processors)
         .arg("-kernel")
         .arg(machine.kernel)
         .arg("-initrd")

@@ -88,7 +88,7 @@ pub(super) fn build(
     options: &Options,
 ) -> Result<PathBuf> {
     let mut guest = Guest::new(root)?;
-    for path in packaged()? {
+    for path in packaged(PACKAGES)? {
         guest.add(&path)?;
     }
     for path in EXTRA {
@@ -99,6 +99,31 @@ pub(super) fn build(
     for test in &programs.tests {
         guest.add_ours(&test.path)?;
     }
+    finish(guest, kernel, &run_script(programs, tests, options))
+}
+
+/// Builds an initramfs with these programs alone, and what runs a script.
+pub(super) fn build_small(
+    root: &Path,
+    kernel: &Kernel,
+    programs: &[PathBuf],
+    script: &str,
+) -> Result<PathBuf> {
+    let mut guest = Guest::new(root)?;
+    for path in packaged(&["busybox-static"])? {
+        guest.add(&path)?;
+    }
+    guest.add(Path::new("/usr/bin/setpriv"))?;
+    guest.note(Path::new("/usr/bin/setpriv"));
+    for program in programs {
+        guest.add_ours(program)?;
+    }
+    finish(guest, kernel, script)
+}
+
+/// Adds what every guest has, and packs it.
+fn finish(mut guest: Guest<'_>, kernel: &Kernel, script: &str) -> Result<PathBuf> {
+    let root = guest.root;
     for library in libraries::of(&guest.elf)? {
         guest.add(&library)?;
     }
@@ -112,7 +137,7 @@ pub(super) fn build(
     }
     fs::set_permissions(root.join("etc/shadow"), fs::Permissions::from_mode(0o640))?;
     guest.write("init", include_str!("init.sh"), 0o755)?;
-    guest.write("driftline/run.sh", &run_script(programs, tests, options), 0o755)?;
+    guest.write("driftline/run.sh", script, 0o755)?;
     for module in &kernel.modules {
         let name = module.file_name().context("a module has a name")?;
         fs::copy(module, root.join("driftline").join(name))
@@ -121,9 +146,13 @@ pub(super) fn build(
     pack(root)
 }
 
+/// A shell's word.
+pub(super) fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// What the guest runs: each test program, telling the runner how it ended.
 fn run_script(programs: &Programs, tests: Tests, options: &Options) -> String {
-    let quote = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let quoted = |path: &Path| quote(&path.to_string_lossy());
     let directory = super::tests_directory();
     let arguments: Vec<_> = options.arguments.iter().map(|argument| quote(argument)).collect();
@@ -141,12 +170,12 @@ fn run_script(programs: &Programs, tests: Tests, options: &Options) -> String {
     [head].into_iter().chain(runs).collect()
 }
 
-/// The files of the packages that the guest has.
-fn packaged() -> Result<Vec<PathBuf>> {
+/// The files of those packages that this machine has.
+fn packaged(packages: &[&str]) -> Result<Vec<PathBuf>> {
     let mut query = sh::command("dpkg-query");
     query
         .args(["--show", "--showformat", "${db:Status-Status} ${binary:Package}\n"])
-        .args(PACKAGES);
+        .args(packages);
     // It fails when one pattern fits nothing, yet prints what fits the others.
     let query = query.stderr(Stdio::null()).output().context("`dpkg-query` did not start")?;
     let listed = String::from_utf8(query.stdout)?;

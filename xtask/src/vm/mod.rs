@@ -141,9 +141,39 @@ fn one_machine(
         append,
         log: &directory.join(format!("console-{}.log", slug(&[kernel.name, append].join(" ")))),
         timeout: Duration::from_secs(options.timeout),
+        counting: false,
     };
     let names = programs.run_in(tests).map(|(test, _)| test.name.as_str());
     boot::run(&machine)?.judge(names)
+}
+
+/// Runs a script with these programs in a machine whose clock counts instructions, and returns what it told the runner.
+/// There is hardly more in it than they need: what is unpacked at boot takes time too.
+pub(crate) fn run_counting(
+    kernel: &str,
+    programs: &[PathBuf],
+    script: &str,
+    timeout: Duration,
+) -> Result<Vec<String>> {
+    let directory = directory()?;
+    let kernel = kernel::fetch(kernel, &directory)?;
+    let initramfs =
+        guest::build_small(&directory.join("guest-counting"), &kernel, programs, script)?;
+    let machine = boot::Machine {
+        emulator: &Emulator::fetch(&directory)?,
+        kernel: &kernel.image,
+        initramfs: &initramfs,
+        append: "",
+        log: &directory.join(format!("console-counting-{}.log", kernel.name)),
+        timeout,
+        counting: true,
+    };
+    boot::run(&machine)?.said()
+}
+
+/// A path as a shell's word.
+pub(crate) fn quoted(path: &Path) -> String {
+    guest::quote(&path.to_string_lossy())
 }
 
 /// Where everything of virtual machines lies, below the target directory that this program was built into.

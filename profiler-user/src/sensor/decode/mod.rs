@@ -172,15 +172,23 @@ fn take(rest: &mut Bytes, len: u32, what: &'static str) -> Result<Bytes, DecodeE
 
 /// Text as people read it: UTF-8 where it is, `\xNN` for every byte that is not.
 fn text(bytes: &[u8]) -> String {
-    use std::fmt::Write;
     let mut text = String::with_capacity(bytes.len());
+    push_text(&mut text, bytes);
+    text
+}
+
+/// Appends the same. Nearly all of it is UTF-8, which is checked whole faster than piece by piece.
+fn push_text(text: &mut String, bytes: &[u8]) {
+    use std::fmt::Write;
+    if let Ok(valid) = str::from_utf8(bytes) {
+        return text.push_str(valid);
+    }
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         for byte in chunk.invalid() {
             let _infallible = write!(text, "\\x{byte:02x}");
         }
     }
-    text
 }
 
 #[cfg(test)]

@@ -6,16 +6,18 @@ use profiler_common::event::{
     PathForm, PathPart,
 };
 
-use super::{DecodeError, EventBody, fixed, take, text};
+use super::{DecodeError, EventBody, fixed, push_text, take, text};
 use crate::behaviour::{self, File};
 
 pub(super) fn open(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
     let Open { header, inode, path, base, .. } = fixed(rest, "open")?;
     let path = part(rest, path, inode)?;
-    let base = part(rest, base, inode)?;
+    let (base_form, base) = raw(rest, base)?;
     Ok(EventBody::File(File {
         path: match () {
-            () if header.flags & OPEN_CLAIMED != 0 => claimed(&base, &path),
+            () if header.flags & OPEN_CLAIMED != 0 => {
+                claimed(&readable(base_form, &base, inode), &path)
+            }
             () if header.flags & OPEN_UNNAMED != 0 => unnamed(path),
             () => path,
         },
@@ -39,28 +41,40 @@ pub(super) fn escape(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
 
 /// Takes a path off the front. `inode` names what has no path.
 pub(super) fn part(rest: &mut Bytes, part: PathPart, inode: u64) -> Result<String, DecodeError> {
-    let form = PathForm::from_value(part.form).ok_or(DecodeError::PathForm(part.form))?;
-    let bytes = take(rest, part.len, "path")?;
-    Ok(match form {
-        PathForm::None => format!("(unreadable path, inode {inode})"),
-        PathForm::TooLong => format!("(path longer than 4095 bytes, inode {inode})"),
-        PathForm::Text => text(bytes.strip_suffix(&[0]).unwrap_or(&bytes)),
-        PathForm::Names => format!("/{}", names(&bytes)),
-        PathForm::NamesCut => format!("…/{}", names(&bytes)),
-        PathForm::Detached => format!("(detached)/{}", names(&bytes)),
-        PathForm::Unrooted => unrooted(&names(&bytes), inode),
-    })
+    let (form, bytes) = raw(rest, part)?;
+    Ok(readable(form, &bytes, inode))
 }
 
-/// The names of a walk, root first.
-fn names(bytes: &[u8]) -> String {
-    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
-    if bytes.is_empty() {
-        return String::new();
+/// The same as the kernel wrote it.
+fn raw(rest: &mut Bytes, part: PathPart) -> Result<(PathForm, Bytes), DecodeError> {
+    let form = PathForm::from_value(part.form).ok_or(DecodeError::PathForm(part.form))?;
+    Ok((form, take(rest, part.len, "path")?))
+}
+
+fn readable(form: PathForm, bytes: &[u8], inode: u64) -> String {
+    match form {
+        PathForm::None => format!("(unreadable path, inode {inode})"),
+        PathForm::TooLong => format!("(path longer than 4095 bytes, inode {inode})"),
+        PathForm::Text => text(bytes.strip_suffix(&[0]).unwrap_or(bytes)),
+        PathForm::Names => names("/", bytes),
+        PathForm::NamesCut => names("…/", bytes),
+        PathForm::Detached => names("(detached)/", bytes),
+        PathForm::Unrooted => unrooted(&names("", bytes), inode),
     }
-    let mut names: Vec<String> = bytes.split(|byte| *byte == 0).map(text).collect();
-    names.reverse();
-    names.join("/")
+}
+
+/// The names of a walk, root first, behind `before`.
+fn names(before: &str, bytes: &[u8]) -> String {
+    let mut path = String::with_capacity(before.len() + bytes.len());
+    path.push_str(before);
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    for (index, name) in bytes.rsplit(|byte| *byte == 0).enumerate() {
+        if index > 0 {
+            path.push('/');
+        }
+        push_text(&mut path, name);
+    }
+    path
 }
 
 /// As the kernel prints what has no place in the tree: memfds have a name, pipes have none.
@@ -127,8 +141,9 @@ mod tests {
 
     #[test]
     fn walks_are_turned_around() {
-        assert_eq!(names(b"passwd\0etc\0"), "etc/passwd");
-        assert_eq!(names(b""), "");
+        assert_eq!(names("/", b"passwd\0etc\0"), "/etc/passwd");
+        assert_eq!(names("…/", b"x\0\xff\0"), "…/\\xff/x");
+        assert_eq!(names("/", b""), "/");
     }
 
     #[test]

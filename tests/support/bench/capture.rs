@@ -1,0 +1,47 @@
+//! Records of real programs, as the kernel wrote them.
+
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use profiler_user::cgroup::{Cgroup, Hierarchy};
+use profiler_user::sensor::{Options, Sensor};
+
+/// How long the ring buffer must have been silent once the programs ended.
+const SILENCE: Duration = Duration::from_millis(200);
+
+/// Runs the scripts, one after the other, in one container, and returns its records.
+pub(crate) fn run(scripts: &[&str]) -> anyhow::Result<Vec<Bytes>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let hierarchy = Hierarchy::find()?;
+        let cgroup = Cgroup::create(&hierarchy)?;
+        let mut sensor = Sensor::load(&hierarchy, Options::default())?;
+        sensor.track(cgroup.id())?;
+        let mut records = sensor.records()?;
+        let mut captured = Vec::new();
+        let mut child = start(&scripts.join("\n"), &cgroup)?;
+        loop {
+            match tokio::time::timeout(SILENCE, records.next()).await {
+                Ok(batch) => captured.extend(batch?),
+                Err(_silence) if child.try_wait()?.is_some() => break,
+                Err(_silence) => {}
+            }
+        }
+        let lost: u64 = sensor.state(cgroup.id())?.lost.iter().sum();
+        ensure!(lost == 0, "{lost} records were lost");
+        Ok(captured)
+    })
+}
+
+fn start(script: &str, cgroup: &Cgroup) -> anyhow::Result<std::process::Child> {
+    let mut procs = cgroup.procs().context("opening the container's cgroup")?;
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::null());
+    // SAFETY: one write between fork and exec, of memory prepared before.
+    unsafe { shell.pre_exec(move || procs.write_all(b"0")) };
+    shell.spawn().context("starting the programs")
+}

@@ -1,0 +1,24 @@
+//! Records per second that one core decodes and judges.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use super::row::Row;
+use super::workload::bound;
+use crate::sh;
+
+pub(super) const SUITE: &str = "userspace";
+
+pub(super) fn measure(replay: &Path, rounds: usize) -> Result<Vec<Row>> {
+    let said = sh::output(bound(replay).arg(rounds.to_string()))?;
+    let of = |name: &str| -> Result<Vec<f64>> {
+        let values = said.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        values.map(|value| Ok(value.parse()?)).collect()
+    };
+    let row = |op, unit, values: &[f64]| {
+        Row::of(SUITE, "judge", op, unit, values).with_context(|| format!("no {op} was measured"))
+    };
+    let percent: Vec<_> = of("novel")?.into_iter().map(|share| share * 100.0).collect();
+    Ok(vec![row("events", "1/s", &of("rate")?)?, row("novel", "%", &percent)?])
+}
