@@ -10,6 +10,7 @@ use crate::{
     error::{Error, code},
     requirements::{self, Requirement},
     sensor::{Sensor, Status, Tier},
+    session,
 };
 
 #[derive(Serialize)]
@@ -34,7 +35,8 @@ pub(crate) fn run(args: &cli::Check) -> Result<ExitCode, Error> {
     let requirements = requirements::all();
     let met = requirements.iter().all(|requirement| requirement.finding.is_ok());
     let sensor = if met { Some(load(args)?) } else { None };
-    let blind = |sensor: &Sensor| sensor.tier() == Tier::Blind;
+    // As `record` and `watch` see it: they run without what no verdict rests on, and say so.
+    let usable = |sensor: &Sensor| session::require_vital(sensor).is_ok();
     let report = Report {
         schema_version: "driftline.check/v1",
         version: env!("CARGO_PKG_VERSION"),
@@ -44,7 +46,7 @@ pub(crate) fn run(args: &cli::Check) -> Result<ExitCode, Error> {
         tier: sensor.as_ref().map(Sensor::tier),
         behaviours: sensor.as_ref().map(|sensor| sensor.status().to_vec()),
         untested: sensor.as_ref().and_then(Sensor::untested).map(str::to_owned),
-        usable: sensor.as_ref().is_some_and(|sensor| !blind(sensor)),
+        usable: sensor.as_ref().is_some_and(usable),
     };
     if args.json {
         print_json(&report)?;
