@@ -232,7 +232,7 @@ fn check_reports_every_behaviour() {
     let output = Command::new(driftline()).args(["check", "--json"]).output().expect("it runs");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let behaviours = report["behaviours"].as_array().expect("behaviours");
-    assert_eq!(behaviours.len(), 10);
+    assert_eq!(behaviours.len(), 16);
     let blind = behaviours.iter().filter(|behaviour| behaviour["tier"] == "blind");
     let blind: Vec<_> = blind.filter_map(|behaviour| behaviour["behaviour"].as_str()).collect();
     // Their paths are walked, which lockdown can forbid.
