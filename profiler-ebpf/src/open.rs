@@ -154,26 +154,28 @@ pub(crate) fn denied(opening: &Opening, container: &Container) {
 /// An open by what the caller asked for. None if even that cannot be read.
 #[inline(always)]
 fn claimed(opening: &Opening, container: &Container, flags: u32) -> Option<()> {
-    let asked = opening.flags as u32;
+    let mut record = Record::<Open>::new(&CLAIMED_SCRATCH)?;
+    let directory = opening.directory.unwrap_or(AT_FDCWD as u64);
+    let [directory, path, asked, flags, ..] =
+        record.by_memory([directory, opening.path, opening.flags, u64::from(flags), 0, 0]);
+    let (asked, flags) = (asked as u32, flags as u32);
     if asked & O_PATH != 0 {
         return Some(());
     }
-    if opening.path == 0 {
+    if path == 0 {
         return None;
     }
     if !container.may_send(Kind::Open) {
         return Some(());
     }
-    let mut record = Record::<Open>::new(&CLAIMED_SCRATCH)?;
-    let path = record.push_user_path(opening.path);
+    let path = record.push_user_path(path);
     if path.len == 0 {
         return None;
     }
-    let base = match opening.directory.map(|directory| directory as i32) {
-        None | Some(AT_FDCWD) => Place::cwd(),
-        Some(directory) => {
-            file_of(directory as u64).and_then(|file| Place::at(file, &offset::FILE_PATH))
-        }
+    let base = if directory as i32 == AT_FDCWD {
+        Place::cwd()
+    } else {
+        file_of(directory).and_then(|file| Place::at(file, &offset::FILE_PATH))
     };
     let base = path::push(&mut record, container, base);
     // 3 is neither of the three modes; the kernel wants both permissions for it.

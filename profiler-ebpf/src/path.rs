@@ -9,7 +9,7 @@ use profiler_common::event::{COMPONENTS_MAX, PathForm, PathPart};
 use crate::{
     container::Container,
     kernel::{at, load, offset, read, same},
-    record::Record,
+    record::{Record, Walk},
 };
 
 /// A `struct path`'s two pointers.
@@ -101,28 +101,29 @@ pub(crate) fn push<T>(
 ) -> PathPart {
     let before = record.len();
     let (root_mount, root_dentry) = container.root();
-    let form = place
-        .and_then(|place| walk(record, place, root_mount, root_dentry))
-        .unwrap_or(PathForm::NamesCut);
+    // By way of memory: what is loaded from there is alike to the verifier wherever it came from, so that it follows the
+    // walk once and not once for each way to get here.
+    let (mount, dentry) = place.map_or((0, 0), Place::addresses);
+    record.set_walk(Walk { mount, dentry, to_same_root: 0 });
+    let form = walk(record, root_mount, root_dentry).unwrap_or(PathForm::NamesCut);
     PathPart { len: (record.len() - before) as u32, form: form as u32 }
 }
 
 #[inline(always)]
 fn walk<T>(
     record: &mut Record<T>,
-    place: Place,
     root_mount: u64,
     root_dentry: u64,
 ) -> Option<PathForm> {
-    let Place { mount: mut vfsmount, mut dentry } = place;
-    let mut to_same_root = 0;
+    let Walk { mount, dentry, .. } = record.walk();
+    let (mut vfsmount, mut dentry) = (mount as *const u8, dentry as *const u8);
     for _ in 0..COMPONENTS_MAX {
         if dentry as u64 == root_dentry && vfsmount as u64 == root_mount {
             return Some(PathForm::Names);
         }
         if dentry == read::<*const u8>(vfsmount, &offset::VFSMOUNT_ROOT)? {
             if dentry as u64 == root_dentry {
-                to_same_root = record.len();
+                record.set_to_same_root(record.len());
             }
             // `struct mount` embeds the vfsmount that paths point to.
             let mount = vfsmount.wrapping_sub(offset::MOUNT_MNT.load() as usize);
@@ -130,6 +131,7 @@ fn walk<T>(
             if parent == mount {
                 // Another mount namespace has a copy of the root's mount, mostly not at its very bottom; what hangs
                 // in the air has none.
+                let to_same_root = record.walk().to_same_root;
                 if to_same_root == 0 {
                     return Some(PathForm::Detached);
                 }

@@ -53,7 +53,22 @@ const _: () = assert!(ARGS_MAX <= PATH_MAX && NAME_MAX <= PATH_MAX);
 #[repr(C)]
 pub(crate) struct Scratch {
     len: u64,
+    walk: Walk,
+    words: [u64; WORDS],
     bytes: [u8; SCRATCH],
+}
+
+/// Numbers that go by way of memory.
+const WORDS: usize = 6;
+
+/// Where a walk along a path begins, and what it has met.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Walk {
+    pub(crate) mount: u64,
+    pub(crate) dentry: u64,
+    /// The length up to where the container's root was met in a copy of its mount; 0 where it was not.
+    pub(crate) to_same_root: u64,
 }
 
 /// A probe's own scratch buffer: a trampoline program can be preempted by another program on the same CPU, never by
@@ -97,6 +112,38 @@ impl<T> Record<T> {
         let record = Self { scratch: scratch.get_ptr_mut(0)?, fixed: PhantomData };
         record.set_len(size_of::<T>() as u64);
         Some(record)
+    }
+
+    /// The same numbers, of which the verifier no longer knows what each was: it then follows what comes next once, and
+    /// not once for each call that may have brought them.
+    #[inline(always)]
+    pub(crate) fn by_memory(&self, words: [u64; WORDS]) -> [u64; WORDS] {
+        // SAFETY: this probe's own scratch buffer.
+        unsafe {
+            let kept = (&raw mut (*self.scratch).words).cast::<u64>();
+            for (index, word) in words.into_iter().enumerate() {
+                kept.add(index).write_volatile(word);
+            }
+            core::array::from_fn(|index| kept.add(index).read_volatile())
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn walk(&self) -> Walk {
+        // SAFETY: this probe's own scratch buffer.
+        unsafe { (&raw const (*self.scratch).walk).read_volatile() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_walk(&self, walk: Walk) {
+        // SAFETY: as in `walk`.
+        unsafe { (&raw mut (*self.scratch).walk).write_volatile(walk) };
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_to_same_root(&self, len: u64) {
+        // SAFETY: as in `walk`.
+        unsafe { (&raw mut (*self.scratch).walk.to_same_root).write_volatile(len) };
     }
 
     /// Bytes so far, the fixed part included.

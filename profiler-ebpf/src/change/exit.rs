@@ -42,17 +42,24 @@ pub(crate) fn change_exit(ctx: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn changed(changing: &Changing, container: &Container) -> Option<()> {
     let mut record = Record::<Change>::new(&CHANGE_SCRATCH)?;
-    let path = text(&mut record, changing.path)?;
-    let base = base(&mut record, container, changing.directory, changing.path);
-    let other = text(&mut record, changing.other)?;
-    let other_base = match changing.operation {
-        Operation::Rename | Operation::HardLink => {
-            self::base(&mut record, container, changing.other_directory, changing.other)
-        }
-        _ => PathPart::NONE,
+    let [operation, directory, asked, other_directory, other_asked, mode] = record.by_memory([
+        changing.operation as u64,
+        changing.directory as u64,
+        changing.path,
+        changing.other_directory as u64,
+        changing.other,
+        u64::from(changing.mode & MODE_BITS),
+    ]);
+    let path = text(&mut record, asked)?;
+    let base = base(&mut record, container, directory as i32, asked);
+    let other = text(&mut record, other_asked)?;
+    let has_two = operation == Operation::Rename as u64 || operation == Operation::HardLink as u64;
+    let other_base = if has_two {
+        self::base(&mut record, container, other_directory as i32, other_asked)
+    } else {
+        PathPart::NONE
     };
-    let Changing { operation, mode, .. } = *changing;
-    let mode = mode & MODE_BITS;
+    let (operation, mode) = (operation as u32, mode as u32);
     let parts = Parts { operation, mode, path, base, other, other_base };
     submit(record, container, CHANGE_CLAIMED, parts);
     Some(())

@@ -14,7 +14,8 @@ use crate::{container::Container, record::Record};
 
 /// What a record says beside its header.
 struct Parts {
-    operation: Operation,
+    /// An [`Operation`].
+    operation: u32,
     mode: u32,
     path: PathPart,
     base: PathPart,
@@ -26,6 +27,7 @@ struct Parts {
 #[inline(always)]
 fn of_one(operation: Operation, mode: u32, path: PathPart) -> Parts {
     let none = PathPart::NONE;
+    let operation = operation as u32;
     Parts { operation, mode, path, base: none, other: none, other_base: none }
 }
 
@@ -37,7 +39,6 @@ fn submit(record: Record<Change>, container: &Container, flags: u32, parts: Part
         return;
     }
     let header = container.header(Kind::Change, flags);
-    let operation = operation as u32;
     let fixed = Change { header, operation, mode, path, base, other, other_base };
     record.submit(container, Kind::Change, fixed);
 }
