@@ -110,11 +110,7 @@ pub(crate) fn push<T>(
 }
 
 #[inline(always)]
-fn walk<T>(
-    record: &mut Record<T>,
-    root_mount: u64,
-    root_dentry: u64,
-) -> Option<PathForm> {
+fn walk<T>(record: &mut Record<T>, root_mount: u64, root_dentry: u64) -> Option<PathForm> {
     let Walk { mount, dentry, .. } = record.walk();
     let (mut vfsmount, mut dentry) = (mount as *const u8, dentry as *const u8);
     for _ in 0..COMPONENTS_MAX {

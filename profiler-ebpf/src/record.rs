@@ -30,10 +30,8 @@ const BPF_RB_NO_WAKEUP: u64 = 1;
 #[inline(always)]
 fn wake_up() -> u64 {
     // SAFETY: a live map value.
-    match ATTENDED.get_ptr(0) {
-        Some(attended) if unsafe { attended.read_volatile() } != 0 => BPF_RB_NO_WAKEUP,
-        _ => 0,
-    }
+    let attended = ATTENDED.get_ptr(0).map_or(0, |attended| unsafe { attended.read_volatile() });
+    if attended != 0 { BPF_RB_NO_WAKEUP } else { 0 }
 }
 
 /// The kernel's error for a path that does not fit.

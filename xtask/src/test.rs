@@ -16,6 +16,10 @@ use crate::{bench, cargo, pinned, setup, vm};
 
 type Section<'a> = (&'static str, &'a dyn Fn() -> Result<()>);
 
+/// How often a kernel test does what it promises to see, unless the environment says otherwise. The promise itself is
+/// twenty times: `DRIFTLINE_REPEAT=20`.
+const REPEAT: &str = "3";
+
 /// Linting the kernel side for the host: a crate without std cannot unwind.
 const KERNEL_SIDE: [&str; 4] =
     ["--package", pinned::EBPF_CRATE, "--config", r#"profile.dev.panic="abort""#];
@@ -107,7 +111,11 @@ fn clippy(which: &[&str]) -> Result<()> {
 
 fn tests(driftline: &Path) -> Result<()> {
     // A kernel test that skipped itself here would be a test that cannot fail.
-    let environment =
-        [("DRIFTLINE_BIN", driftline.as_os_str()), ("DRIFTLINE_REQUIRE_KERNEL", "1".as_ref())];
+    let repeat = std::env::var_os("DRIFTLINE_REPEAT").unwrap_or_else(|| REPEAT.into());
+    let environment = [
+        ("DRIFTLINE_BIN", driftline.as_os_str()),
+        ("DRIFTLINE_REQUIRE_KERNEL", "1".as_ref()),
+        ("DRIFTLINE_REPEAT", &repeat),
+    ];
     sh::run(cargo::cargo().args(["test", "--no-fail-fast"]).envs(environment))
 }

@@ -221,7 +221,8 @@ fn renamed(done: &Done) -> Option<()> {
     let other = PathPart { len: name + other.len, form: other.form };
     let none = PathPart::NONE;
     let operation = Operation::Rename;
-    let parts = Parts { operation: operation as u32, mode: 0, path, base: none, other, other_base: none };
+    let parts =
+        Parts { operation: operation as u32, mode: 0, path, base: none, other, other_base: none };
     submit(record, &done.container, 0, parts);
     Some(())
 }
@@ -235,7 +236,8 @@ fn linked(done: &Done, existing: *const u8) -> Option<()> {
     let other = path::push(&mut record, &done.container, Some(existing));
     let none = PathPart::NONE;
     let operation = Operation::HardLink;
-    let parts = Parts { operation: operation as u32, mode: 0, path, base: none, other, other_base: none };
+    let parts =
+        Parts { operation: operation as u32, mode: 0, path, base: none, other, other_base: none };
     submit(record, &done.container, 0, parts);
     Some(())
 }
@@ -247,7 +249,8 @@ fn symlinked(done: &Done, text: *const u8) -> Option<()> {
     let other = record.push_kernel_path(text);
     let none = PathPart::NONE;
     let operation = Operation::SymbolicLink;
-    let parts = Parts { operation: operation as u32, mode: 0, path, base: none, other, other_base: none };
+    let parts =
+        Parts { operation: operation as u32, mode: 0, path, base: none, other, other_base: none };
     submit(record, &done.container, 0, parts);
     Some(())
 }

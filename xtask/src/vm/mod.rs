@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// More for the kernel's command line, such as `lockdown=confidentiality`
     #[arg(long, default_value = "")]
     append: String,
+    /// Every test, not the choice of the matrix
+    #[arg(long)]
+    all: bool,
     /// How often a test repeats what it does
     #[arg(long, default_value_t = 1)]
     repeat: u32,
@@ -48,6 +51,7 @@ impl Default for Options {
         Self {
             kernel: None,
             append: String::new(),
+            all: false,
             repeat: 1,
             timeout: 2400,
             arguments: Vec::new(),
@@ -79,7 +83,7 @@ pub(crate) fn set_up() -> Result<()> {
 pub(crate) fn vm_test(options: &Options) -> Result<()> {
     let programs = build()?;
     let mut machines = matrix::machines(options.kernel.as_deref(), &options.append);
-    if !options.arguments.is_empty() {
+    if options.all || !options.arguments.is_empty() {
         // Whoever asks for certain tests means those.
         for (_, _, tests) in &mut machines {
             *tests = Tests::All;
