@@ -46,7 +46,7 @@ const DIFFERENCES: &[Difference] = &[
     Difference {
         is_here: |machine| machine.confidential,
         elsewhere: "/usr/bin/cat read_denied LAB/secret",
-        here: Some("/usr/bin/cat read_denied /…/secret"),
+        here: Some("/usr/bin/cat read_denied …/secret"),
     },
     Difference {
         is_here: |machine| machine.confidential,
