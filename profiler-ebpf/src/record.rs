@@ -56,6 +56,27 @@ pub(crate) struct Scratch {
     bytes: [u8; SCRATCH],
 }
 
+/// At most `MAX`, compared in the register that is used: an older verifier does not learn of a copy what it saw of another.
+#[inline(always)]
+fn at_most<const MAX: u64>(mut number: u64) -> u64 {
+    #[cfg(target_arch = "bpf")]
+    // SAFETY: changes the one register.
+    unsafe {
+        core::arch::asm!(
+            "if {number} <= {max} goto +1",
+            "{number} = {max}",
+            number = inout(reg) number,
+            max = const MAX,
+            options(pure, nomem),
+        );
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        number = number.min(MAX);
+    }
+    number
+}
+
 /// Numbers that go by way of memory.
 const WORDS: usize = 6;
 
@@ -254,6 +275,7 @@ impl<T> Record<T> {
             return self.push_user_strings(start, len);
         }
         let Some(end) = self.end() else { return 0 };
+        let len = at_most::<{ ARGS_MAX as u64 }>(len);
         // SAFETY: as in `push_name`.
         let result = unsafe { bpf_probe_read_user(end.cast(), len as u32, start as *const _) };
         if result != 0 {
@@ -274,16 +296,14 @@ impl<T> Record<T> {
     /// Writes the fixed part and submits the whole. False, and counted, if the ring buffer is full.
     #[inline(always)]
     pub(crate) fn submit(self, container: &Container, kind: Kind, fixed: T) -> bool {
-        let len = self.len();
-        if len > SCRATCH as u64 {
-            return false;
-        }
+        let flags = wake_up();
         // SAFETY: the scratch buffer is aligned to 8, which no record exceeds, and longer than the fixed part.
         let bytes = unsafe {
             self.base().cast::<T>().write(fixed);
+            let len = at_most::<{ SCRATCH as u64 }>(self.len());
             core::slice::from_raw_parts(self.base(), len as usize)
         };
-        let submitted = EVENTS.output::<[u8]>(bytes, wake_up()).is_ok();
+        let submitted = EVENTS.output::<[u8]>(bytes, flags).is_ok();
         if !submitted {
             container.count_lost(kind);
         }
