@@ -110,15 +110,32 @@ pub(crate) fn is_joining(container: &Container) -> bool {
 /// The current process runs a program.
 #[inline(always)]
 pub(crate) fn executed(container: &Container) -> Origin {
-    if container.joining() == 0 {
-        return Origin::Inside;
+    if container.joining() != 0
+        && let Some(joining) = find(container)
+    {
+        if same(namespace(), joining.namespace) {
+            return Origin::Runtime;
+        }
+        forget(container);
+        return Origin::Joined;
     }
-    let Some(joining) = find(container) else { return Origin::Inside };
-    if same(namespace(), joining.namespace) {
-        return Origin::Runtime;
+    if is_launcher(container) { Origin::Runtime } else { Origin::Inside }
+}
+
+/// Who was moved in before anybody watched has no mark. Its runtime still shares a mount namespace with who started
+/// it, the container's entrypoint does not. Nothing but the launcher may be told by this: what runs in a container
+/// could enter such a namespace by an escape.
+#[inline(always)]
+fn is_launcher(container: &Container) -> bool {
+    if EVERY_CGROUP.load() == 0 || container.started() {
+        return false;
     }
-    forget(container);
-    Origin::Joined
+    // SAFETY: BTF-typed, from what the helper returns on.
+    let parent = unsafe {
+        let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
+        load::<*const u8>(task, &offset::TASK_REAL_PARENT)
+    };
+    same(namespace(), namespace_of(parent))
 }
 
 /// The current process ends. True where it never ran a program inside.
@@ -165,9 +182,13 @@ fn current() -> u32 {
 /// The current task's mount namespace, as an address that is only compared.
 #[inline(always)]
 fn namespace() -> u64 {
-    // SAFETY: BTF-typed, from what the helper returns on.
-    unsafe {
-        let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
-        load(load::<*const u8>(task, &offset::TASK_NSPROXY), &offset::NSPROXY_MNT)
-    }
+    // SAFETY: the helper returns the current task, BTF-typed.
+    namespace_of(unsafe { bpf_get_current_task_btf() }.cast::<u8>().cast_const())
+}
+
+/// The same of any task; it must be BTF-typed. One that ends has none.
+#[inline(always)]
+fn namespace_of(task: *const u8) -> u64 {
+    // SAFETY: BTF-typed, from the task on.
+    unsafe { load(load::<*const u8>(task, &offset::TASK_NSPROXY), &offset::NSPROXY_MNT) }
 }
