@@ -26,6 +26,9 @@ Exit codes:
   126  CMD was found but cannot be run
   127  CMD was not found";
 
+/// Where a node's history is.
+const DEFAULT_STORE: &str = "/var/lib/driftline";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Say what this kernel and node allow, and what will be blind
@@ -43,6 +46,9 @@ pub struct Check {
     /// Print the report as JSON on stdout
     #[arg(long)]
     pub json: bool,
+    /// Directory of the node's history, for what was lost of its containers; it may be in use
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
+    pub store: PathBuf,
     #[command(flatten)]
     pub sensor: Sensor,
 }
@@ -81,7 +87,7 @@ pub struct Watch {
 #[command(next_help_heading = "Without CMD: every container of this node")]
 pub struct Node {
     /// Directory of the history: events and the ledger of containers
-    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = "/var/lib/driftline")]
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
     pub store: PathBuf,
     /// Serve /metrics, /healthz and /readyz here, such as 0.0.0.0:9465
     #[arg(long, value_name = "ADDR", env = "DRIFTLINE_HTTP")]

@@ -42,7 +42,7 @@ use crate::{
 /// Runs one command of the command line.
 pub fn run(cli: Cli) -> Result<ExitCode, Error> {
     match cli.command {
-        Command::Check(args) => runtime()?.block_on(async { command::check::run(&args) }),
+        Command::Check(args) => runtime()?.block_on(command::check::run(&args)),
         Command::Record(args) => {
             // Before any thread starts, so that every thread has them blocked.
             let signals = Signals::block()?;

@@ -87,7 +87,6 @@ impl Gaps {
                     at: now,
                     exit_code: None,
                     reason: Some(UNOBSERVED.to_owned()),
-                    lost: 0,
                 });
                 gone.push(id);
             }
@@ -144,7 +143,6 @@ mod tests {
             capture: Capture::FromStart,
             tier: None,
             baseline: None,
-            lost: 0,
         };
         let container = Write::Container(Box::new(entry));
         store.commit(vec![container, Write::Heartbeat(at(1))]).await.unwrap();

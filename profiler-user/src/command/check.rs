@@ -1,5 +1,7 @@
 //! `driftline check`: what this kernel and node allow, and what will be blind.
 
+mod losses;
+
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -28,10 +30,13 @@ struct Report {
     /// Why the probes could not be fired to see whether they work.
     #[serde(skip_serializing_if = "Option::is_none")]
     untested: Option<String>,
+    /// Absent where there is no history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    losses: Option<losses::Report>,
     usable: bool,
 }
 
-pub(crate) fn run(args: &cli::Check) -> Result<ExitCode, Error> {
+pub(crate) async fn run(args: &cli::Check) -> Result<ExitCode, Error> {
     let requirements = requirements::all();
     let met = requirements.iter().all(|requirement| requirement.finding.is_ok());
     let sensor = if met { Some(load(args)?) } else { None };
@@ -46,6 +51,7 @@ pub(crate) fn run(args: &cli::Check) -> Result<ExitCode, Error> {
         tier: sensor.as_ref().map(Sensor::tier),
         behaviours: sensor.as_ref().map(|sensor| sensor.status().to_vec()),
         untested: sensor.as_ref().and_then(Sensor::untested).map(str::to_owned),
+        losses: losses::read(&args.store).await,
         usable: sensor.as_ref().is_some_and(usable),
     };
     if args.json {
@@ -91,6 +97,9 @@ fn print_text(report: &Report) {
     }
     if let Some(why) = &report.untested {
         eprintln!("the probes were not fired to see whether they work: {why}");
+    }
+    if let Some(losses) = &report.losses {
+        losses.print();
     }
     match report.tier {
         Some(Tier::Full) => eprintln!("every behaviour is seen by its first choice of probe"),

@@ -1,5 +1,7 @@
 //! The ledger: one row for every container that ever ran on this node.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::de::{IntoDeserializer as _, value};
@@ -23,8 +25,6 @@ pub struct LedgerEntry {
     /// Of the sensor: `full`, `restricted`.
     pub tier: Option<String>,
     pub baseline: Option<(Option<String>, BaselineStatus)>,
-    /// Events of this container that the sensor could not deliver, so far.
-    pub lost: u64,
 }
 
 /// How complete the view of a container is.
@@ -66,7 +66,8 @@ pub struct LedgerRow {
     /// Started again under the same id, which then has an end only if that run has.
     pub restarts: u32,
     pub capture: Capture,
-    pub lost: u64,
+    /// Events that the sensor could not deliver, by kind.
+    pub lost: BTreeMap<String, u64>,
     pub tier: Option<String>,
     pub baseline_id: Option<String>,
     /// `exact`, `provisional`, `none`.
@@ -96,7 +97,11 @@ impl LedgerRow {
     }
 }
 
-/// From all columns of `containers`.
+/// All columns of `containers`, and what was lost of each.
+pub(super) const CONTAINERS_FROM: &str = "SELECT *, \
+    (SELECT json_group_object(kind, lost) FROM losses WHERE container = containers.id) AS lost FROM containers";
+
+/// From [`CONTAINERS_FROM`].
 impl sqlx::FromRow<'_, SqliteRow> for LedgerRow {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         let time = |column| row.try_get::<Option<i64>, _>(column)?.map(timestamp).transpose();
@@ -125,7 +130,7 @@ impl sqlx::FromRow<'_, SqliteRow> for LedgerRow {
             first_seen: timestamp(row.try_get("first_seen")?)?,
             restarts: row.try_get("restarts")?,
             capture: capture(row.try_get("capture")?)?,
-            lost: row.try_get::<i64, _>("lost")?.try_into().unwrap_or(0),
+            lost: json(row.try_get("lost")?)?,
             tier: row.try_get("tier")?,
             baseline_id: row.try_get("baseline_id")?,
             baseline_status: row.try_get("baseline_status")?,

@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod ledger;
 mod lock;
+mod losses;
 mod open;
 mod query;
 mod upsert;
@@ -28,6 +29,7 @@ use tokio::sync::{Mutex, watch};
 pub use error::{StoreError, Trouble};
 pub use event::StoredEvent;
 pub use ledger::{Capture, LedgerEntry, LedgerFilter, LedgerRow};
+pub use losses::{Losses, losses};
 pub use write::{Committed, UNOBSERVED, Write};
 pub use writer::{StoreWriter, WriterStatus};
 

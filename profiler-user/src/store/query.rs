@@ -6,11 +6,12 @@ use tokio::sync::watch;
 
 use super::commit::{nanoseconds, timestamp};
 use super::event::COLUMNS_FROM;
+use super::ledger::CONTAINERS_FROM;
 use super::{LedgerFilter, LedgerRow, Store, StoreError, StoredEvent};
 use crate::container::ContainerId;
 
 const CONTAINERS: &str = "
-SELECT * FROM containers WHERE (?1 IS NULL OR namespace = ?1) AND (?2 IS NULL OR pod_name = ?2)
+WHERE (?1 IS NULL OR namespace = ?1) AND (?2 IS NULL OR pod_name = ?2)
     AND (?3 IS NULL OR workload = ?3) AND (?4 IS NULL OR image_id = ?4)
     AND (?5 IS NULL OR (ended IS NULL) = ?5)
     AND (?6 IS NULL OR ended IS NULL OR ended >= ?6) AND (?7 IS NULL OR first_seen <= ?7)
@@ -65,12 +66,13 @@ impl Store {
     }
 
     pub async fn container(&self, id: &ContainerId) -> Result<Option<LedgerRow>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM containers WHERE id = ?").bind(id.as_str());
+        let query = AssertSqlSafe(format!("{CONTAINERS_FROM} WHERE id = ?"));
+        let query = sqlx::query_as(query).bind(id.as_str());
         self.read(query.fetch_optional(&self.inner.readers).await)
     }
 
     pub async fn containers(&self, filter: &LedgerFilter) -> Result<Vec<LedgerRow>, StoreError> {
-        let query = sqlx::query_as(CONTAINERS)
+        let query = sqlx::query_as(AssertSqlSafe(format!("{CONTAINERS_FROM} {CONTAINERS}")))
             .bind(&filter.namespace)
             .bind(&filter.pod)
             .bind(&filter.workload)

@@ -28,7 +28,6 @@ fn entry(identity: Identity) -> LedgerEntry {
         capture: Capture::FromStart,
         tier: None,
         baseline: None,
-        lost: 0,
     }
 }
 
@@ -118,7 +117,6 @@ async fn what_a_better_source_says_is_added_and_nothing_known_is_lost() {
     let mut better = entry(full(id('a')));
     better.seen = at(5);
     better.baseline = Some((Some("sha256:b".to_owned()), BaselineStatus::Exact));
-    better.lost = 3;
     let row = commit(&store, better).await;
     assert_eq!(row.identity, full(id('a')));
     assert_eq!(row.workload.as_deref(), Some("web"));
@@ -126,7 +124,7 @@ async fn what_a_better_source_says_is_added_and_nothing_known_is_lost() {
     assert_eq!(row.baseline_status.as_deref(), Some("exact"));
     // What only the path tells takes none of it back.
     assert_eq!(commit(&store, first).await, row);
-    assert_eq!((row.first_seen, row.lost), (at(0), 3));
+    assert_eq!(row.first_seen, at(0));
 }
 
 #[tokio::test]
@@ -140,7 +138,6 @@ async fn an_end_stays_and_is_completed() {
         at: at(seconds),
         exit_code,
         reason: reason.map(str::to_owned),
-        lost: 7,
     };
     store
         .commit(vec![ended(60, None, None), ended(61, Some(137), Some("OOMKilled"))])
@@ -150,7 +147,7 @@ async fn an_end_stays_and_is_completed() {
     let row = commit(&store, entry(full(id('a')))).await;
     assert_eq!((row.identity.finished, row.identity.exit_code), (Some(at(60)), Some(137)));
     assert!(row.out_of_memory());
-    assert_eq!((row.lost, row.restarts), (7, 0));
+    assert_eq!(row.restarts, 0);
     assert!(store.unfinished().await.unwrap().is_empty());
 
     // Docker starts a container again under its id.
@@ -170,7 +167,6 @@ async fn whoever_saw_an_end_is_believed_rather_than_who_did_not() {
         at: at(seconds),
         exit_code,
         reason: Some(reason.to_owned()),
-        lost: 0,
     };
     store.commit(vec![ended(60, None, UNOBSERVED)]).await.unwrap();
     assert!(store.unfinished().await.unwrap().is_empty());
@@ -227,7 +223,7 @@ async fn containers_are_found_by_what_a_responder_knows() {
     other.seen = at(100);
     commit(&store, other).await;
     let (at, reason) = (at(200), Some("Error".to_owned()));
-    let end = Write::Ended { id: id('b'), at, exit_code: Some(1), reason, lost: 0 };
+    let end = Write::Ended { id: id('b'), at, exit_code: Some(1), reason };
     store.commit(vec![end]).await.unwrap();
 
     let all = LedgerFilter::default();
@@ -300,4 +296,22 @@ proptest! {
             assert_eq!(verified(&store).await.len(), total);
         });
     }
+}
+
+#[tokio::test]
+async fn losses_are_counted_by_kind_and_can_be_looked_at_while_the_history_is_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(losses(dir.path()).await.unwrap().is_none());
+    let store = Store::open(dir.path()).await.unwrap();
+    commit(&store, entry(full(id('a')))).await;
+    commit(&store, entry(full(id('b')))).await;
+    assert!(losses(dir.path()).await.unwrap().unwrap().of.is_empty());
+
+    let lost = |kind, total| Write::Lost { id: id('a'), kind, total };
+    store.commit(vec![lost("open", 3), lost("open", 7), lost("connect", 2)]).await.unwrap();
+    let found = losses(dir.path()).await.unwrap().unwrap();
+    assert_eq!((found.containers, found.of.len()), (2, 1));
+    assert_eq!(found.of[0].identity.id, id('a'));
+    assert_eq!(found.of[0].lost, [("connect".to_owned(), 2), ("open".to_owned(), 7)].into());
+    assert_eq!(store.container(&id('b')).await.unwrap().unwrap().lost, [].into());
 }

@@ -16,8 +16,8 @@ use crate::drift::BaselineStatus;
 const CONTAINER: &str = "
 INSERT INTO containers (id, source, role, runtime, name, attempt, pod_uid, pod_name, namespace, labels, pod_ip, workload,
     image_id, image_reference, image_name, image_tags, image_digests, image_architecture, pid, log_path, cgroup, node,
-    first_seen, created, started, ended, exit_code, reason, capture, lost, tier, baseline_id, baseline_status)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    first_seen, created, started, ended, exit_code, reason, capture, tier, baseline_id, baseline_status)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
     source = CASE excluded.source WHEN 'runtime' THEN 'runtime' ELSE containers.source END,
     role = CASE excluded.source WHEN 'runtime' THEN excluded.role ELSE containers.role END,
@@ -56,22 +56,24 @@ ON CONFLICT (id) DO UPDATE SET
         WHEN 'gaps' IN (containers.capture, excluded.capture) THEN 'gaps'
         WHEN containers.capture = 'from_start' AND excluded.capture = 'partial' THEN 'gaps'
         ELSE containers.capture END,
-    lost = MAX(excluded.lost, containers.lost),
     tier = COALESCE(excluded.tier, containers.tier),
     baseline_id = CASE WHEN excluded.baseline_status IS NULL THEN containers.baseline_id ELSE excluded.baseline_id END,
     baseline_status = COALESCE(excluded.baseline_status, containers.baseline_status)";
 
 /// A container of which nothing is known but its end gets a row all the same. Whoever saw an end knows better than who did not.
 const ENDED: &str = "
-INSERT INTO containers (id, source, role, attempt, first_seen, ended, exit_code, reason, capture, lost)
-VALUES (?1, 'path', 'container', 0, ?2, ?2, ?3, ?4, 'listed', ?5)
+INSERT INTO containers (id, source, role, attempt, first_seen, ended, exit_code, reason, capture)
+VALUES (?1, 'path', 'container', 0, ?2, ?2, ?3, ?4, 'listed')
 ON CONFLICT (id) DO UPDATE SET
     ended = CASE containers.reason WHEN 'Unobserved' THEN excluded.ended
         ELSE COALESCE(containers.ended, excluded.ended) END,
     exit_code = COALESCE(containers.exit_code, excluded.exit_code),
     reason = CASE containers.reason WHEN 'Unobserved' THEN excluded.reason
-        ELSE COALESCE(containers.reason, excluded.reason) END,
-    lost = MAX(excluded.lost, containers.lost)";
+        ELSE COALESCE(containers.reason, excluded.reason) END";
+
+const LOST: &str = "
+INSERT INTO losses (container, kind, lost) VALUES (?, ?, ?)
+ON CONFLICT (container, kind) DO UPDATE SET lost = MAX(excluded.lost, losses.lost)";
 
 const HEARTBEAT: &str = "INSERT INTO heartbeat (one, at) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at";
 
@@ -86,10 +88,14 @@ pub(super) async fn apply(to: &mut SqliteConnection, write: &Write) -> sqlx::Res
         // Numbered and written by the transaction itself.
         Write::Event(_) => {}
         Write::Container(entry) => container(to, entry).await?,
-        Write::Ended { id, at, exit_code, reason, lost } => {
+        Write::Ended { id, at, exit_code, reason } => {
             let query =
                 sqlx::query(ENDED).bind(id.as_str()).bind(nanoseconds(*at)).bind(*exit_code);
-            query.bind(reason).bind(counter(*lost)).execute(to).await?;
+            query.bind(reason).execute(to).await?;
+        }
+        Write::Lost { id, kind, total } => {
+            let query = sqlx::query(LOST).bind(id.as_str()).bind(*kind);
+            query.bind(i64::try_from(*total).unwrap_or(i64::MAX)).execute(to).await?;
         }
         Write::Heartbeat(at) => {
             sqlx::query(HEARTBEAT).bind(nanoseconds(*at)).execute(to).await?;
@@ -141,7 +147,6 @@ async fn container(to: &mut SqliteConnection, entry: &LedgerEntry) -> sqlx::Resu
         .bind(identity.exit_code)
         .bind(&identity.reason)
         .bind(entry.capture.name())
-        .bind(counter(entry.lost))
         .bind(&entry.tier)
         .bind(baseline_id.and_then(Option::as_ref))
         .bind(status.copied().map(status_name))
@@ -153,10 +158,6 @@ async fn container(to: &mut SqliteConnection, entry: &LedgerEntry) -> sqlx::Resu
 /// As JSON; absent where there is nothing in it.
 fn filled<T: Serialize>(values: &T, empty: bool) -> Option<String> {
     if empty { None } else { serde_json::to_string(values).ok() }
-}
-
-fn counter(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn status_name(status: BaselineStatus) -> &'static str {

@@ -22,8 +22,13 @@ pub enum Write {
         exit_code: Option<i32>,
         /// The runtime's word, such as `OOMKilled`.
         reason: Option<String>,
-        /// Events of this container that the sensor could not deliver, in all.
-        lost: u64,
+    },
+    /// Events of a container that the sensor could not deliver.
+    Lost {
+        id: ContainerId,
+        kind: &'static str,
+        /// In all, so far.
+        total: u64,
     },
     /// The agent is alive.
     Heartbeat(Timestamp),

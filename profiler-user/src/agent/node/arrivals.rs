@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use profiler_common::container::ContainerState;
 
-use super::{Node, SWEEP_EVERY, take};
+use super::{Node, SWEEP_EVERY, take, tell_losses};
 use crate::{
     agent::{
         container::{Container, State},
@@ -32,16 +32,22 @@ impl<T: Task> Node<T> {
             if self.cgroups.contains_key(&cgroup.0) || self.own.contains(&identity.id) {
                 continue;
             }
-            let pids = locate::processes(&self.around.hierarchy, &path).unwrap_or_default();
+            let mut pids = locate::processes(&self.around.hierarchy, &path).unwrap_or_default();
             if pids.contains(&own_pid) {
                 self.own.insert(identity.id.clone());
                 self.around.sensor.release(cgroup)?;
                 continue;
             }
             // One that was made since the probes are in place is captured already, and its record is on its way.
-            if !self.around.sensor.is_tracked(cgroup)? {
-                self.take_in(cgroup, identity, &pids)?;
+            if self.around.sensor.is_tracked(cgroup)? {
+                continue;
             }
+            if !takein::is_running(&pids) {
+                // Its entrypoint may start meanwhile: whoever starts from now on is seen by the kernel side.
+                self.around.sensor.track(cgroup)?;
+                pids = locate::processes(&self.around.hierarchy, &path).unwrap_or_default();
+            }
+            self.take_in(cgroup, identity, &pids)?;
         }
         let is_there = |id: &ContainerId| self.containers.contains_key(id);
         let (around, now) = (&mut self.around, Timestamp::now());
@@ -52,6 +58,7 @@ impl<T: Task> Node<T> {
         Ok(())
     }
 
+    /// `pids` must have been looked up since `cgroup` is tracked, unless a program of the container's is among them.
     pub(super) fn take_in(
         &mut self,
         cgroup: CgroupId,
@@ -61,8 +68,6 @@ impl<T: Task> Node<T> {
         let running = takein::is_running(pids);
         if running || self.containers.contains_key(&identity.id) {
             self.around.sensor.track_running(cgroup)?;
-        } else {
-            self.around.sensor.track(cgroup)?;
         }
         let capture = match running {
             // Even if nothing runs in it now: it may have ended meanwhile.
@@ -187,9 +192,7 @@ impl<T: Task> Node<T> {
         }
         container.excess.before += state.limited;
         container.excess.now = 0;
-        for (kind, more) in container.untold_losses() {
-            self.around.metrics.lost(kind.name(), more);
-        }
+        tell_losses(container, &self.around.metrics, &mut self.out);
         for (number, denied, foreign) in unsent(state) {
             let observation = container.observer.late_syscall(number, denied, foreign);
             take(&mut self.task, &mut container.state, observation, &mut self.out);
@@ -210,13 +213,7 @@ impl<T: Task> Node<T> {
             self.task.end(job, &lost, now, &mut self.out);
         }
         self.around.resolver.ask_end(id.clone());
-        self.out.push(Write::Ended {
-            id: id.clone(),
-            at: now,
-            exit_code,
-            reason: None,
-            lost: lost.iter().sum(),
-        });
+        self.out.push(Write::Ended { id: id.clone(), at: now, exit_code, reason: None });
     }
 
     /// Cgroups whose removal was not told, because the ring buffer was full. Such a record may still be on its way, so

@@ -141,9 +141,7 @@ impl<T: Task> Node<T> {
                 }
                 container.excess.now += state.limited;
             }
-            for (kind, more) in container.untold_losses() {
-                self.around.metrics.lost(kind.name(), more);
-            }
+            tell_losses(container, &self.around.metrics, &mut self.out);
             for observation in container.strangers.overdue(now, container.has_all()) {
                 take(&mut self.task, &mut container.state, observation, &mut self.out);
             }
@@ -228,8 +226,16 @@ fn ledger_entry<J>(
         capture: container.capture,
         tier: Some(around.tier.clone()),
         baseline,
-        lost: container.lost_by_kind().iter().sum(),
     }))
+}
+
+/// What was lost of this container since this was last called.
+fn tell_losses<J>(container: &mut Container<J>, metrics: &Metrics, out: &mut Vec<Write>) {
+    for (kind, more) in container.untold_losses() {
+        metrics.lost(kind.name(), more);
+        let total = container.lost_by_kind()[kind as usize];
+        out.push(Write::Lost { id: container.path.id.clone(), kind: kind.name(), total });
+    }
 }
 
 /// Gives an observation to the task, or keeps it until it is known whose it is.

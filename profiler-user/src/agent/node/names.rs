@@ -110,10 +110,9 @@ impl<T: Task> Node<T> {
             capture: Capture::Listed,
             tier: None,
             baseline: None,
-            lost: 0,
         })));
         if let Some(at) = finished {
-            self.out.push(Write::Ended { id, at, exit_code, reason, lost: 0 });
+            self.out.push(Write::Ended { id, at, exit_code, reason });
         } else if self.listed.insert(id.clone()) {
             // It may have ended since the list was made, before its cgroup was looked for.
             self.around.resolver.ask_end(id);
@@ -128,7 +127,6 @@ impl<T: Task> Node<T> {
                 at: Timestamp::now(),
                 exit_code: None,
                 reason: Some(UNOBSERVED.to_owned()),
-                lost: 0,
             });
         }
     }
@@ -142,7 +140,6 @@ impl<T: Task> Node<T> {
                 at,
                 exit_code: identity.exit_code,
                 reason: identity.reason.clone(),
-                lost: 0,
             });
         }
     }

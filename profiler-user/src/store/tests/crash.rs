@@ -222,7 +222,7 @@ async fn a_thousand_containers_churn_in_a_moment() {
         writer.write(Write::Container(Box::new(entry(path)))).await;
         writer.write(Write::Container(Box::new(entry(full(id.clone()))))).await;
         writer.write(write("/a")).await;
-        let ended = Write::Ended { id, at: at(9), exit_code: Some(0), reason: None, lost: 0 };
+        let ended = Write::Ended { id, at: at(9), exit_code: Some(0), reason: None };
         writer.write(ended).await;
     }
     drop(writer);
