@@ -232,7 +232,7 @@ fn check_reports_every_behaviour() {
     let output = Command::new(driftline()).args(["check", "--json"]).output().expect("it runs");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let behaviours = report["behaviours"].as_array().expect("behaviours");
-    assert_eq!(behaviours.len(), 16);
+    assert_eq!(behaviours.len(), 17);
     let blind = behaviours.iter().filter(|behaviour| behaviour["tier"] == "blind");
     let blind: Vec<_> = blind.filter_map(|behaviour| behaviour["behaviour"].as_str()).collect();
     // Their paths are walked, which lockdown can forbid.
@@ -249,6 +249,28 @@ fn check_reports_every_behaviour() {
             assert_eq!(report["tier"], if refused { "restricted" } else { "full" }, "{report:#}");
         }
     }
+}
+
+/// What the verifier looks at is most of the time that a start takes: a branch too many multiplies it.
+#[test]
+fn check_reports_that_no_probe_takes_the_verifier_long() {
+    const AT_MOST: u64 = 60_000;
+    if !can_load() {
+        return;
+    }
+    let mut check = Command::new(driftline());
+    let output = check.arg("check").env("DRIFTLINE_VERIFIER_LOG", "1").output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let effort = |line: &str| {
+        let rest = line.strip_prefix("driftline: the verifier looked at ")?;
+        let (count, program) = rest.split_once(" instructions of ")?;
+        Some((program.to_owned(), count.parse::<u64>().expect("a number")))
+    };
+    let efforts: Vec<_> = said.lines().filter_map(effort).collect();
+    assert!(efforts.iter().any(|(program, _)| program == "syscall"), "{said}");
+    println!("{efforts:#?}");
+    let long: Vec<_> = efforts.iter().filter(|(_, count)| *count > AT_MOST).collect();
+    assert!(long.is_empty(), "{long:?}");
 }
 
 #[test]

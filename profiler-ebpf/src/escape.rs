@@ -3,6 +3,7 @@
 use core::cell::UnsafeCell;
 
 use aya_ebpf::{
+    bindings::BPF_NOEXIST,
     helpers::bpf_get_current_pid_tgid,
     macros::{btf_tracepoint, map},
     maps::HashMap,
@@ -30,7 +31,7 @@ static ESCAPED: HashMap<u32, u64> = HashMap::with_max_entries(4_096, 0);
 #[map]
 static ESCAPE_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 
-/// How often a process left a container: as long as it is 0, nobody looks into [`ESCAPED`].
+/// How many are in [`ESCAPED`]: while there are none, nobody looks.
 static ESCAPES: Counter = Counter(UnsafeCell::new(0));
 
 #[repr(transparent)]
@@ -55,7 +56,7 @@ fn moved(cgroup: *const u8, path: *const u8, task: *const u8) -> Option<()> {
     let from = *unsafe { MEMBERS.get(process) }?;
     let cgroup = id_in_unified(cgroup)?;
     if Container::of_cgroup(cgroup).is_some_and(|there| there.id == from) {
-        let _was_never_away = ESCAPED.remove(process);
+        forget(process);
         return None;
     }
     let container = Container::of_id(from)?;
@@ -71,13 +72,21 @@ fn moved(cgroup: *const u8, path: *const u8, task: *const u8) -> Option<()> {
 
 #[inline(always)]
 fn keep(container: &Container, process: u32) {
-    if ESCAPED.insert(process, container.id, 0).is_err() {
+    if ESCAPED.insert(process, container.id, u64::from(BPF_NOEXIST)).is_ok() {
+        // SAFETY: a live word.
+        unsafe { atomic::add(ESCAPES.0.get(), 1) };
+    } else if ESCAPED.insert(process, container.id, 0).is_err() {
         // What it does will not be seen: at least that is.
         container.count_lost(Kind::Escape);
-        return;
     }
-    // SAFETY: a live word.
-    unsafe { atomic::add(ESCAPES.0.get(), 1) };
+}
+
+#[inline(always)]
+fn forget(process: u32) {
+    if ESCAPED.remove(process).is_ok() {
+        // SAFETY: a live word; the two's complement subtracts.
+        unsafe { atomic::add(ESCAPES.0.get(), -1_i64 as u64) };
+    }
 }
 
 /// The container that the current task left.
@@ -111,7 +120,7 @@ pub(crate) fn forked(container: &Container, child: u32) {
 pub(crate) fn ended() {
     let _was_none = MEMBERS.remove(current());
     if left().is_some() {
-        let _gone = ESCAPED.remove(current());
+        forget(current());
     }
 }
 
