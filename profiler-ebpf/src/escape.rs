@@ -4,7 +4,6 @@ use core::cell::UnsafeCell;
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
-    helpers::bpf_get_current_pid_tgid,
     macros::{btf_tracepoint, map},
     maps::HashMap,
     programs::BtfTracePointContext,
@@ -16,13 +15,9 @@ use crate::{
     cgroup::id_in_unified,
     container::Container,
     kernel::{load, offset},
+    member,
     record::{Record, ScratchMap},
 };
-
-/// Process id → its container: where a process came from is not known any more when it was moved. Tracked containers'
-/// only, from the first program or fork on to the end.
-#[map]
-static MEMBERS: HashMap<u32, u64> = HashMap::with_max_entries(65_536, 0);
 
 /// Process id → the container that it left.
 #[map]
@@ -52,8 +47,8 @@ pub(crate) fn cgroup_leave(ctx: BtfTracePointContext) -> i32 {
 fn moved(cgroup: *const u8, path: *const u8, task: *const u8) -> Option<()> {
     // SAFETY: the hook's argument is BTF-typed.
     let process = unsafe { load::<u32>(task, &offset::TASK_TGID) };
-    // SAFETY: values are plain integers.
-    let from = *unsafe { MEMBERS.get(process) }?;
+    // Where it came from is not known any more.
+    let from = member::container_of(process)?;
     let cgroup = id_in_unified(cgroup)?;
     if Container::of_cgroup(cgroup).is_some_and(|there| there.id == from) {
         forget(process);
@@ -97,19 +92,19 @@ pub(crate) fn left() -> Option<u64> {
         return None;
     }
     // SAFETY: values are plain integers.
-    unsafe { ESCAPED.get(current()) }.copied()
+    unsafe { ESCAPED.get(member::current()) }.copied()
 }
 
 /// The current process runs in this container.
 #[inline(always)]
 pub(crate) fn executed(container: &Container) {
-    remember(current(), container);
+    member::remember(member::current(), container);
 }
 
 /// A child of the current process: out there it is where its parent is.
 #[inline(always)]
 pub(crate) fn forked(container: &Container, child: u32) {
-    remember(child, container);
+    member::remember(child, container);
     if left().is_some() {
         keep(container, child);
     }
@@ -118,20 +113,8 @@ pub(crate) fn forked(container: &Container, child: u32) {
 /// The current process ends.
 #[inline(always)]
 pub(crate) fn ended() {
-    let _was_none = MEMBERS.remove(current());
+    member::ended();
     if left().is_some() {
-        forget(current());
+        forget(member::current());
     }
-}
-
-#[inline(always)]
-fn remember(process: u32, container: &Container) {
-    if MEMBERS.insert(process, container.id, 0).is_err() {
-        container.count_lost(Kind::Escape);
-    }
-}
-
-#[inline(always)]
-fn current() -> u32 {
-    (bpf_get_current_pid_tgid() >> 32) as u32
 }

@@ -40,6 +40,7 @@ mod kernel;
 mod limit;
 mod listen;
 mod map;
+mod member;
 mod near;
 mod novel;
 mod open;
@@ -51,6 +52,7 @@ mod sock_addr;
 mod sock_state;
 mod socket;
 mod syscall;
+mod told;
 mod unix;
 mod user_text;
 

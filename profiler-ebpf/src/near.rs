@@ -11,7 +11,7 @@ use aya_ebpf::{
 };
 use profiler_common::container::SET_WORDS;
 
-use crate::{atomic, container::Container, escape, follow};
+use crate::{atomic, container::Container, escape, follow, told};
 
 /// What was found for a cgroup, good as long as [`GENERATION`] stays.
 #[repr(C)]
@@ -113,6 +113,7 @@ unsafe fn fill(near: *mut Near, cgroup: u64, generation: u64) {
 /// `near` must be a live map value of this program's own.
 #[inline(always)]
 pub(crate) unsafe fn keep_sent(near: *mut Near, container: &Container) {
+    told::renew(container);
     // SAFETY: the caller's promise; `state` points into a live map value.
     unsafe {
         let sent = (&raw const (*container.state).native.sent).cast::<u64>();

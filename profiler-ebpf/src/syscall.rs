@@ -12,12 +12,12 @@ use profiler_common::{
 
 use crate::{
     arch::Call,
-    atomic,
     container::Container,
     follow,
     kernel::{load, offset},
     near::{self, Asker, Known, Near, Whereabouts},
     record::submit,
+    told::{self, Entry},
 };
 
 const EPERM: i64 = -1;
@@ -89,22 +89,18 @@ fn record(call: &Call, result: i64, container: &Container) {
         }
     };
     let index = if call.number > SET_OTHER { SET_OTHER } else { call.number };
-    let (word, bit) = ((index / 64) as usize & 7, 1_u64 << (index % 64));
-    // SAFETY: words of a live map value, `word` is below the arrays' length.
-    unsafe {
-        let known = (&raw mut (*set).sent).cast::<u64>().add(word);
-        if known.read_volatile() & bit != 0 {
-            return;
-        }
-        atomic::or((&raw mut (*set).called).cast::<u64>().add(word), bit);
-        let header = container.header(Kind::Syscall, flags);
-        if submit(
-            container,
-            Kind::Syscall,
-            Syscall { header, number: u64::from(call.number), result },
-        ) {
-            atomic::or(known, bit);
-        }
+    let entry = Entry { set, word: (index / 64) as usize & 7, bit: 1 << (index % 64) };
+    let epoch = told::renew(container);
+    if entry.is_told() {
+        return;
+    }
+    entry.called();
+    let header = container.header(Kind::Syscall, flags);
+    let number = u64::from(call.number);
+    if (flags == 0 && entry.is_known(container))
+        || submit(container, Kind::Syscall, Syscall { header, number, result })
+    {
+        entry.told(epoch);
     }
 }
 

@@ -21,7 +21,10 @@ use aya::{
     sys::{BpfHelper, is_helper_supported},
 };
 use bytes::Bytes;
-use profiler_common::{container::ContainerState, offset::ABSENT};
+use profiler_common::{
+    container::{ContainerState, KnownCalls},
+    offset::ABSENT,
+};
 
 pub use decode::{DecodeError, Event, EventBody, command_line, decode};
 pub use probes::{Behaviour, Status, Tier};
@@ -183,9 +186,29 @@ impl Sensor {
         outdate(&mut self.ebpf)
     }
 
-    /// Lets everything cross again that has crossed before: it is to be judged anew.
+    /// Lets everything cross again that has crossed before: it is to be judged anew. Calls that are not to, because they
+    /// are known, must be said before.
     pub fn forget_seen(&mut self) -> anyhow::Result<()> {
-        count_up(&mut self.ebpf, "EPOCH", 1)
+        count_up(&mut self.ebpf, "EPOCH", 1)?;
+        outdate(&mut self.ebpf)
+    }
+
+    /// The native calls of this container that need not cross. What it made known before may go on being so until the next
+    /// [`Self::forget_seen`].
+    pub fn know_calls(
+        &mut self,
+        cgroup: CgroupId,
+        calls: Option<&KnownCalls>,
+    ) -> anyhow::Result<()> {
+        let mut known = HashMap::<_, u64, KnownCalls>::try_from(self.map("KNOWN_CALLS")?)?;
+        match calls {
+            Some(calls) => known.insert(cgroup.0, calls, 0),
+            None => known.remove(&cgroup.0).or_else(|error| match error {
+                aya::maps::MapError::KeyNotFound => Ok(()),
+                error => Err(error),
+            }),
+        }
+        .context("telling the kernel which calls are known")
     }
 
     /// Captures nothing more of this cgroup; unknown ones are none of ours anyway.
@@ -194,6 +217,8 @@ impl Sensor {
         let _may_be_gone = cgroups.remove(&cgroup.0);
         let mut containers = HashMap::<_, u64, State>::try_from(self.map("CONTAINERS")?)?;
         let _may_be_gone = containers.remove(&cgroup.0);
+        let mut known = HashMap::<_, u64, KnownCalls>::try_from(self.map("KNOWN_CALLS")?)?;
+        let _may_not_be_there = known.remove(&cgroup.0);
         outdate(&mut self.ebpf)?;
         if let Some(link) = self.listening.remove(&cgroup.0) {
             self.dns()?.detach(link).context("detaching from a cgroup")?;
