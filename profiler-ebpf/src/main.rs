@@ -22,6 +22,7 @@ mod accept;
 mod arch;
 mod atomic;
 mod bind;
+mod capability;
 mod cgroup;
 mod change;
 mod connect;

@@ -38,10 +38,11 @@ const ASK: u64 = 1;
 pub(crate) enum Asker {
     Syscall = 0,
     Open = 1,
+    Capability = 2,
 }
 
 #[map]
-static NEAR: PerCpuArray<Near> = PerCpuArray::with_max_entries(2, 0);
+static NEAR: PerCpuArray<Near> = PerCpuArray::with_max_entries(3, 0);
 
 /// Counts what makes [`Near`] out of date: the lower half the kernel side's changes, the upper half the user side's.
 #[map]

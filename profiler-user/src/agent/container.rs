@@ -135,9 +135,7 @@ impl<J> Container<J> {
     pub(super) fn know_calls<T: Task<Job = J>>(&self, sensor: &mut Sensor) -> anyhow::Result<()> {
         let State::Known { job: Some(job), .. } = &self.state else { return Ok(()) };
         let calls = T::known_calls(job);
-        self.cgroups
-            .iter()
-            .try_for_each(|cgroup| sensor.know_calls(CgroupId(*cgroup), calls))
+        self.cgroups.iter().try_for_each(|cgroup| sensor.know_calls(CgroupId(*cgroup), calls))
     }
 
     /// Adds what the kernel showed of its start: a runtime is mostly asked before it knows of that itself.

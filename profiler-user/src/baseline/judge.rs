@@ -24,6 +24,8 @@ pub struct Judge {
     names: Keys,
     pub(super) syscalls: BTreeSet<String>,
     calls: KnownCalls,
+    /// Whether the recording could see capabilities at all.
+    capabilities: bool,
     secrets: Secrets,
 }
 
@@ -47,6 +49,7 @@ impl Judge {
             names: Keys::new(Set::Parents, baseline.executables.keys()),
             syscalls: baseline.syscalls.keys().cloned().collect(),
             calls: [0; SET_WORDS],
+            capabilities: sees_capabilities(baseline),
             secrets: if same_key { Secrets::Exact } else { Secrets::Any },
         };
         // The last bit stands for every number beyond the set: those are judged each by itself.
@@ -66,6 +69,7 @@ impl Judge {
         match &observation.behaviour {
             Behaviour::Syscall(syscall) => self.judge_syscall(syscall).into_iter().collect(),
             Behaviour::Exec(exec) => self.judge_exec(exec, observation, known),
+            Behaviour::Capability(_) if !self.capabilities => Vec::new(),
             behaviour if known.is_some_and(|known| known.has_literally(behaviour)) => Vec::new(),
             _ => self.judge_facts(observation, known),
         }
@@ -169,6 +173,12 @@ impl Judge {
         };
         facts(observation).into_iter().filter(is_new).map(finding).collect()
     }
+}
+
+/// Whether whoever recorded this could see capabilities used. In the restricted tier the system calls stand in for them.
+fn sees_capabilities(baseline: &Baseline) -> bool {
+    baseline.runs.values().any(|run| run.tier == "full")
+        || baseline.executables.values().any(|executable| !executable.capability.is_empty())
 }
 
 impl Known {

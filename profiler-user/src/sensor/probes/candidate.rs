@@ -35,6 +35,9 @@ pub(super) const UNIX_NAME: Fields =
     &["SOCKET_SK", "UNIX_SOCK_ADDR", "UNIX_ADDRESS_", "SOCKADDR_UN_"];
 
 impl Candidate {
+    /// No probe of its own: what others see stands in for it.
+    pub(super) const STAND_IN: Self = Self { name: "", programs: &[], fields: &[], reads: false };
+
     /// Whether one of its programs reads this field.
     pub(super) fn reads_field(&self, name: &str) -> bool {
         self.fields.iter().copied().flatten().any(|field| name.starts_with(field))

@@ -55,11 +55,16 @@ impl Choice {
             self.refuse(silent, "attached, but did not fire when it was tried");
         }
         self.settle(|candidate| kernel.attach(ebpf, candidate));
-        !self.is_blind()
+        self.can_fire()
     }
 
     pub(in crate::sensor) fn is_blind(&self) -> bool {
         self.index >= self.candidates.len()
+    }
+
+    /// Whether there is a probe that can be fired.
+    pub(in crate::sensor) fn can_fire(&self) -> bool {
+        self.candidates.get(self.index).is_some_and(|candidate| !candidate.programs.is_empty())
     }
 
     pub(in crate::sensor) fn status(&self) -> Status {

@@ -49,11 +49,7 @@ fn table(ebpf: &mut Ebpf) -> anyhow::Result<ProgramArray<&mut aya::maps::MapData
     Ok(ProgramArray::try_from(map)?)
 }
 
-fn change(
-    ebpf: &mut Ebpf,
-    combine: fn(u64, u64) -> u64,
-    follower: Follower,
-) -> anyhow::Result<()> {
+fn change(ebpf: &mut Ebpf, combine: fn(u64, u64) -> u64, follower: Follower) -> anyhow::Result<()> {
     let map = ebpf.map_mut("FOLLOWED").context("the eBPF object has no map FOLLOWED")?;
     let mut followed = Array::<_, [u64; SET_WORDS]>::try_from(map)?;
     let mut words = followed.get(&0, 0).context("reading the calls that are followed")?;

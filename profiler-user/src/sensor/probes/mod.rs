@@ -34,6 +34,8 @@ pub enum Behaviour {
     Socket,
     Unix,
     Identity,
+    /// Capabilities used.
+    Capability,
     Escape,
     Dns,
 }

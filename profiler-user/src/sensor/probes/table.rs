@@ -161,6 +161,18 @@ pub(super) const CANDIDATES: &[(Behaviour, &[Candidate])] = &[
         ],
     ),
     (
+        Behaviour::Capability,
+        &[
+            Candidate {
+                name: "fexit/cap_capable",
+                programs: &[("capability", "cap_capable")],
+                fields: &[EXECUTABLE, &["TASK_REAL_CRED"]],
+                reads: false,
+            },
+            Candidate { name: "the system calls that need one", ..Candidate::STAND_IN },
+        ],
+    ),
+    (
         Behaviour::Escape,
         &[Candidate {
             name: "tp_btf/cgroup_attach_task (leaving)",

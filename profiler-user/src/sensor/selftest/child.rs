@@ -81,6 +81,7 @@ fn act(outside: &Path) -> Signs {
     if !becomes_nobody() {
         impossible.add(Signs::IDENTITY);
         impossible.add(Signs::DENIED);
+        impossible.add(Signs::CAPABILITY);
     }
     let _opened = File::open("/");
     send(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::LOCALHOST.into());

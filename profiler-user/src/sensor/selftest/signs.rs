@@ -46,6 +46,7 @@ impl Signs {
     pub(super) const DENIED: Self = Self(1 << 28);
     pub(super) const ESCAPE: Self = Self(1 << 29);
     pub(super) const DNS: Self = Self(1 << 30);
+    pub(super) const CAPABILITY: Self = Self(1 << 31);
 
     pub(super) const IPV6: Self = Self(Self::CONNECT6.0 | Self::DATAGRAM6.0);
     pub(super) const LISTENING: Self = Self(Self::LISTEN.0 | Self::ACCEPT.0);
@@ -86,6 +87,7 @@ impl Signs {
             Behaviour::Denied => &[Self::DENIED],
             Behaviour::Escape => &[Self::ESCAPE],
             Behaviour::Dns => &[Self::DNS],
+            Behaviour::Capability => &[Self::CAPABILITY],
             // Where one cgroup is watched, only those inside it matter.
             Behaviour::Cgroup if !every_cgroup => &[Self::CHILD_MADE, Self::CHILD_REMOVED],
             Behaviour::Cgroup => &[
@@ -166,6 +168,7 @@ impl Signs {
             Kind::Identity => Self::IDENTITY,
             Kind::Escape => Self::ESCAPE,
             Kind::Dns => Self::DNS,
+            Kind::Capability => Self::CAPABILITY,
             Kind::CgroupMade => Self::CGROUP_MADE,
             Kind::CgroupRemoved => Self::CGROUP_REMOVED,
         })
