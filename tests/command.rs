@@ -225,33 +225,6 @@ fn a_signal_during_the_start_runs_nothing() {
 }
 
 #[test]
-fn check_reports_every_behaviour() {
-    if !can_load() {
-        return;
-    }
-    let output = Command::new(driftline()).args(["check", "--json"]).output().expect("it runs");
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let behaviours = report["behaviours"].as_array().expect("behaviours");
-    assert_eq!(behaviours.len(), 16);
-    let blind = behaviours.iter().filter(|behaviour| behaviour["tier"] == "blind");
-    let blind: Vec<_> = blind.filter_map(|behaviour| behaviour["behaviour"].as_str()).collect();
-    // Their paths are walked, which lockdown can forbid.
-    let confidential = report["lockdown"] == "confidentiality";
-    assert_eq!(blind, if confidential { &["change", "map"][..] } else { &[] }, "{report:#}");
-    assert_eq!(report["usable"], true);
-    assert_eq!(report["untested"], serde_json::Value::Null, "{report:#}");
-    // Where the kernel says what it locks down, the tier follows from it. Under integrity some kernels refuse trampolines.
-    match report["lockdown"].as_str() {
-        Some("none") => assert_eq!(report["tier"], "full", "{report:#}"),
-        Some("confidentiality") => assert_eq!(report["tier"], "blind", "{report:#}"),
-        _ => {
-            let refused = behaviours.iter().any(|behaviour| behaviour.get("refused").is_some());
-            assert_eq!(report["tier"], if refused { "restricted" } else { "full" }, "{report:#}");
-        }
-    }
-}
-
-#[test]
 fn diagnostics_come_only_when_asked_for() {
     if !can_load() {
         return;

@@ -18,7 +18,7 @@ use support::{
     deviation::{Deviation, is_reported, is_reported_last},
     driftline, free_port,
     outside::OtherCgroup,
-    repeat,
+    repeat, skip,
 };
 
 /// A listener outside the watched command, and where.
@@ -188,6 +188,30 @@ fn leaving_the_containers_cgroup_is_reported_and_hides_nothing() {
     });
 }
 
+/// That it is not told twice, nor found in one run and not in another, is `a_known_use_of_sockets_and_users_is_quiet`.
+#[test]
+fn a_capability_used_anew_is_reported_where_it_is_seen() {
+    if !can_load() {
+        return;
+    }
+    let output = Command::new(driftline()).args(["check", "--json"]).output().expect("it runs");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let behaviours = report["behaviours"].as_array().expect("a list");
+    let status = behaviours.iter().find(|status| status["behaviour"] == "capability");
+    let status = status.expect("it is listed");
+    if status["tier"] != "full" {
+        skip(&format!("no probe sees capabilities here: {status:#}"));
+        return;
+    }
+    for (step, object) in [
+        ("socket 17 3 0", "CAP_NET_RAW"),
+        ("setuid 33", "CAP_SETUID"),
+        ("chroot /", "CAP_SYS_CHROOT"),
+    ] {
+        is_reported_last(&Deviation::new(step, "capability", object), |_| {});
+    }
+}
+
 #[test]
 fn check_lists_what_is_seen_of_sockets() {
     if !can_load() {
@@ -196,7 +220,7 @@ fn check_lists_what_is_seen_of_sockets() {
     let output = Command::new(driftline()).args(["check", "--json"]).output().expect("it runs");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let behaviours = report["behaviours"].as_array().expect("a list");
-    for name in ["bind", "socket", "unix", "identity", "escape"] {
+    for name in ["bind", "socket", "unix", "identity", "capability", "escape"] {
         let status = behaviours.iter().find(|status| status["behaviour"] == name);
         let status = status.unwrap_or_else(|| panic!("no {name} in {behaviours:#?}"));
         assert_ne!(status["tier"], "blind", "{status:#}");

@@ -10,14 +10,18 @@ const _: () = assert!(SET_OTHER as usize == SET_WORDS * 64 - 1);
 
 /// The system calls of one sort that a container made, by number.
 ///
-/// **Invariant:** `called` is set whether or not the event got through; `sent` only once it did, so a lost event is
-/// offered again at the next call and the set itself is never short.
+/// **Invariant:** `called` is set whether or not the event got through; `sent` only once it did, or where the user side
+/// knows the call already ([`KnownCalls`]). So a lost event is offered again at the next call and the set itself is never
+/// short.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct SyscallSet {
     pub called: [u64; SET_WORDS],
     pub sent: [u64; SET_WORDS],
 }
+
+/// The native calls of a container that the user side does not want to hear of, by number: its baseline holds them.
+pub type KnownCalls = [u64; SET_WORDS];
 
 /// The state of one container, keyed by the id of its outermost cgroup.
 #[derive(Clone, Copy)]
@@ -39,6 +43,8 @@ pub struct ContainerState {
     pub refilled: u64,
     /// Events beyond that; they are counted in `lost`, too.
     pub limited: u64,
+    /// Of which the three sets' `sent` speak: since it was counted up, everything is to be told again.
+    pub epoch: u64,
     pub native: SyscallSet,
     /// Refused by a seccomp filter: EPERM, EACCES or ENOSYS under one, or killed by it.
     pub denied: SyscallSet,
@@ -48,7 +54,7 @@ pub struct ContainerState {
     pub lost: [u64; KINDS],
 }
 
-const _: () = assert!(size_of::<ContainerState>() == 64 + 3 * 128 + KINDS * 8);
+const _: () = assert!(size_of::<ContainerState>() == 72 + 3 * 128 + KINDS * 8);
 
 impl SyscallSet {
     pub const EMPTY: Self = Self { called: [0; SET_WORDS], sent: [0; SET_WORDS] };
@@ -70,6 +76,7 @@ impl ContainerState {
         tokens: 0,
         refilled: 0,
         limited: 0,
+        epoch: 0,
         native: SyscallSet::EMPTY,
         denied: SyscallSet::EMPTY,
         foreign: SyscallSet::EMPTY,

@@ -6,4 +6,5 @@
 
 pub mod container;
 pub mod event;
+pub mod follow;
 pub mod offset;

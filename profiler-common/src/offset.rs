@@ -92,6 +92,7 @@ macro_rules! for_each_offset {
             SOCK_USERLOCKS_BIT = "sock", "sk_userlocks";
             SOCK_TYPE = "sock", "sk_type";
             TASK_CRED = "task_struct", "cred";
+            TASK_REAL_CRED = "task_struct", "real_cred";
             CRED_UID = "cred", "uid";
             CRED_EUID = "cred", "euid";
             SOCKET_SK = "socket", "sk";

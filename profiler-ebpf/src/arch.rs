@@ -26,16 +26,6 @@ pub(crate) struct Call {
     compat: bool,
 }
 
-/// Calls that matter beyond their number.
-pub(crate) mod number {
-    pub(crate) const SOCKET: u32 = 41;
-    pub(crate) const CONNECT: u32 = 42;
-    pub(crate) const SOCKETPAIR: u32 = 53;
-    pub(crate) const SETUID: u32 = 105;
-    pub(crate) const SETREUID: u32 = 113;
-    pub(crate) const SETRESUID: u32 = 117;
-}
-
 /// How an opening call passes what it opens.
 pub(crate) struct Opening {
     /// The directory's descriptor, where the call takes one.
@@ -105,10 +95,8 @@ impl Call {
     pub(crate) fn opening(&self) -> Option<Opening> {
         // i386 passes arguments in bx, cx, dx: its opens are reported by the file itself, without the user's path.
         if self.compat {
-            return match self.number {
-                5 | 8 | 295 | 437 => Some(Opening { directory: None, path: 0, flags: 0 }),
-                _ => None,
-            };
+            let opening = Opening { directory: None, path: 0, flags: 0 };
+            return self.is_foreign_open().then_some(opening);
         }
         // SAFETY: `regs` is BTF-typed, see `new`.
         let (di, si, dx) = unsafe {
@@ -130,10 +118,16 @@ impl Call {
 }
 
 impl Call {
-    /// Whether this is `mmap`, which i386 passes in other ways.
+    /// Its number, unless it is i386's.
     #[inline(always)]
-    pub(crate) fn is_mapping(&self) -> bool {
-        self.number == 9 && !self.compat
+    pub(crate) fn native(&self) -> Option<u32> {
+        if self.compat { None } else { Some(self.number) }
+    }
+
+    /// Whether this is i386's opening of a path.
+    #[inline(always)]
+    pub(crate) fn is_foreign_open(&self) -> bool {
+        self.compat && matches!(self.number, 5 | 8 | 295 | 437)
     }
 
     /// What `mmap` maps.
@@ -148,16 +142,6 @@ impl Call {
                 descriptor: u64::from(load::<u64>(self.regs, &offset::PT_REGS_R8) as u32),
             }
         }
-    }
-
-    /// Whether this call changes a file by its name or its descriptor; i386 numbers its calls differently.
-    #[inline(always)]
-    pub(crate) fn is_changing(&self) -> bool {
-        !self.compat
-            && matches!(
-                self.number,
-                76 | 82 | 84 | 86..=88 | 90..=94 | 260 | 263..=266 | 268 | 316 | 452
-            )
     }
 
     /// What it changes.

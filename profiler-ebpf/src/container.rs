@@ -13,7 +13,7 @@ use profiler_common::{
     event::{Header, Kind},
 };
 
-use crate::{atomic, escape, join, kernel::EVERY_CGROUP, near, path::Place};
+use crate::{atomic, escape, join, kernel::EVERY_CGROUP, member, near, path::Place};
 
 /// Cgroup id → container id (the id of its outermost cgroup). Ids are never reused while the machine is up.
 #[map]
@@ -63,7 +63,7 @@ impl Container {
     #[inline(always)]
     pub(crate) fn current_started() -> Option<Self> {
         let container = Self::current().filter(Self::started)?;
-        if join::is_joining(&container) {
+        if join::is_joining(&container) || !member::is_of(&container) {
             return None;
         }
         container.ensure_root();

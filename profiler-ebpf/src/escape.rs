@@ -3,7 +3,7 @@
 use core::cell::UnsafeCell;
 
 use aya_ebpf::{
-    helpers::bpf_get_current_pid_tgid,
+    bindings::BPF_NOEXIST,
     macros::{btf_tracepoint, map},
     maps::HashMap,
     programs::BtfTracePointContext,
@@ -15,13 +15,9 @@ use crate::{
     cgroup::id_in_unified,
     container::Container,
     kernel::{load, offset},
+    member,
     record::{Record, ScratchMap},
 };
-
-/// Process id → its container: where a process came from is not known any more when it was moved. Tracked containers'
-/// only, from the first program or fork on to the end.
-#[map]
-static MEMBERS: HashMap<u32, u64> = HashMap::with_max_entries(65_536, 0);
 
 /// Process id → the container that it left.
 #[map]
@@ -30,7 +26,7 @@ static ESCAPED: HashMap<u32, u64> = HashMap::with_max_entries(4_096, 0);
 #[map]
 static ESCAPE_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 
-/// How often a process left a container: as long as it is 0, nobody looks into [`ESCAPED`].
+/// How many are in [`ESCAPED`]: while there are none, nobody looks.
 static ESCAPES: Counter = Counter(UnsafeCell::new(0));
 
 #[repr(transparent)]
@@ -51,11 +47,11 @@ pub(crate) fn cgroup_leave(ctx: BtfTracePointContext) -> i32 {
 fn moved(cgroup: *const u8, path: *const u8, task: *const u8) -> Option<()> {
     // SAFETY: the hook's argument is BTF-typed.
     let process = unsafe { load::<u32>(task, &offset::TASK_TGID) };
-    // SAFETY: values are plain integers.
-    let from = *unsafe { MEMBERS.get(process) }?;
+    // Where it came from is not known any more.
+    let from = member::container_of(process)?;
     let cgroup = id_in_unified(cgroup)?;
     if Container::of_cgroup(cgroup).is_some_and(|there| there.id == from) {
-        let _was_never_away = ESCAPED.remove(process);
+        forget(process);
         return None;
     }
     let container = Container::of_id(from)?;
@@ -71,13 +67,21 @@ fn moved(cgroup: *const u8, path: *const u8, task: *const u8) -> Option<()> {
 
 #[inline(always)]
 fn keep(container: &Container, process: u32) {
-    if ESCAPED.insert(process, container.id, 0).is_err() {
+    if ESCAPED.insert(process, container.id, u64::from(BPF_NOEXIST)).is_ok() {
+        // SAFETY: a live word.
+        unsafe { atomic::add(ESCAPES.0.get(), 1) };
+    } else if ESCAPED.insert(process, container.id, 0).is_err() {
         // What it does will not be seen: at least that is.
         container.count_lost(Kind::Escape);
-        return;
     }
-    // SAFETY: a live word.
-    unsafe { atomic::add(ESCAPES.0.get(), 1) };
+}
+
+#[inline(always)]
+fn forget(process: u32) {
+    if ESCAPED.remove(process).is_ok() {
+        // SAFETY: a live word; the two's complement subtracts.
+        unsafe { atomic::add(ESCAPES.0.get(), -1_i64 as u64) };
+    }
 }
 
 /// The container that the current task left.
@@ -88,19 +92,19 @@ pub(crate) fn left() -> Option<u64> {
         return None;
     }
     // SAFETY: values are plain integers.
-    unsafe { ESCAPED.get(current()) }.copied()
+    unsafe { ESCAPED.get(member::current()) }.copied()
 }
 
 /// The current process runs in this container.
 #[inline(always)]
 pub(crate) fn executed(container: &Container) {
-    remember(current(), container);
+    member::remember(member::current(), container);
 }
 
 /// A child of the current process: out there it is where its parent is.
 #[inline(always)]
 pub(crate) fn forked(container: &Container, child: u32) {
-    remember(child, container);
+    member::remember(child, container);
     if left().is_some() {
         keep(container, child);
     }
@@ -109,20 +113,8 @@ pub(crate) fn forked(container: &Container, child: u32) {
 /// The current process ends.
 #[inline(always)]
 pub(crate) fn ended() {
-    let _was_none = MEMBERS.remove(current());
+    member::ended();
     if left().is_some() {
-        let _gone = ESCAPED.remove(current());
+        forget(member::current());
     }
-}
-
-#[inline(always)]
-fn remember(process: u32, container: &Container) {
-    if MEMBERS.insert(process, container.id, 0).is_err() {
-        container.count_lost(Kind::Escape);
-    }
-}
-
-#[inline(always)]
-fn current() -> u32 {
-    (bpf_get_current_pid_tgid() >> 32) as u32
 }

@@ -1,10 +1,15 @@
 //! A process acts as another user: it asked for it, or ran a program that is another user's (set-user-ID).
 
-use aya_ebpf::{helpers::bpf_get_current_task_btf, macros::fentry, programs::FEntryContext};
+use aya_ebpf::{
+    helpers::bpf_get_current_task_btf,
+    macros::{btf_tracepoint, fentry},
+    programs::{BtfTracePointContext, FEntryContext},
+};
 use profiler_common::event::{Identity, Kind};
 
 use crate::{
     container::Container,
+    follow,
     kernel::{load, offset},
     record::submit,
 };
@@ -22,10 +27,13 @@ pub(crate) fn setuid(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// The current process, as it is after a call that sets user ids.
-#[inline(always)]
-pub(crate) fn current(container: &Container) {
-    report(container, own());
+/// `void sys_exit(struct pt_regs *regs, long ret)`, of calls that set user ids: the process is as they left it.
+#[btf_tracepoint(function = "sys_exit")]
+pub(crate) fn setuid_exit(ctx: BtfTracePointContext) -> i32 {
+    if let Some((_, container)) = follow::of_own_abi(&ctx) {
+        report(&container, own());
+    }
+    0
 }
 
 /// The current process, as it is after an exec: told where it acts as another user than the one whose it is.

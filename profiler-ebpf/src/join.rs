@@ -5,7 +5,7 @@
 //! itself again while it still is in its own mount namespace: that is no program of the container's either.
 
 use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, bpf_get_current_task_btf},
+    helpers::bpf_get_current_task_btf,
     macros::{btf_tracepoint, map},
     maps::LruHashMap,
     programs::BtfTracePointContext,
@@ -15,6 +15,7 @@ use crate::{
     cgroup,
     container::Container,
     kernel::{EVERY_CGROUP, load, offset, same},
+    member::{self, current},
     path::Place,
 };
 
@@ -157,6 +158,7 @@ fn mark(process: u32, container: &Container, namespace: u64) {
     if JOINING.insert(process, joining, 0).is_ok() && !known {
         container.add_joining(1);
     }
+    member::identified(process);
 }
 
 #[inline(always)]
@@ -171,12 +173,6 @@ fn forget(container: &Container) {
     if JOINING.remove(current()).is_ok() {
         container.add_joining(-1);
     }
-}
-
-/// The current process id.
-#[inline(always)]
-fn current() -> u32 {
-    (bpf_get_current_pid_tgid() >> 32) as u32
 }
 
 /// The current task's mount namespace, as an address that is only compared.

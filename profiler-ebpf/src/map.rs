@@ -32,7 +32,8 @@ static MAP_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 #[fexit(function = "vm_mmap_pgoff")]
 pub(crate) fn map_done(ctx: FExitContext) -> i32 {
     let (file, protection): (*const u8, u64) = (ctx.arg(0), ctx.arg(3));
-    if file.is_null() || protection & PROT_EXEC == 0 || !is_address(ctx.ret()) {
+    let is_address = ctx.ret().is_ok_and(|address: u64| address < ERRORS);
+    if file.is_null() || protection & PROT_EXEC == 0 || !is_address {
         return 0;
     }
     if let Some(container) = Container::current_started()
@@ -43,14 +44,11 @@ pub(crate) fn map_done(ctx: FExitContext) -> i32 {
     0
 }
 
-/// `void sys_exit(struct pt_regs *regs, long ret)`
+/// `void sys_exit(struct pt_regs *regs, long ret)`, of `mmap`.
 #[btf_tracepoint(function = "sys_exit")]
 pub(crate) fn map_exit(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the hook's argument.
     let Some(call) = (unsafe { Call::new(ctx.arg(0)) }) else { return 0 };
-    if !call.is_mapping() || !is_address(Ok(ctx.arg(1))) {
-        return 0;
-    }
     let mapping = call.mapping();
     if mapping.protection & PROT_EXEC == 0 || mapping.anonymous {
         return 0;
@@ -61,11 +59,6 @@ pub(crate) fn map_exit(ctx: BtfTracePointContext) -> i32 {
         container.count_lost(Kind::Map);
     }
     0
-}
-
-#[inline(always)]
-fn is_address(result: Result<u64, i32>) -> bool {
-    result.is_ok_and(|address| address < ERRORS)
 }
 
 /// None if the file could not be looked at.

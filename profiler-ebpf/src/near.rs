@@ -11,7 +11,7 @@ use aya_ebpf::{
 };
 use profiler_common::container::SET_WORDS;
 
-use crate::{atomic, container::Container, escape};
+use crate::{atomic, container::Container, escape, follow, told};
 
 /// What was found for a cgroup, good as long as [`GENERATION`] stays.
 #[repr(C)]
@@ -22,8 +22,9 @@ pub(crate) struct Near {
     container: u64,
     root_mount: u64,
     root_dentry: u64,
-    /// Native system calls that were told of.
+    /// Native system calls that were told of, and those of them that nobody wants to see return.
     sent: [u64; SET_WORDS],
+    quiet: [u64; SET_WORDS],
 }
 
 /// In no container.
@@ -37,10 +38,11 @@ const ASK: u64 = 1;
 pub(crate) enum Asker {
     Syscall = 0,
     Open = 1,
+    Capability = 2,
 }
 
 #[map]
-static NEAR: PerCpuArray<Near> = PerCpuArray::with_max_entries(2, 0);
+static NEAR: PerCpuArray<Near> = PerCpuArray::with_max_entries(3, 0);
 
 /// Counts what makes [`Near`] out of date: the lower half the kernel side's changes, the upper half the user side's.
 #[map]
@@ -112,25 +114,44 @@ unsafe fn fill(near: *mut Near, cgroup: u64, generation: u64) {
 /// `near` must be a live map value of this program's own.
 #[inline(always)]
 pub(crate) unsafe fn keep_sent(near: *mut Near, container: &Container) {
+    told::renew(container);
     // SAFETY: the caller's promise; `state` points into a live map value.
     unsafe {
         let sent = (&raw const (*container.state).native.sent).cast::<u64>();
         let kept = (&raw mut (*near).sent).cast::<u64>();
+        let quiet = (&raw mut (*near).quiet).cast::<u64>();
         for word in 0..SET_WORDS {
-            kept.add(word).write(sent.add(word).read_volatile());
+            let sent = sent.add(word).read_volatile();
+            kept.add(word).write(sent);
+            quiet.add(word).write(sent & !follow::followed(word));
         }
     }
 }
 
-/// Whether this system call of the current container's was told of, as far as is kept.
-///
+/// What is kept of a system call of the current container's.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Known {
+    /// Not that it was told of.
+    No,
+    /// It was, and somebody may want to see it return.
+    Sent,
+    /// It was, and nobody does.
+    Quiet,
+}
+
 /// # Safety
 /// `near` must be a live map value of this program's own.
 #[inline(always)]
-pub(crate) unsafe fn was_sent(near: *const Near, number: u32) -> bool {
-    // SAFETY: the caller's promise; the index is below the array's length.
-    let word = unsafe { (&raw const (*near).sent).cast::<u64>().add(word_of(number)).read() };
-    word & (1 << (number % 64)) != 0
+pub(crate) unsafe fn known(near: *const Near, number: u32) -> Known {
+    let (word, bit) = (word_of(number), 1 << (number % 64));
+    // SAFETY: the caller's promise; the index is below the arrays' length.
+    unsafe {
+        if (&raw const (*near).quiet).cast::<u64>().add(word).read() & bit != 0 {
+            return Known::Quiet;
+        }
+        let sent = (&raw const (*near).sent).cast::<u64>().add(word).read() & bit != 0;
+        if sent { Known::Sent } else { Known::No }
+    }
 }
 
 /// The index of a number's word. Written out, so that the compiler, which knows more than the verifier, leaves the mask in.

@@ -98,24 +98,37 @@ fn opened(file: *const u8, access: u32, container: &Container) -> Option<bool> {
     Some(submit(record, container, access, inode, path, PathPart::NONE))
 }
 
-/// `void sys_exit(struct pt_regs *regs, long ret)`
+/// `void sys_exit(struct pt_regs *regs, long ret)`, of calls that opened a path.
 #[btf_tracepoint(function = "sys_exit")]
 pub(crate) fn open_exit(ctx: BtfTracePointContext) -> i32 {
-    let descriptor: i64 = ctx.arg(1);
-    if descriptor < 0 {
-        return 0;
-    }
-    let Some(container) = Container::current_started() else { return 0 };
-    // SAFETY: the hook's argument.
-    let opening = unsafe { Call::new(ctx.arg(0)) }.and_then(|call| call.opening());
-    if let Some(opening) = opening
-        && returned(&opening, descriptor as u64, &container).is_none()
+    let descriptor: u64 = ctx.arg(1);
+    if let Some((opening, container)) = opening(&ctx)
+        && returned(&opening, descriptor, &container).is_none()
         // Another thread may have closed the descriptor by now.
         && claimed(&opening, &container, 0).is_none()
     {
         container.count_lost(Kind::Open);
     }
     0
+}
+
+/// `void sys_exit(struct pt_regs *regs, long ret)`, of calls that were refused a path: the file was never reached.
+#[btf_tracepoint(function = "sys_exit")]
+pub(crate) fn open_denied(ctx: BtfTracePointContext) -> i32 {
+    if let Some((opening, container)) = opening(&ctx)
+        && claimed(&opening, &container, OPEN_DENIED).is_none()
+    {
+        container.count_lost(Kind::Open);
+    }
+    0
+}
+
+#[inline(always)]
+fn opening(ctx: &BtfTracePointContext) -> Option<(Opening, Container)> {
+    let container = Container::current_started()?;
+    // SAFETY: the hook's argument.
+    let opening = unsafe { Call::new(ctx.arg(0)) }?.opening()?;
+    Some((opening, container))
 }
 
 /// None if the file could not be looked at.
@@ -141,14 +154,6 @@ fn returned(opening: &Opening, descriptor: u64, container: &Container) -> Option
         known.keep();
     }
     Some(())
-}
-
-/// An open that was refused: the file was never reached.
-#[inline(always)]
-pub(crate) fn denied(opening: &Opening, container: &Container) {
-    if claimed(opening, container, OPEN_DENIED).is_none() {
-        container.count_lost(Kind::Open);
-    }
 }
 
 /// An open by what the caller asked for. None if even that cannot be read.

@@ -52,6 +52,12 @@ const NAMES: u32 = 9;
 #[map]
 static EPOCH: Array<u64> = Array::with_max_entries(1, 0);
 
+#[inline(always)]
+pub(crate) fn epoch() -> u64 {
+    // SAFETY: a live map value.
+    EPOCH.get_ptr(0).map_or(0, |epoch| unsafe { epoch.read_volatile() })
+}
+
 /// What an observation is the same by.
 #[derive(Clone, Copy)]
 pub(crate) struct Fingerprint(u64);
@@ -92,9 +98,7 @@ impl Fingerprint {
     /// Of something that belongs to no process.
     #[inline(always)]
     pub(crate) fn of_container(container: u64, class: Class, flags: u32) -> Self {
-        // SAFETY: a live map value.
-        let epoch = EPOCH.get_ptr(0).map_or(0, |epoch| unsafe { epoch.read_volatile() });
-        let sort = epoch << 40 | u64::from(flags) << 8 | class as u64;
+        let sort = epoch() << 40 | u64::from(flags) << 8 | class as u64;
         Self(SEED.load()).with(container).with(sort)
     }
 

@@ -1,9 +1,14 @@
 //! A socket was made, of any family.
+//!
+//! First choice a hook of the kernel's own sockets; where the kernel takes no trampolines, the return of the call.
 
-use aya_ebpf::{macros::fentry, programs::FEntryContext};
+use aya_ebpf::{
+    macros::{btf_tracepoint, fentry},
+    programs::{BtfTracePointContext, FEntryContext},
+};
 use profiler_common::event::{Kind, Socket};
 
-use crate::{container::Container, novel::Novelty, record::submit};
+use crate::{container::Container, follow, novel::Novelty, record::submit};
 
 /// `SOCK_TYPE_MASK`: what else `socket` takes with the type are flags.
 const TYPE_MASK: u32 = 0xf;
@@ -21,8 +26,18 @@ pub(crate) fn socket_create(ctx: FEntryContext) -> i32 {
     0
 }
 
+/// `void sys_exit(struct pt_regs *regs, long ret)`, of `socket` and `socketpair`.
+#[btf_tracepoint(function = "sys_exit")]
+pub(crate) fn socket_exit(ctx: BtfTracePointContext) -> i32 {
+    if let Some((call, container)) = follow::of_own_abi(&ctx) {
+        let (family, kind, protocol) = call.arguments();
+        let _known = made(&container, family as u32, kind as u32, protocol as u32);
+    }
+    0
+}
+
 #[inline(always)]
-pub(crate) fn made(container: &Container, family: u32, kind: u32, protocol: u32) -> Option<()> {
+fn made(container: &Container, family: u32, kind: u32, protocol: u32) -> Option<()> {
     let kind = kind & TYPE_MASK;
     let sort = u64::from(family) << 36 | u64::from(kind) << 32 | u64::from(protocol);
     let novelty = Novelty::of(container, Kind::Socket as u64, sort)?;

@@ -12,12 +12,12 @@ use profiler_common::{
 
 use crate::{
     arch::Call,
-    atomic,
     container::Container,
+    follow,
     kernel::{load, offset},
-    near::{self, Asker, Near, Whereabouts},
-    open,
+    near::{self, Asker, Known, Near, Whereabouts},
     record::submit,
+    told::{self, Entry},
 };
 
 const EPERM: i64 = -1;
@@ -31,56 +31,52 @@ const SECCOMP_DEAD: u32 = 3;
 /// `void sys_exit(struct pt_regs *regs, long ret)`
 #[btf_tracepoint(function = "sys_exit")]
 pub(crate) fn syscall(ctx: BtfTracePointContext) -> i32 {
-    let (regs, result) = (ctx.arg(0), ctx.arg(1));
     let near = match near::current(Asker::Syscall) {
         Whereabouts::Outside => return 0,
         Whereabouts::Unclear => None,
-        // SAFETY: the hook's argument.
-        Whereabouts::Inside(near) if unsafe { is_known(regs, result, near) } => return 0,
         Whereabouts::Inside(near) => Some(near),
     };
-    if let Some(container) = Container::current_started() {
-        let _no_call = record(regs, result, &container);
+    // SAFETY: the hook's argument.
+    let Some(call) = (unsafe { Call::new(ctx.arg(0)) }) else { return 0 };
+    let result: i64 = ctx.arg(1);
+    // SAFETY: this program's own.
+    let known = near.map_or(Known::No, |near| unsafe { known(&call, result, near) });
+    if known == Known::Quiet {
+        return 0;
+    }
+    if known == Known::No {
+        let Some(container) = Container::current_started() else { return 0 };
+        record(&call, result, &container);
         if let Some(near) = near {
             // SAFETY: this program's own.
             unsafe { near::keep_sent(near, &container) };
         }
     }
+    follow::hand_over(&ctx, &call, result);
     0
 }
 
-/// The common case: a native call that was told of, and was not refused.
+/// What is known of it; nothing of what may have been refused by a filter.
 ///
 /// # Safety
-/// `regs` must be the `pt_regs` argument of `sys_exit`, `near` this program's own.
+/// `near` must be this program's own.
 #[inline(always)]
-unsafe fn is_known(regs: *const u8, result: i64, near: *const Near) -> bool {
-    if matches!(result, EPERM | EACCES | ENOSYS) {
-        return false;
+unsafe fn known(call: &Call, result: i64, near: *const Near) -> Known {
+    if matches!(result, EPERM | EACCES | ENOSYS) || call.foreign || call.number >= SET_OTHER {
+        return Known::No;
     }
-    // SAFETY: the caller's promise.
-    let Some(call) = (unsafe { Call::new(regs) }) else { return true };
-    if call.foreign || call.number >= SET_OTHER {
-        return false;
-    }
-    // SAFETY: the caller's promise.
-    let sent = unsafe { near::was_sent(near, call.number) };
     // What a filter kills returns its own number.
-    sent && (result != i64::from(call.number) || !denied_by_filter(false))
+    if result == i64::from(call.number) && denied_by_filter(false) {
+        return Known::No;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { near::known(near, call.number) }
 }
 
 #[inline(always)]
-fn record(regs: *const u8, result: i64, container: &Container) -> Option<()> {
-    // SAFETY: the hook's argument.
-    let call = unsafe { Call::new(regs) }?;
+fn record(call: &Call, result: i64, container: &Container) {
     let refused = matches!(result, EPERM | EACCES | ENOSYS);
     let denied = (refused || result == i64::from(call.number)) && denied_by_filter(refused);
-    if matches!(result, EPERM | EACCES)
-        && !call.foreign
-        && let Some(opening) = call.opening()
-    {
-        open::denied(&opening, container);
-    }
     // SAFETY: pointers into a live map value.
     let (set, flags) = unsafe {
         if call.foreign {
@@ -93,24 +89,19 @@ fn record(regs: *const u8, result: i64, container: &Container) -> Option<()> {
         }
     };
     let index = if call.number > SET_OTHER { SET_OTHER } else { call.number };
-    let (word, bit) = ((index / 64) as usize & 7, 1_u64 << (index % 64));
-    // SAFETY: words of a live map value, `word` is below the arrays' length.
-    unsafe {
-        let known = (&raw mut (*set).sent).cast::<u64>().add(word);
-        if known.read_volatile() & bit != 0 {
-            return Some(());
-        }
-        atomic::or((&raw mut (*set).called).cast::<u64>().add(word), bit);
-        let header = container.header(Kind::Syscall, flags);
-        if submit(
-            container,
-            Kind::Syscall,
-            Syscall { header, number: u64::from(call.number), result },
-        ) {
-            atomic::or(known, bit);
-        }
+    let entry = Entry { set, word: (index / 64) as usize & 7, bit: 1 << (index % 64) };
+    let epoch = told::renew(container);
+    if entry.is_told() {
+        return;
     }
-    Some(())
+    entry.called();
+    let header = container.header(Kind::Syscall, flags);
+    let number = u64::from(call.number);
+    if (flags == 0 && entry.is_known(container))
+        || submit(container, Kind::Syscall, Syscall { header, number, result })
+    {
+        entry.told(epoch);
+    }
 }
 
 /// Whether it was a seccomp filter that ended the call: an error under one, or the task was killed in it.

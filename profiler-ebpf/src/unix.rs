@@ -4,13 +4,14 @@
 
 use aya_ebpf::{
     helpers::{bpf_get_socket_cookie, bpf_skc_to_unix_sock, generated::bpf_probe_read_kernel},
-    macros::fentry,
-    programs::FEntryContext,
+    macros::{btf_tracepoint, fentry},
+    programs::{BtfTracePointContext, FEntryContext},
 };
 use profiler_common::event::{Kind, UNIX_DATAGRAM, UNIX_WORDS, Unix};
 
 use crate::{
     container::Container,
+    follow,
     kernel::{at, load, offset, read},
     novel::Novelty,
     open::file_of,
@@ -89,9 +90,19 @@ fn reached(peer: *const u8, flags: u32) -> Option<()> {
     Some(())
 }
 
-/// A `connect` that returned: the peer is the connected socket's. None where it is no Unix socket.
+/// `void sys_exit(struct pt_regs *regs, long ret)`, of `connect`.
+#[btf_tracepoint(function = "sys_exit")]
+pub(crate) fn unix_exit(ctx: BtfTracePointContext) -> i32 {
+    if let Some((call, container)) = follow::of_own_abi(&ctx) {
+        let (descriptor, ..) = call.arguments();
+        let _other_family = connected(&container, descriptor);
+    }
+    0
+}
+
+/// The peer is the connected socket's. None where it is no Unix socket.
 #[inline(always)]
-pub(crate) fn returned(container: &Container, descriptor: u64) -> Option<()> {
+fn connected(container: &Container, descriptor: u64) -> Option<()> {
     let socket = read::<*const u8>(file_of(descriptor)?, &offset::FILE_PRIVATE)?;
     let sock = read::<*const u8>(socket, &offset::SOCKET_SK)?;
     if read::<u16>(sock, &offset::SOCK_FAMILY)? != AF_UNIX {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use crate::capability::Capability;
+
 /// One behaviour of one process.
 #[derive(Clone, Debug)]
 pub struct Observation {
@@ -60,6 +62,7 @@ pub enum Behaviour {
     Identity(Identity),
     Escape(Escape),
     Dns(Dns),
+    Capability(Capability),
 }
 
 /// The process's own `executable` and `args` say what was run.

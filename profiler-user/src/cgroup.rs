@@ -153,9 +153,14 @@ impl Cgroup {
         fs::remove_dir(self.path.join(name))
     }
 
-    /// Opens `cgroup.procs`: a process that writes `0` there moves in.
+    /// Where `cgroup.procs` is: a process that writes `0` there moves in.
+    pub fn procs_path(&self) -> PathBuf {
+        self.path.join("cgroup.procs")
+    }
+
+    /// Opens it.
     pub fn procs(&self) -> io::Result<fs::File> {
-        fs::OpenOptions::new().write(true).open(self.path.join("cgroup.procs"))
+        fs::OpenOptions::new().write(true).open(self.procs_path())
     }
 
     /// Whether any process lives in it or below.

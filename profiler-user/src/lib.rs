@@ -5,6 +5,7 @@
 mod agent;
 pub mod baseline;
 pub mod behaviour;
+mod capability;
 pub mod cgroup;
 pub mod cli;
 mod command;

@@ -13,6 +13,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use profiler_common::container::KnownCalls;
 
 use crate::{
     cgroup::{Cgroup, Hierarchy},
@@ -53,6 +54,11 @@ impl Session {
         sensor.track(cgroup.id())?;
         sensor.listen_for_names(cgroup.id(), cgroup.directory().map_err(anyhow::Error::from)?)?;
         Ok(Self { cgroup, sensor })
+    }
+
+    /// Native calls that need not be reported.
+    pub(crate) fn know_calls(&mut self, calls: &KnownCalls) -> Result<(), Error> {
+        Ok(self.sensor.know_calls(self.cgroup.id(), Some(calls))?)
     }
 
     pub(crate) fn tier(&self) -> Tier {

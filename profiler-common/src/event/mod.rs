@@ -1,6 +1,7 @@
 //! What crosses the ring buffer: one record per behaviour, a fixed part and, behind it, variable bytes.
 
 mod accept;
+mod capability;
 mod cgroup;
 mod change;
 mod connect;
@@ -19,6 +20,7 @@ mod syscall;
 mod unix;
 
 pub use accept::Accept;
+pub use capability::Capability;
 pub use cgroup::{CgroupMade, CgroupRemoved};
 pub use change::{CHANGE_CLAIMED, Change, Operation};
 pub use connect::{CONNECT_DATAGRAM, Connect};
@@ -39,7 +41,7 @@ pub use syscall::{SYSCALL_DENIED, SYSCALL_FOREIGN, Syscall};
 pub use unix::{UNIX_DATAGRAM, UNIX_WORDS, Unix};
 
 /// Number of event kinds, for arrays indexed by [`Kind`].
-pub const KINDS: usize = 17;
+pub const KINDS: usize = 18;
 
 /// The kind of a record; the value of [`Header::kind`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -62,6 +64,7 @@ pub enum Kind {
     Identity = 14,
     Escape = 15,
     Dns = 16,
+    Capability = 17,
 }
 
 impl Kind {
@@ -83,6 +86,7 @@ impl Kind {
         Self::Identity,
         Self::Escape,
         Self::Dns,
+        Self::Capability,
     ];
 
     /// The name that counters and reports use.
@@ -105,6 +109,7 @@ impl Kind {
             Self::Identity => "identity",
             Self::Escape => "escape",
             Self::Dns => "dns",
+            Self::Capability => "capability",
         }
     }
 

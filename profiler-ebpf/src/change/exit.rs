@@ -22,14 +22,11 @@ static CHANGE_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 
 const MODE_BITS: u32 = 0o7777;
 
-/// `void sys_exit(struct pt_regs *regs, long ret)`
+/// `void sys_exit(struct pt_regs *regs, long ret)`, of calls that changed a file.
 #[btf_tracepoint(function = "sys_exit")]
 pub(crate) fn change_exit(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the hook's argument.
     let Some(call) = (unsafe { Call::new(ctx.arg(0)) }) else { return 0 };
-    if !call.is_changing() || ctx.arg::<i64>(1) != 0 {
-        return 0;
-    }
     if let Some(container) = Container::current_started()
         && changed(&call.changing(), &container).is_none()
     {

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use profiler_common::event::{KINDS, Kind};
 
-use super::{strangers::Strangers, task::Member};
+use super::{
+    strangers::Strangers,
+    task::{Member, Task},
+};
 use crate::{
     behaviour::Observation,
+    cgroup::CgroupId,
     container::{Identity, path::CgroupIdentity},
     observe::{Clock, Observer},
-    sensor::{Event, EventBody},
+    sensor::{Event, EventBody, Sensor},
     store::Capture,
 };
 
@@ -125,6 +129,13 @@ impl<J> Container<J> {
             _ => {}
         }
         false
+    }
+
+    /// Tells the kernel which calls its job knows.
+    pub(super) fn know_calls<T: Task<Job = J>>(&self, sensor: &mut Sensor) -> anyhow::Result<()> {
+        let State::Known { job: Some(job), .. } = &self.state else { return Ok(()) };
+        let calls = T::known_calls(job);
+        self.cgroups.iter().try_for_each(|cgroup| sensor.know_calls(CgroupId(*cgroup), calls))
     }
 
     /// Adds what the kernel showed of its start: a runtime is mostly asked before it knows of that itself.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use profiler_common::container::KnownCalls;
 
 use crate::{
     behaviour::Observation,
@@ -43,6 +44,11 @@ pub(super) trait Task: Send + 'static {
 
     /// So many events more were beyond what a container may send: they were counted, not read.
     fn limited(&mut self, _job: &Self::Job, _excess: u64, _now: Timestamp, _out: &mut Vec<Write>) {}
+
+    /// Native calls of the container's that this job need not hear of.
+    fn known_calls(_job: &Self::Job) -> Option<&KnownCalls> {
+        None
+    }
 
     /// A few times a second.
     fn save(&mut self) {}

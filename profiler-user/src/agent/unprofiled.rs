@@ -59,6 +59,10 @@ pub(super) fn judge(observation: &Observation) -> Vec<Finding> {
         Behaviour::Unix(unix) => {
             vec![finding(DriftKind::NetUnix, &unix.peer, unix_peer(&unix.peer))]
         }
+        Behaviour::Capability(capability) => {
+            let name = capability.to_string();
+            vec![finding(DriftKind::Capability, &name, name.clone())]
+        }
         Behaviour::Escape(escape) => {
             let pattern = generalise_path(&escape.cgroup);
             vec![finding(DriftKind::ContainerEscape, &escape.cgroup, pattern)]
@@ -112,6 +116,8 @@ mod tests {
         assert_eq!(kinds(&sample::escape("/")), [DriftKind::ContainerEscape]);
         assert_eq!(kinds(&sample::unix("/run/docker.sock")), [DriftKind::NetUnix]);
         assert_eq!(kinds(&sample::socket(17, 3, 768)), [DriftKind::NetSocket]);
+        assert_eq!(kinds(&sample::capability(16)), [DriftKind::Capability]);
+        assert_eq!(kinds(&sample::capability(0)), []);
         assert_eq!(kinds(&sample::unix("/run/app.sock")), []);
         assert_eq!(kinds(&sample::socket(2, 1, 0)), []);
         assert_eq!(kinds(&sample::read("/etc/hosts")), []);

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use profiler_common::container::KnownCalls;
 
 use super::{
     catalogue::{Catalogue, Choice},
@@ -132,6 +133,10 @@ impl Task for Watcher {
         // Whatever is due within the hour is due now.
         let later = now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(now);
         push(out, job.aggregator.updates(&job.context, later));
+    }
+
+    fn known_calls(job: &Watching) -> Option<&KnownCalls> {
+        job.choice.as_ref().map(|choice| choice.judge.known_calls())
     }
 
     fn every_second(&mut self, _now: Timestamp) -> bool {

@@ -63,6 +63,12 @@ pub(super) fn facts(observation: &Observation) -> Vec<Fact> {
             object: answer.name.clone(),
             name: Name { key: host(&answer.name), values: vec![answer.name.clone()] },
         }],
+        Behaviour::Capability(capability) => vec![Fact {
+            kind: DriftKind::Capability,
+            set: Set::Capability,
+            object: capability.to_string(),
+            name: literal(&capability.to_string()),
+        }],
         Behaviour::Syscall(_) => Vec::new(),
     }
 }

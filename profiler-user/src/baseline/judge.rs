@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use profiler_common::container::{KnownCalls, SET_OTHER, SET_WORDS};
+
 use super::facts::{Fact, facts, path_name, syscall_name};
 use super::model::{Baseline, Executable};
 use super::names::{Keys, Name, Set};
@@ -9,7 +11,7 @@ use super::nearest;
 use crate::behaviour::{Behaviour, Change, Exec, File, Observation, Operation, Syscall};
 use crate::drift::{DriftKind, Finding, Novelty};
 use crate::generalise::Secrets;
-use crate::observe::INJECTED;
+use crate::observe::{self, INJECTED};
 
 /// These calls end a process or go back to where it was: they never come through `sys_exit`, or with a number that is no
 /// longer theirs, so a recording cannot be relied on to hold them. Nothing can be done with them that no process does.
@@ -21,6 +23,9 @@ pub struct Judge {
     pub(super) executables: BTreeMap<String, Known>,
     names: Keys,
     pub(super) syscalls: BTreeSet<String>,
+    calls: KnownCalls,
+    /// Whether the recording could see capabilities at all.
+    capabilities: bool,
     secrets: Secrets,
 }
 
@@ -39,12 +44,22 @@ impl Judge {
         let same_key = baseline.redaction_key.iter().all(|key| key == key_id);
         let known =
             |(path, executable): (&String, &Executable)| (path.clone(), Known::new(executable));
-        Self {
+        let mut judge = Self {
             executables: baseline.executables.iter().map(known).collect(),
             names: Keys::new(Set::Parents, baseline.executables.keys()),
             syscalls: baseline.syscalls.keys().cloned().collect(),
+            calls: [0; SET_WORDS],
+            capabilities: sees_capabilities(baseline),
             secrets: if same_key { Secrets::Exact } else { Secrets::Any },
+        };
+        // The last bit stands for every number beyond the set: those are judged each by itself.
+        for number in 0..SET_OTHER {
+            let call = observe::syscall(u64::from(number), false, false);
+            if judge.judge_syscall(&call).is_none() {
+                judge.calls[(number / 64) as usize] |= 1 << (number % 64);
+            }
         }
+        judge
     }
 
     /// What of it is new; nothing when the baseline holds all of it.
@@ -54,9 +69,15 @@ impl Judge {
         match &observation.behaviour {
             Behaviour::Syscall(syscall) => self.judge_syscall(syscall).into_iter().collect(),
             Behaviour::Exec(exec) => self.judge_exec(exec, observation, known),
+            Behaviour::Capability(_) if !self.capabilities => Vec::new(),
             behaviour if known.is_some_and(|known| known.has_literally(behaviour)) => Vec::new(),
             _ => self.judge_facts(observation, known),
         }
+    }
+
+    /// The native calls, let through by every filter, that are no drift.
+    pub fn known_calls(&self) -> &KnownCalls {
+        &self.calls
     }
 
     /// Drift or no drift, without saying which.
@@ -152,6 +173,12 @@ impl Judge {
         };
         facts(observation).into_iter().filter(is_new).map(finding).collect()
     }
+}
+
+/// Whether whoever recorded this could see capabilities used. In the restricted tier the system calls stand in for them.
+fn sees_capabilities(baseline: &Baseline) -> bool {
+    baseline.runs.values().any(|run| run.tier == "full")
+        || baseline.executables.values().any(|executable| !executable.capability.is_empty())
 }
 
 impl Known {

@@ -133,6 +133,7 @@ impl Join for Executable {
             identity,
             escape,
             dns,
+            capability,
         } = other;
         self.parents.join(parents);
         self.args.join(args);
@@ -154,6 +155,7 @@ impl Join for Executable {
         self.identity.join(identity);
         self.escape.join(escape);
         self.dns.join(dns);
+        self.capability.join(capability);
     }
 }
 

@@ -143,6 +143,9 @@ pub struct Executable {
     /// Names that it resolves.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub dns: BTreeMap<String, Seen>,
+    /// `CAP_NET_RAW`
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub capability: BTreeMap<String, Seen>,
 }
 
 /// When and how often, to the second.
@@ -255,7 +258,7 @@ impl std::fmt::Display for RunId {
 }
 
 impl Executable {
-    fn sets(&self) -> [&BTreeMap<String, Seen>; 18] {
+    fn sets(&self) -> [&BTreeMap<String, Seen>; super::names::Set::ALL.len()] {
         super::names::Set::ALL.map(|set| self.set(set))
     }
 }

@@ -26,6 +26,7 @@ pub(super) enum Set {
     Identity,
     Escape,
     Dns,
+    Capability,
 }
 
 /// What is looked up: the key it would have, and the value that another key's pattern may match.
@@ -37,7 +38,7 @@ pub(super) struct Name {
 }
 
 impl Set {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Parents,
         Self::Args,
         Self::Read,
@@ -56,6 +57,7 @@ impl Set {
         Self::Identity,
         Self::Escape,
         Self::Dns,
+        Self::Capability,
     ];
 
     /// The same access with the other outcome.
@@ -72,7 +74,12 @@ impl Set {
     /// The patterns that a key of this set consists of, none where keys are compared as they are.
     fn patterns(self, key: &str) -> Option<Vec<Pattern>> {
         match self {
-            Self::Connect | Self::Listen | Self::Accept | Self::Socket | Self::Identity => None,
+            Self::Connect
+            | Self::Listen
+            | Self::Accept
+            | Self::Socket
+            | Self::Identity
+            | Self::Capability => None,
             Self::Args | Self::Link | Self::Meta => {
                 Some(split_args(key)?.iter().map(|arg| Pattern::parse(arg)).collect())
             }
@@ -102,6 +109,7 @@ impl Executable {
             Set::Identity => &self.identity,
             Set::Escape => &self.escape,
             Set::Dns => &self.dns,
+            Set::Capability => &self.capability,
         }
     }
 
@@ -125,6 +133,7 @@ impl Executable {
             Set::Identity => &mut self.identity,
             Set::Escape => &mut self.escape,
             Set::Dns => &mut self.dns,
+            Set::Capability => &mut self.capability,
         }
     }
 }

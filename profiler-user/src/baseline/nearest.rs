@@ -114,6 +114,9 @@ pub(super) fn fact(
         Set::Unix => {
             format!("{program} talks only to {}", some(&keys.iter().collect::<Vec<_>>()))
         }
+        Set::Capability => {
+            format!("{program} uses only {}", some(&keys.iter().collect::<Vec<_>>()))
+        }
         Set::Identity => {
             format!("{program} changes only {}", some(&keys.iter().collect::<Vec<_>>()))
         }
@@ -232,6 +235,8 @@ fn verb(set: Set, plural: bool) -> &'static str {
         (Set::Socket, true) => "make such a socket",
         (Set::Unix, false) => "talks to it",
         (Set::Unix, true) => "talk to it",
+        (Set::Capability, false) => "uses it",
+        (Set::Capability, true) => "use it",
         (Set::Identity, false) => "changes its user so",
         (Set::Identity, true) => "change their user so",
         (Set::Escape, false) => "was moved there",
@@ -256,6 +261,7 @@ fn ever(set: Set) -> &'static str {
         Set::Accept => "is connected to",
         Set::Socket => "makes a socket",
         Set::Unix => "talks to a Unix socket",
+        Set::Capability => "uses a capability",
         Set::Identity => "changes its user",
         Set::Escape => "was moved out of the container",
         Set::Dns => "resolves a name",

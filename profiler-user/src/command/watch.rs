@@ -91,10 +91,12 @@ pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, 
         None => None,
     };
 
-    let session = Session::open(args.sensor.into())?;
+    let judge = Judge::new(&baseline, &redactor.key_id());
+    let mut session = Session::open(args.sensor.into())?;
     warn_of_blindness(&session);
+    session.know_calls(judge.known_calls())?;
     let watcher = Watcher {
-        judge: Judge::new(&baseline, &redactor.key_id()),
+        judge,
         aggregator: Aggregator::new(aggregate::CAPACITY),
         context: context(&baseline, &session),
         terminal: Terminal::stderr(),

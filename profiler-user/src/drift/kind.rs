@@ -60,6 +60,9 @@ pub enum DriftKind {
     /// A process acts as another user.
     #[serde(rename = "identity")]
     Identity,
+    /// A capability was used.
+    #[serde(rename = "capability")]
+    Capability,
     /// A process was moved out of its container's cgroups.
     #[serde(rename = "container.escape")]
     ContainerEscape,
@@ -77,7 +80,7 @@ pub enum DriftKind {
 }
 
 impl DriftKind {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Exec,
         Self::ExecParent,
         Self::ExecArgs,
@@ -97,6 +100,7 @@ impl DriftKind {
         Self::NetUnix,
         Self::NetSocket,
         Self::Identity,
+        Self::Capability,
         Self::ContainerEscape,
         Self::Syscall,
         Self::SyscallAbi,
@@ -126,6 +130,7 @@ impl DriftKind {
             Self::NetUnix => "net.unix",
             Self::NetSocket => "net.socket",
             Self::Identity => "identity",
+            Self::Capability => "capability",
             Self::ContainerEscape => "container.escape",
             Self::Syscall => "syscall",
             Self::SyscallAbi => "syscall.abi",

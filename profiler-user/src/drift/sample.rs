@@ -8,8 +8,8 @@ use super::event::{Action, BaselineStatus, Context, Event, Origin};
 use super::kind::{DriftKind, Finding, Novelty};
 use super::{Aggregator, aggregate};
 use crate::behaviour::{
-    Accept, Ancestor, Behaviour, Change, Connect, Dns, Escape, Exec, File, Identity, Listen, Map,
-    Observation, Operation, Process, Protocol, Socket, Syscall, Unix, UserIds,
+    Accept, Ancestor, Behaviour, Capability, Change, Connect, Dns, Escape, Exec, File, Identity,
+    Listen, Map, Observation, Operation, Process, Protocol, Socket, Syscall, Unix, UserIds,
 };
 use crate::generalise;
 
@@ -118,6 +118,10 @@ pub(crate) fn socket(family: u32, kind: u32, protocol: u32) -> Observation {
     by("/bin/app", &["app"], Behaviour::Socket(Socket { family, kind, protocol }))
 }
 
+pub(crate) fn capability(number: u32) -> Observation {
+    by("/bin/app", &["app"], Behaviour::Capability(Capability(number)))
+}
+
 pub(crate) fn unix(peer: &str) -> Observation {
     let unix = Unix { peer: peer.to_owned(), datagram: false };
     by("/bin/app", &["app"], Behaviour::Unix(unix))
@@ -148,6 +152,7 @@ pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observati
         Behaviour::Accept(accept) => format!("{} {}", accept.protocol, accept.peer.ip()),
         Behaviour::Syscall(syscall) => syscall.name.clone(),
         Behaviour::Socket(sort) => crate::generalise::socket(*sort).object,
+        Behaviour::Capability(capability) => capability.to_string(),
         Behaviour::Unix(unix) => unix.peer.clone(),
         Behaviour::Identity(change) => change.to_string(),
         Behaviour::Escape(escape) => escape.cgroup.clone(),

@@ -62,6 +62,10 @@ pub fn sentence(
         Behaviour::Socket(_) => {
             (made(process, finding), never_did(process, finding, "made such a socket"))
         }
+        Behaviour::Capability(capability) => {
+            let did = format!("{} used the capability {capability}", who(process));
+            (did, never_did(process, finding, "used it"))
+        }
         Behaviour::Unix(unix) => {
             (reached(process, unix), never_did(process, finding, "talked to it"))
         }
@@ -305,6 +309,12 @@ mod tests {
                 sample::socket(2, 3, 1),
                 "/bin/app (pid 4711) made a socket of the sort inet raw icmp; \
                  nothing in this container made such a socket in 5 recorded runs",
+            ),
+            (
+                DriftKind::Capability,
+                sample::capability(21),
+                "/bin/app (pid 4711) used the capability CAP_SYS_ADMIN; \
+                 nothing in this container used it in 5 recorded runs",
             ),
             (
                 DriftKind::NetUnix,

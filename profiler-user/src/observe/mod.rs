@@ -103,6 +103,9 @@ impl Observer {
             EventBody::Socket(socket) => {
                 (self.process(event.pid, event.uid), Behaviour::Socket(socket))
             }
+            EventBody::Capability(capability) => {
+                (self.process(event.pid, event.uid), Behaviour::Capability(capability))
+            }
             EventBody::Unix(unix) => (self.process(event.pid, event.uid), Behaviour::Unix(unix)),
             EventBody::Identity { real, effective } => {
                 self.identity(event.pid, event.uid, UserIds { real, effective })?

@@ -21,7 +21,10 @@ use aya::{
     sys::{BpfHelper, is_helper_supported},
 };
 use bytes::Bytes;
-use profiler_common::{container::ContainerState, offset::ABSENT};
+use profiler_common::{
+    container::{ContainerState, KnownCalls},
+    offset::ABSENT,
+};
 
 pub use decode::{DecodeError, Event, EventBody, command_line, decode};
 pub use probes::{Behaviour, Status, Tier};
@@ -180,24 +183,32 @@ impl Sensor {
     pub fn assign(&mut self, cgroup: CgroupId, container: CgroupId) -> anyhow::Result<()> {
         let mut cgroups = HashMap::<_, u64, u64>::try_from(self.map("CGROUPS")?)?;
         cgroups.insert(cgroup.0, container.0, 0).context("tracking a container's cgroup")?;
-        self.outdate()
+        outdate(&mut self.ebpf)
     }
 
-    /// What each processor keeps of the container that it last met no longer holds.
-    fn outdate(&mut self) -> anyhow::Result<()> {
-        // The kernel counts in the lower half.
-        self.count_up("GENERATION", 1 << 32)
-    }
-
-    /// Lets everything cross again that has crossed before: it is to be judged anew.
+    /// Lets everything cross again that has crossed before: it is to be judged anew. Calls that are not to, because they
+    /// are known, must be said before.
     pub fn forget_seen(&mut self) -> anyhow::Result<()> {
-        self.count_up("EPOCH", 1)
+        count_up(&mut self.ebpf, "EPOCH", 1)?;
+        outdate(&mut self.ebpf)
     }
 
-    fn count_up(&mut self, map: &'static str, by: u64) -> anyhow::Result<()> {
-        let mut count = aya::maps::Array::<_, u64>::try_from(self.map(map)?)?;
-        let value = count.get(&0, 0).with_context(|| format!("reading the map {map}"))?;
-        count.set(0, value.wrapping_add(by), 0).with_context(|| format!("writing the map {map}"))
+    /// The native calls of this container that need not cross. What it made known before may go on being so until the next
+    /// [`Self::forget_seen`].
+    pub fn know_calls(
+        &mut self,
+        cgroup: CgroupId,
+        calls: Option<&KnownCalls>,
+    ) -> anyhow::Result<()> {
+        let mut known = HashMap::<_, u64, KnownCalls>::try_from(self.map("KNOWN_CALLS")?)?;
+        match calls {
+            Some(calls) => known.insert(cgroup.0, calls, 0),
+            None => known.remove(&cgroup.0).or_else(|error| match error {
+                aya::maps::MapError::KeyNotFound => Ok(()),
+                error => Err(error),
+            }),
+        }
+        .context("telling the kernel which calls are known")
     }
 
     /// Captures nothing more of this cgroup; unknown ones are none of ours anyway.
@@ -206,7 +217,9 @@ impl Sensor {
         let _may_be_gone = cgroups.remove(&cgroup.0);
         let mut containers = HashMap::<_, u64, State>::try_from(self.map("CONTAINERS")?)?;
         let _may_be_gone = containers.remove(&cgroup.0);
-        self.outdate()?;
+        let mut known = HashMap::<_, u64, KnownCalls>::try_from(self.map("KNOWN_CALLS")?)?;
+        let _may_not_be_there = known.remove(&cgroup.0);
+        outdate(&mut self.ebpf)?;
         if let Some(link) = self.listening.remove(&cgroup.0) {
             self.dns()?.detach(link).context("detaching from a cgroup")?;
         }
@@ -220,9 +233,7 @@ impl Sensor {
         cgroup: CgroupId,
         directory: impl AsFd,
     ) -> anyhow::Result<()> {
-        let is_blind =
-            |status: &Status| status.behaviour == Behaviour::Dns && status.tier == Tier::Blind;
-        if self.listening.contains_key(&cgroup.0) || self.status.iter().any(is_blind) {
+        if self.listening.contains_key(&cgroup.0) || self.dns()?.fd().is_err() {
             return Ok(());
         }
         let link = self.dns()?.attach(
@@ -278,4 +289,17 @@ impl Sensor {
     fn map(&mut self, name: &str) -> anyhow::Result<&mut aya::maps::Map> {
         self.ebpf.map_mut(name).with_context(|| format!("the eBPF object has no map {name}"))
     }
+}
+
+/// What each processor keeps of the container that it last met no longer holds.
+fn outdate(ebpf: &mut Ebpf) -> anyhow::Result<()> {
+    // The kernel counts in the lower half.
+    count_up(ebpf, "GENERATION", 1 << 32)
+}
+
+fn count_up(ebpf: &mut Ebpf, map: &'static str, by: u64) -> anyhow::Result<()> {
+    let words = ebpf.map_mut(map).with_context(|| format!("the eBPF object has no map {map}"))?;
+    let mut count = aya::maps::Array::<_, u64>::try_from(words)?;
+    let value = count.get(&0, 0).with_context(|| format!("reading the map {map}"))?;
+    count.set(0, value.wrapping_add(by), 0).with_context(|| format!("writing the map {map}"))
 }

@@ -59,14 +59,16 @@ pub(super) fn machines<'a>(
 type Choice = &'static [(&'static str, &'static [&'static str])];
 
 const BEHAVIOURS: Choice = &[
-    ("command", &["check_reports", "stdio_and_status"]),
+    ("check", &[]),
+    ("command", &["stdio_and_status"]),
     ("drift", &["reading_shadow"]),
-    ("sockets", &["a_known_use_of_sockets"]),
+    ("known_calls", &[]),
+    ("sockets", &["a_known_use_of_sockets", "a_capability_used_anew"]),
     ("tiers", &[]),
 ];
 
 const PROBES: Choice =
-    &[("command", &["check_reports"]), ("tiers", &["every_tier_records_the_same"])];
+    &[("check", &[]), ("known_calls", &[]), ("tiers", &["every_tier_records_the_same"])];
 
 fn of(choice: Choice, program: &str) -> Option<&'static [&'static str]> {
     choice.iter().find(|(name, _)| *name == program).map(|(_, filters)| *filters)

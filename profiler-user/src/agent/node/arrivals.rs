@@ -66,6 +66,11 @@ impl<T: Task> Node<T> {
         pids: &[u32],
     ) -> anyhow::Result<()> {
         let running = takein::is_running(pids);
+        if running {
+            for pid in pids {
+                self.around.sensor.adopt_process(*pid, cgroup)?;
+            }
+        }
         if running || self.containers.contains_key(&identity.id) {
             self.around.sensor.track_running(cgroup)?;
         }
@@ -76,20 +81,20 @@ impl<T: Task> Node<T> {
             true => Capture::Partial,
         };
         let id = identity.id.clone();
-        self.begin(cgroup.0, identity, capture);
+        self.begin(cgroup.0, identity, capture)?;
         if let Some(container) = self.containers.get_mut(&id) {
             takein::take_in(&mut container.observer, cgroup.0, pids, &self.around.redactor);
-        }
-        if running {
-            for pid in pids {
-                self.around.sensor.adopt_process(*pid, cgroup)?;
-            }
         }
         Ok(())
     }
 
     /// A cgroup of a container: the first makes the container.
-    pub(super) fn begin(&mut self, cgroup: u64, identity: CgroupIdentity, capture: Capture) {
+    pub(super) fn begin(
+        &mut self,
+        cgroup: u64,
+        identity: CgroupIdentity,
+        capture: Capture,
+    ) -> anyhow::Result<()> {
         let id = identity.id.clone();
         self.cgroups.insert(cgroup, id.clone());
         // Docker starts a container again under its old id.
@@ -101,7 +106,9 @@ impl<T: Task> Node<T> {
             Container::new(identity, self.clock, capture, Timestamp::now())
         });
         container.cgroups.push(cgroup);
+        container.know_calls::<T>(&mut self.around.sensor)?;
         self.listen_for_names(cgroup);
+        Ok(())
     }
 
     /// A cgroup that is gone by now has nothing more to be heard.
@@ -138,8 +145,7 @@ impl<T: Task> Node<T> {
                     // A container in a container: it is one of its own.
                     self.around.sensor.track(CgroupId(cgroup))?;
                 }
-                self.begin(cgroup, identity, Capture::FromStart);
-                Ok(())
+                self.begin(cgroup, identity, Capture::FromStart)
             }
             Class::Monitor | Class::Host if owner == cgroup => {
                 self.around.sensor.release(CgroupId(cgroup))
@@ -154,7 +160,7 @@ impl<T: Task> Node<T> {
         match path.as_deref().and_then(identify) {
             Some(identity) if !self.own.contains(&identity.id) => {
                 let id = identity.id.clone();
-                self.begin(cgroup, identity, Capture::FromStart);
+                self.begin(cgroup, identity, Capture::FromStart)?;
                 Ok(Some(id))
             }
             _ => {

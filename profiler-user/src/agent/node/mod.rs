@@ -155,6 +155,9 @@ impl<T: Task> Node<T> {
         }
         if judged_anew {
             // After the jobs have changed over: what crosses from now on is judged by what is known now.
+            for container in self.containers.values() {
+                container.know_calls::<T>(&mut self.around.sensor)?;
+            }
             self.around.sensor.forget_seen()?;
         }
         if self.around.gaps.are_told() {

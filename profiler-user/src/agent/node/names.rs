@@ -64,9 +64,14 @@ impl<T: Task> Node<T> {
         }
         let ended = container.ended.is_some();
         let before = std::mem::replace(&mut container.state, State::Known { member, job });
+        let mut told = container.know_calls::<T>(&mut self.around.sensor);
         if let State::Known { job: Some(job), .. } = before {
-            // It was known by its path alone until now.
+            // It was known by its path alone until now: what was told of was judged by that.
+            told = told.and_then(|()| self.around.sensor.forget_seen());
             self.task.leave(job, &[], now, &mut self.out);
+        }
+        if let Err(error) = told {
+            eprintln!("driftline: the kernel did not learn which calls are known: {error:#}");
         }
         if ended {
             self.finish(&id);

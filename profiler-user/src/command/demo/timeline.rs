@@ -146,6 +146,7 @@ fn noun(kind: DriftKind) -> &'static str {
         DriftKind::Dns => "more name",
         DriftKind::NetUnix => "more Unix socket",
         DriftKind::NetSocket => "more sort of socket",
+        DriftKind::Capability => "more capability",
         DriftKind::Identity => "more change of user",
         DriftKind::ContainerEscape => "more escape",
         DriftKind::Syscall | DriftKind::SyscallAbi => "more system call",

@@ -101,7 +101,10 @@ impl Subject {
         let mut subject = Self::default();
         match behaviour {
             // The process itself is what was run; of the others the object says it all.
-            Behaviour::Exec(_) | Behaviour::Socket(_) | Behaviour::Escape(_) => {}
+            Behaviour::Exec(_)
+            | Behaviour::Socket(_)
+            | Behaviour::Capability(_)
+            | Behaviour::Escape(_) => {}
             Behaviour::File(file) => {
                 subject.file_path = Some(file.path.clone());
                 subject.file_denied = file.denied;

@@ -95,6 +95,7 @@ impl<'a> Subject<'a> {
             Behaviour::Syscall(syscall) => subject.syscall = Some(&syscall.name),
             Behaviour::Unix(unix) => subject.paths = vec![unix.peer.clone()],
             Behaviour::Socket(_)
+            | Behaviour::Capability(_)
             | Behaviour::Identity(_)
             | Behaviour::Escape(_)
             | Behaviour::Dns(_) => {}

@@ -64,6 +64,7 @@ pub enum EventBody {
         denied: bool,
         foreign: bool,
     },
+    Capability(behaviour::Capability),
     Socket(behaviour::Socket),
     Unix(behaviour::Unix),
     /// From here on; what it was before is not in the record.
@@ -125,6 +126,7 @@ pub fn decode(record: Bytes, redactor: &Redactor) -> Result<Event, DecodeError> 
             let _header_again: event::CgroupRemoved = fixed(&mut rest, "cgroup removal")?;
             EventBody::CgroupRemoved
         }
+        Kind::Capability => process::capability(&mut rest)?,
         Kind::Socket => socket::socket(&mut rest)?,
         Kind::Unix => socket::unix(&mut rest)?,
         Kind::Identity => process::identity(&mut rest)?,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use profiler_common::event::{
-    EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, EXEC_UPPER, Exec, Exit, Fork, Identity,
+    Capability, EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, EXEC_UPPER, Exec, Exit, Fork, Identity,
 };
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     path::{DELETED, part},
     take, text,
 };
-use crate::redact::Redactor;
+use crate::{behaviour, redact::Redactor};
 
 pub(super) fn exec(rest: &mut Bytes, redactor: &Redactor) -> Result<EventBody, DecodeError> {
     let exec: Exec = fixed(rest, "exec")?;
@@ -52,6 +52,11 @@ fn without_mark(path: String) -> String {
         Some(name) if !name.starts_with("/memfd:") => name.to_owned(),
         _ => path,
     }
+}
+
+pub(super) fn capability(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+    let Capability { number, .. } = fixed(rest, "capability")?;
+    Ok(EventBody::Capability(behaviour::Capability(number)))
 }
 
 pub(super) fn identity(rest: &mut Bytes) -> Result<EventBody, DecodeError> {

@@ -1,12 +1,34 @@
-//! What sees changes of files, and executable mappings.
+//! What sees opens and changes of files, and executable mappings.
 
-use super::{Candidate, WALK};
+use super::candidate::{CALL, Candidate, DESCRIPTOR, INODE, WALK};
+
+pub(super) const OPEN: &[Candidate] = &[
+    Candidate {
+        name: "fentry/security_file_open",
+        programs: &[("open_file", "security_file_open")],
+        fields: &[WALK, INODE, &["FILE_"]],
+        reads: false,
+    },
+    Candidate {
+        name: "tp_btf/sys_exit (open)",
+        programs: &[("open_exit", "sys_exit")],
+        fields: &[WALK, INODE, CALL, DESCRIPTOR, &["FILE_"]],
+        reads: true,
+    },
+];
+
+/// The file is never reached: only its caller's words say which.
+pub(super) const DENIED: &[Candidate] = &[Candidate {
+    name: "tp_btf/sys_exit (denied open)",
+    programs: &[("open_denied", "sys_exit")],
+    fields: &[WALK, CALL, DESCRIPTOR, &["FILE_PATH"]],
+    reads: false,
+}];
 
 /// `security_path_*` knows the mount, `vfs_*` whether it succeeded.
 pub(super) const CHANGE: &[Candidate] = &[
     Candidate {
         name: "fentry/security_path_*, fexit/vfs_*, chmod_common, chown_common",
-        reads: true,
         programs: &[
             ("unlink_begins", "security_path_unlink"),
             ("unlink_done", "vfs_unlink"),
@@ -22,53 +44,28 @@ pub(super) const CHANGE: &[Candidate] = &[
             ("owner_done", "chown_common"),
             ("truncate_done", "vfs_truncate"),
         ],
-        fields: &[WALK[0], WALK[1], WALK[2], WALK[3], WALK[4], WALK[5], "RENAMEDATA_"],
+        fields: &[WALK, &["RENAMEDATA_"]],
+        reads: true,
     },
     Candidate {
         name: "tp_btf/sys_exit (change)",
-        reads: true,
         programs: &[("change_exit", "sys_exit")],
-        fields: &[
-            WALK[0],
-            WALK[1],
-            WALK[2],
-            WALK[3],
-            WALK[4],
-            WALK[5],
-            "FILE_PATH",
-            "FILES_",
-            "FDT_",
-            "PT_REGS_",
-            "TASK_STATUS",
-        ],
+        fields: &[WALK, CALL, DESCRIPTOR, &["FILE_PATH"]],
+        reads: true,
     },
 ];
 
 pub(super) const MAP: &[Candidate] = &[
     Candidate {
         name: "fexit/vm_mmap_pgoff",
-        reads: true,
         programs: &[("map_done", "vm_mmap_pgoff")],
-        fields: &[WALK[0], WALK[1], WALK[2], WALK[3], WALK[4], WALK[5], "FILE_", "INODE_", "SB_"],
+        fields: &[WALK, INODE, &["FILE_"]],
+        reads: true,
     },
     Candidate {
         name: "tp_btf/sys_exit (map)",
-        reads: true,
         programs: &[("map_exit", "sys_exit")],
-        fields: &[
-            WALK[0],
-            WALK[1],
-            WALK[2],
-            WALK[3],
-            WALK[4],
-            WALK[5],
-            "FILE_",
-            "FILES_",
-            "FDT_",
-            "INODE_",
-            "SB_",
-            "PT_REGS_",
-            "TASK_STATUS",
-        ],
+        fields: &[WALK, INODE, CALL, DESCRIPTOR, &["FILE_"]],
+        reads: true,
     },
 ];

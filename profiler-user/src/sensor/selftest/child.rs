@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read as _, Write as _},
     net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket},
     num::NonZero,
     os::{
@@ -14,8 +14,10 @@ use std::{
             process::CommandExt,
         },
     },
-    process::{Command, ExitCode, Stdio},
+    path::Path,
+    process::{Child, Command, ExitCode, Stdio},
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use nix::{
@@ -32,16 +34,6 @@ use super::signs::Signs;
 /// The name, as `argv[0]`.
 const NAME: &str = "driftline-self-test";
 
-/// What the child says with its exit status: what this machine does not let it do.
-const NO_IPV6: u8 = 1;
-const NO_LISTENING: u8 = 2;
-const NO_CHANGING: u8 = 4;
-const NO_MAPPING: u8 = 8;
-const NO_UNIX: u8 = 16;
-const NO_OTHER_USER: u8 = 32;
-const NO_UDP: u8 = 64;
-const ALL: u8 = 127;
-
 /// Whether this program's main function gives the child its turn.
 static POSSIBLE: AtomicBool = AtomicBool::new(false);
 
@@ -49,88 +41,111 @@ static POSSIBLE: AtomicBool = AtomicBool::new(false);
 /// part, and its status is returned.
 pub fn child() -> Option<ExitCode> {
     POSSIBLE.store(true, Ordering::Relaxed);
-    let name = std::env::args_os().next()?;
-    (name == NAME).then(|| ExitCode::from(act()))
+    let mut arguments = std::env::args_os();
+    if arguments.next()? != NAME {
+        return None;
+    }
+    let outside = arguments.next()?;
+    let told = io::stdout().write_all(&act(outside.as_ref()).to_bytes());
+    Some(told.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS))
 }
 
 pub(super) fn is_possible() -> bool {
     POSSIBLE.load(Ordering::Relaxed)
 }
 
-/// The child, not yet started. `prepare` runs in it before its exec.
-pub(super) fn command(prepare: impl FnMut() -> io::Result<()> + Send + Sync + 'static) -> Command {
+/// The child, not yet started. `prepare` runs in it before its exec; `outside` lists the processes of a cgroup to which it
+/// moves in the end. On its standard output it says what this machine did not let it do.
+pub(super) fn command(
+    outside: &Path,
+    prepare: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
+) -> Command {
     let mut command = Command::new("/proc/self/exe");
-    command.arg0(NAME).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg0(NAME).arg(outside);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     // SAFETY: the caller makes system calls only, on memory prepared before the fork.
     unsafe { command.pre_exec(prepare) };
     command
 }
 
-/// What the child could not do, by its exit status. None if it did not get to its end.
-pub(super) fn impossible(status: Option<i32>) -> Option<Signs> {
-    let status = u8::try_from(status?).ok().filter(|status| *status <= ALL)?;
-    let mut signs = Signs::NONE;
-    for (bit, without) in [
-        (NO_IPV6, Signs::IPV6),
-        (NO_LISTENING, Signs::LISTENING),
-        (NO_CHANGING, Signs::CHANGES),
-        (NO_MAPPING, Signs::MAP),
-        (NO_UNIX, Signs::UNIX),
-        (NO_OTHER_USER, Signs::IDENTITY),
-        (NO_UDP, Signs::BIND),
-    ] {
-        if status & bit != 0 {
-            signs.add(without);
-        }
-    }
-    Some(signs)
+/// What the child could not do, by what it said when it had ended. None if it did not get to its end.
+pub(super) fn impossible(child: &mut Child) -> Option<Signs> {
+    let mut said = [0; 4];
+    child.stdout.take()?.read_exact(&mut said).ok()?;
+    Some(Signs::from_bytes(said))
 }
 
 /// Each behaviour once. The hooks come before the verdict of the call, so most calls need not succeed.
-fn act() -> u8 {
-    let mut impossible = 0;
+fn act(outside: &Path) -> Signs {
+    let mut impossible = Signs::NONE;
     if !becomes_nobody() {
-        impossible |= NO_OTHER_USER;
+        impossible.add(Signs::IDENTITY);
+        impossible.add(Signs::DENIED);
+        impossible.add(Signs::CAPABILITY);
     }
     let _opened = File::open("/");
     send(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::LOCALHOST.into());
     if !send(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into()) {
-        impossible |= NO_IPV6;
+        impossible.add(Signs::IPV6);
     }
     let _refused = TcpStream::connect((Ipv6Addr::LOCALHOST, DISCARD));
     if listen().is_err() {
-        impossible |= NO_LISTENING;
+        impossible.add(Signs::LISTENING);
         let _refused = TcpStream::connect((Ipv4Addr::LOCALHOST, DISCARD));
     }
-    if change().is_err() {
-        impossible |= NO_CHANGING;
-    }
-    if map().is_err() {
-        impossible |= NO_MAPPING;
-    }
-    if talk().is_err() {
-        impossible |= NO_UNIX;
-    }
-    if bind().is_err() {
-        impossible |= NO_UDP;
+    for (done, sign) in [
+        (change(), Signs::CHANGES),
+        (map(), Signs::MAP),
+        (talk(), Signs::UNIX),
+        (bind(), Signs::BIND),
+        (resolve(), Signs::DNS),
+        // The last, though what it does out there would still be the container's.
+        (fs::write(outside, "0"), Signs::ESCAPE),
+    ] {
+        if done.is_err() {
+            impossible.add(sign);
+        }
     }
     impossible
 }
 
-/// A child, which becomes another user and ends.
+/// A child, which becomes another user, is refused a file, and ends.
 fn becomes_nobody() -> bool {
     const NOBODY: libc::uid_t = 65534;
-    // SAFETY: this process has a single thread, and its child makes two system calls.
+    // SAFETY: this process has a single thread, and its child makes three system calls.
     match unsafe { fork() } {
         Ok(ForkResult::Child) => {
-            // SAFETY: numbers only; ends this process, without what Rust would do.
-            unsafe { libc::_exit(i32::from(libc::setresuid(NOBODY, NOBODY, NOBODY) != 0)) }
+            // SAFETY: numbers and a constant; ends this process, without what Rust would do.
+            unsafe {
+                let became = libc::setresuid(NOBODY, NOBODY, NOBODY) == 0;
+                // Everybody may read it; leaving no trace of that is the owner's right.
+                let refused = libc::open(c"/".as_ptr(), libc::O_RDONLY | libc::O_NOATIME) < 0;
+                libc::_exit(i32::from(!became || !refused))
+            }
         }
         Ok(ForkResult::Parent { child }) => {
             matches!(waitpid(child, None), Ok(WaitStatus::Exited(_, 0)))
         }
         Err(_) => false,
     }
+}
+
+/// Asks a name server of its own, which answers.
+fn resolve() -> io::Result<()> {
+    // An address that nobody else has taken: that of a real server on this machine is another.
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let address = (Ipv4Addr::new(127, 83, high, low), NAME_SERVER);
+    let server = UdpSocket::bind(address)?;
+    let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    client.connect(address)?;
+    client.send(b"?")?;
+    let (mut question, mut answer) = ([0; 1], [0; 1]);
+    for socket in [&server, &client] {
+        socket.set_read_timeout(Some(ANSWER))?;
+    }
+    let (_, asker) = server.recv_from(&mut question)?;
+    server.send_to(b"!", asker)?;
+    client.recv(&mut answer).map(drop)
 }
 
 /// A stream and a datagram between Unix sockets that have names, but no files.
@@ -175,6 +190,10 @@ fn map() -> io::Result<()> {
     unsafe { mmap(None, length, protection, MapFlags::MAP_PRIVATE, &program, 0) }?;
     Ok(())
 }
+
+const NAME_SERVER: u16 = 53;
+/// How long an answer may take that the machine lets through at once or never.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// A port where nobody listens, and nobody would mind.
 const DISCARD: u16 = 9;

@@ -46,12 +46,12 @@ pub(super) fn run(
             seen.add(round(sensor, hierarchy, every_cgroup).context("the self-test")?);
             let has_shown =
                 |choice: &Choice| seen.contains(Signs::of(choice.behaviour, every_cgroup));
-            if choices.iter().all(|choice| choice.is_blind() || has_shown(choice)) {
+            if choices.iter().all(|choice| !choice.can_fire() || has_shown(choice)) {
                 break;
             }
         }
         let mut replaced = false;
-        for choice in choices.iter_mut().filter(|choice| !choice.is_blind()) {
+        for choice in choices.iter_mut().filter(|choice| choice.can_fire()) {
             if !seen.contains(Signs::of(choice.behaviour, every_cgroup)) {
                 replaced |= choice.replace(&mut sensor.ebpf, kernel);
             }

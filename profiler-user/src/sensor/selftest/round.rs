@@ -34,20 +34,23 @@ pub(super) fn round(
     hierarchy: &Hierarchy,
     every_cgroup: bool,
 ) -> anyhow::Result<Signs> {
-    let cgroup = Cgroup::create(hierarchy)?;
-    let id = cgroup.id();
-    let mut seen = act(sensor, &cgroup, every_cgroup);
-    // It removes the cgroup, whose record then is the last of it.
-    drop(cgroup);
+    let (cgroup, outside) = (Cgroup::create(hierarchy)?, Cgroup::create(hierarchy)?);
+    let (id, outside_id) = (cgroup.id(), outside.id());
+    let mut seen = act(sensor, &cgroup, &outside, every_cgroup);
+    // It removes the cgroups, whose records then are the last of them.
+    drop((cgroup, outside));
     let ring = sensor.ring.as_mut().context("the record stream was already taken")?;
     for record in drain(ring) {
-        if !is_of(&record, id) {
+        if is_of(&record, id) {
+            if let Ok(seen) = &mut seen {
+                seen.add(Signs::in_record(&record));
+            }
+        } else if !is_of(&record, outside_id) {
             sensor.early.push(record);
-        } else if let Ok(seen) = &mut seen {
-            seen.add(Signs::in_record(&record));
         }
     }
     sensor.release(id)?;
+    sensor.release(outside_id)?;
     seen
 }
 
@@ -55,14 +58,22 @@ fn is_of(record: &[u8], container: CgroupId) -> bool {
     Header::read_from_prefix(record).is_ok_and(|(header, _)| header.container == container.0)
 }
 
-fn act(sensor: &mut Sensor, cgroup: &Cgroup, every_cgroup: bool) -> anyhow::Result<Signs> {
+fn act(
+    sensor: &mut Sensor,
+    cgroup: &Cgroup,
+    outside: &Cgroup,
+    every_cgroup: bool,
+) -> anyhow::Result<Signs> {
     let mut seen = Signs::NONE;
     sensor.track(cgroup.id())?;
+    let directory = cgroup.directory().context("opening the cgroup")?;
+    // One that cannot be attached shows nothing.
+    let _silent = sensor.listen_for_names(cgroup.id(), directory);
     if every_cgroup && joins(sensor, cgroup)? {
         seen.add(Signs::JOINED);
     }
     let mut procs = cgroup.procs().context("opening the cgroup's processes")?;
-    let mut child = child::command(move || {
+    let mut child = child::command(&outside.procs_path(), move || {
         procs.write_all(b"0")?;
         if every_cgroup {
             // A program that still is where it came from is a runtime on its way in.
@@ -72,8 +83,8 @@ fn act(sensor: &mut Sensor, cgroup: &Cgroup, every_cgroup: bool) -> anyhow::Resu
     })
     .spawn()
     .context("starting the child")?;
-    let status = wait(&mut child)?;
-    let impossible = child::impossible(status).context("the child did not get to its end")?;
+    wait(&mut child)?;
+    let impossible = child::impossible(&mut child).context("the child did not get to its end")?;
     seen.add(impossible);
 
     let inner = cgroup.child("inner").context("making a cgroup inside")?;
@@ -117,12 +128,12 @@ fn moved(sensor: &mut Sensor, cgroup: &Cgroup, process: Pid) -> anyhow::Result<b
     Ok(sensor.state(cgroup.id())?.joining > 0)
 }
 
-/// The child's exit code, if it ended by itself in time.
-fn wait(child: &mut Child) -> anyhow::Result<Option<i32>> {
+/// Returns when the child has ended by itself, in time.
+fn wait(child: &mut Child) -> anyhow::Result<()> {
     let end = Instant::now() + LIMIT;
     loop {
-        if let Some(status) = child.try_wait().context("waiting for the child")? {
-            return Ok(status.code());
+        if child.try_wait().context("waiting for the child")?.is_some() {
+            return Ok(());
         }
         if Instant::now() >= end {
             let killed: io::Result<()> = child.kill();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use profiler_common::event::{
-    self, AF_INET, CONNECT_DATAGRAM, Header, Kind, OPEN_CLAIMED, PathForm,
+    self, AF_INET, CONNECT_DATAGRAM, Header, Kind, OPEN_CLAIMED, OPEN_DENIED, PathForm,
 };
 use zerocopy::FromBytes;
 
@@ -43,6 +43,10 @@ impl Signs {
     pub(super) const UNIX: Self = Self(1 << 25);
     pub(super) const BIND: Self = Self(1 << 26);
     pub(super) const IDENTITY: Self = Self(1 << 27);
+    pub(super) const DENIED: Self = Self(1 << 28);
+    pub(super) const ESCAPE: Self = Self(1 << 29);
+    pub(super) const DNS: Self = Self(1 << 30);
+    pub(super) const CAPABILITY: Self = Self(1 << 31);
 
     pub(super) const IPV6: Self = Self(Self::CONNECT6.0 | Self::DATAGRAM6.0);
     pub(super) const LISTENING: Self = Self(Self::LISTEN.0 | Self::ACCEPT.0);
@@ -53,6 +57,15 @@ impl Signs {
 
     pub(super) fn add(&mut self, others: Self) {
         self.0 |= others.0;
+    }
+
+    /// As the child passes it on, and back.
+    pub(super) fn to_bytes(self) -> [u8; 4] {
+        self.0.to_ne_bytes()
+    }
+
+    pub(super) fn from_bytes(bytes: [u8; 4]) -> Self {
+        Self(u32::from_ne_bytes(bytes))
     }
 
     /// Everything that the probes of a behaviour have to show.
@@ -71,8 +84,10 @@ impl Signs {
             Behaviour::Unix => &[Self::UNIX],
             Behaviour::Bind => &[Self::BIND],
             Behaviour::Identity => &[Self::IDENTITY],
-            // A move out of every container, and a name server's answer, are not made for a test.
-            Behaviour::Escape | Behaviour::Dns => &[],
+            Behaviour::Denied => &[Self::DENIED],
+            Behaviour::Escape => &[Self::ESCAPE],
+            Behaviour::Dns => &[Self::DNS],
+            Behaviour::Capability => &[Self::CAPABILITY],
             // Where one cgroup is watched, only those inside it matter.
             Behaviour::Cgroup if !every_cgroup => &[Self::CHILD_MADE, Self::CHILD_REMOVED],
             Behaviour::Cgroup => &[
@@ -110,10 +125,12 @@ impl Signs {
             Kind::Exit => Self::EXIT,
             Kind::Open => {
                 let (open, _) = event::Open::read_from_prefix(record).ok()?;
-                if !has_path(open.path.form) || header.flags & OPEN_CLAIMED != 0 {
-                    return None;
+                match header.flags & (OPEN_CLAIMED | OPEN_DENIED) {
+                    _ if !has_path(open.path.form) => return None,
+                    0 => Self::OPEN,
+                    flags if flags & OPEN_DENIED != 0 => Self::DENIED,
+                    _ => return None,
                 }
-                Self::OPEN
             }
             Kind::Connect => {
                 let (connect, _) = event::Connect::read_from_prefix(record).ok()?;
@@ -149,7 +166,9 @@ impl Signs {
             Kind::Socket => Self::SOCKET,
             Kind::Unix => Self::UNIX,
             Kind::Identity => Self::IDENTITY,
-            Kind::Escape | Kind::Dns => return None,
+            Kind::Escape => Self::ESCAPE,
+            Kind::Dns => Self::DNS,
+            Kind::Capability => Self::CAPABILITY,
             Kind::CgroupMade => Self::CGROUP_MADE,
             Kind::CgroupRemoved => Self::CGROUP_REMOVED,
         })

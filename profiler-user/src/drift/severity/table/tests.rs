@@ -191,6 +191,14 @@ fn sockets_and_users_are_graded_as_the_conventions_say() {
     ] {
         new(DriftKind::Identity, &sample::identity(from, to), severity, techniques);
     }
+    for (number, severity, techniques) in [
+        (16, Critical, &["T1068", "T1611"][..]),
+        (21, High, &["T1548", "T1611"]),
+        (13, Medium, &["T1548"]),
+        (0, Low, &["T1548"]),
+    ] {
+        new(DriftKind::Capability, &sample::capability(number), severity, techniques);
+    }
     new(DriftKind::ContainerEscape, &sample::escape("/"), Critical, &["T1611"]);
 }
 

@@ -1,0 +1,86 @@
+//! Who comes into a running container from outside is not the container until it runs a program there.
+
+use std::{fs, path::PathBuf, thread, time::Duration};
+
+use nix::{
+    libc,
+    sys::{
+        signal::{Signal, kill},
+        wait::waitpid,
+    },
+    unistd::{ForkResult, Pid, fork},
+};
+use serde_json::Value;
+use support::{
+    agent::{self, Agent},
+    pods::{self, BUSYBOX, ContainerSpec, Node, PodSpec},
+};
+
+/// How many processes are moved in, each making calls on one processor while another one moves it.
+const MOVES: usize = 200;
+
+/// A call that only they make, without end.
+const CALL: &str = "sched_rr_get_interval";
+
+fn caller() -> Pid {
+    // SAFETY: the child makes system calls only, on memory of its own.
+    match unsafe { fork() }.expect("a child") {
+        ForkResult::Child => loop {
+            let mut interval = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            // SAFETY: it has room for the answer.
+            unsafe { libc::sched_rr_get_interval(0, &raw mut interval) };
+        },
+        ForkResult::Parent { child } => child,
+    }
+}
+
+#[test]
+fn a_call_made_while_being_moved_into_a_container_is_not_the_containers() {
+    if !pods::can_run() || !support::can_load() {
+        return;
+    }
+    let _alone = agent::alone();
+    let node = Node::start();
+    let recorder = Agent::start(&node, "record", &[]);
+    let script = "while :; do /bin/cat /etc/hosts > /dev/null; /bin/usleep 50000; done";
+    let spec = ContainerSpec::new("app", BUSYBOX).command(&["/bin/sh", "-c", script]);
+    let pod = node.run(PodSpec::new("shop", "web").container(spec));
+    let app = pod.container("app");
+    let baseline = || agent::baselines(&node).into_iter().next();
+    let has = |what: &dyn Fn(&Value) -> bool| {
+        (0..400).any(|_| {
+            thread::sleep(Duration::from_millis(50));
+            baseline().is_some_and(|baseline| what(&baseline))
+        })
+    };
+    assert!(has(&|baseline| baseline["executables"].get("/bin/usleep").is_some()));
+
+    let procs = mount().join(app.cgroup().trim_start_matches('/')).join("cgroup.procs");
+    for _ in 0..MOVES {
+        let caller = caller();
+        thread::sleep(Duration::from_millis(1));
+        fs::write(&procs, caller.to_string()).expect("moving a process in");
+        thread::sleep(Duration::from_millis(1));
+        kill(caller, Signal::SIGKILL).expect("it is ours");
+        waitpid(caller, None).expect("it ends");
+    }
+    // It is the container that they were moved into, and who runs a program there is seen.
+    assert_eq!(app.exec(&["/bin/hostname"]).code, 0);
+    assert!(has(&|baseline| baseline["executables"].get("/bin/hostname").is_some()));
+    pod.remove();
+    recorder.stop();
+    let baseline = baseline().expect("it was recorded");
+    let calls = baseline["syscalls"].as_object().expect("a map");
+    assert!(calls.contains_key("openat"), "{calls:#?}");
+    assert!(!calls.contains_key(CALL), "{:#}", calls[CALL]);
+}
+
+/// Where this mount namespace has the second version of cgroups.
+fn mount() -> PathBuf {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("/proc");
+    let mut found = mounts.lines().filter_map(|line| {
+        let (mount, kind) = line.split_once(" - ")?;
+        kind.starts_with("cgroup2 ").then(|| mount.split(' ').nth(4).map(PathBuf::from))?
+    });
+    found.next().expect("cgroup2 is mounted")
+}
