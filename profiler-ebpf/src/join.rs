@@ -120,23 +120,24 @@ pub(crate) fn executed(container: &Container) -> Origin {
         forget(container);
         return Origin::Joined;
     }
-    if is_launcher(container) { Origin::Runtime } else { Origin::Inside }
+    if is_on_its_way(container) { Origin::Runtime } else { Origin::Inside }
 }
 
-/// Who was moved in before anybody watched has no mark. Its runtime still shares a mount namespace with who started
-/// it, the container's entrypoint does not. Nothing but the launcher may be told by this: what runs in a container
-/// could enter such a namespace by an escape.
+/// Who has no mark, because it was moved before anybody watched or the word of it has not come yet, and is no process of
+/// the container's either. Its runtime still shares a mount namespace with who started it; what it is there to run does
+/// not. Of a container's own process this must not be asked: it could enter such a namespace by an escape.
 #[inline(always)]
-fn is_launcher(container: &Container) -> bool {
-    if EVERY_CGROUP.load() == 0 || container.started() {
+fn is_on_its_way(container: &Container) -> bool {
+    if EVERY_CGROUP.load() == 0 || (container.started() && member::is_of(container)) {
         return false;
     }
     // SAFETY: BTF-typed, from what the helper returns on.
-    let parent = unsafe {
+    let (parent, process) = unsafe {
         let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
-        load::<*const u8>(task, &offset::TASK_REAL_PARENT)
+        let parent = load::<*const u8>(task, &offset::TASK_REAL_PARENT);
+        (parent, load::<u32>(parent, &offset::TASK_TGID))
     };
-    same(namespace(), namespace_of(parent))
+    member::container_of(process) != Some(container.id) && same(namespace(), namespace_of(parent))
 }
 
 /// The current process ends. True where it never ran a program inside.
