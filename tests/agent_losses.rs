@@ -55,7 +55,6 @@ fn losses_are_in_the_metrics_in_check_and_in_the_events_they_touched() {
         let opens: f64 = of.iter().filter_map(|lost| lost["events"]["open"].as_f64()).sum();
         let found = of.iter().find(|lost| lost["container"] == app.id.as_str());
         own = found.cloned().unwrap_or_default();
-        eprintln!("{report} {}", lost());
         own["events"]["open"].as_u64() > Some(0) && (opens - lost()).abs() < 0.5
     });
     assert_eq!((&own["namespace"], &own["name"]), (&"shop".into(), &"app".into()), "{own}");

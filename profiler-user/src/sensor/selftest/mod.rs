@@ -22,9 +22,12 @@ use super::{
 };
 use crate::cgroup::Hierarchy;
 
-/// Rounds in which a probe stays silent before that is held against it: on a busy machine a record may be lost, or a probe
-/// be skipped because it would have interrupted itself.
+/// Rounds in which a probe stays silent before that is held against it: on a busy machine one may be skipped because it would
+/// have interrupted itself.
 const ATTEMPTS: usize = 3;
+
+/// Rounds at most: one in which a record was lost says nothing of those that stayed silent.
+const ROUNDS: usize = 40;
 
 /// Fires every probe, and replaces those that stay silent until each behaviour has one that fired, or none.
 ///
@@ -42,11 +45,15 @@ pub(super) fn run(
     }
     loop {
         let mut seen = Signs::NONE;
-        for _ in 0..ATTEMPTS {
-            seen.add(round(sensor, hierarchy, every_cgroup).context("the self-test")?);
+        let mut complete = 0;
+        for _ in 0..ROUNDS {
+            let round = round(sensor, hierarchy, every_cgroup).context("the self-test")?;
+            seen.add(round.seen);
+            complete += usize::from(round.complete);
             let has_shown =
                 |choice: &Choice| seen.contains(Signs::of(choice.behaviour, every_cgroup));
-            if choices.iter().all(|choice| !choice.can_fire() || has_shown(choice)) {
+            let have_all = choices.iter().all(|choice| !choice.can_fire() || has_shown(choice));
+            if have_all || complete == ATTEMPTS {
                 break;
             }
         }

@@ -28,19 +28,29 @@ use crate::{
 /// How long the child may take. It needs milliseconds; this is for a machine that hardly moves.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What the probes showed, or could not be asked for on this machine.
+pub(super) struct Round {
+    /// What the probes showed, or could not be asked for on this machine.
+    pub(super) seen: Signs,
+    /// Nothing of it was lost.
+    pub(super) complete: bool,
+}
+
 pub(super) fn round(
     sensor: &mut Sensor,
     hierarchy: &Hierarchy,
     every_cgroup: bool,
-) -> anyhow::Result<Signs> {
+) -> anyhow::Result<Round> {
     let (cgroup, outside) = (Cgroup::create(hierarchy)?, Cgroup::create(hierarchy)?);
     let (id, outside_id) = (cgroup.id(), outside.id());
-    let mut seen = act(sensor, &cgroup, &outside, every_cgroup);
+    let mut ring = sensor.ring.take().context("the record stream was already taken")?;
+    let mut records = Vec::new();
+    let mut look = || records.extend(drain(&mut ring));
+    let mut seen = act(sensor, &cgroup, &outside, every_cgroup, &mut look);
     // It removes the cgroups, whose records then are the last of them.
     drop((cgroup, outside));
-    let ring = sensor.ring.as_mut().context("the record stream was already taken")?;
-    for record in drain(ring) {
+    look();
+    sensor.ring = Some(ring);
+    for record in records {
         if is_of(&record, id) {
             if let Ok(seen) = &mut seen {
                 seen.add(Signs::in_record(&record));
@@ -49,9 +59,10 @@ pub(super) fn round(
             sensor.early.push(record);
         }
     }
+    let complete = sensor.state(id).is_ok_and(|state| state.lost.iter().all(|lost| *lost == 0));
     sensor.release(id)?;
     sensor.release(outside_id)?;
-    seen
+    Ok(Round { seen: seen?, complete })
 }
 
 fn is_of(record: &[u8], container: CgroupId) -> bool {
@@ -63,6 +74,7 @@ fn act(
     cgroup: &Cgroup,
     outside: &Cgroup,
     every_cgroup: bool,
+    look: &mut dyn FnMut(),
 ) -> anyhow::Result<Signs> {
     let mut seen = Signs::NONE;
     sensor.track(cgroup.id())?;
@@ -83,7 +95,7 @@ fn act(
     })
     .spawn()
     .context("starting the child")?;
-    wait(&mut child)?;
+    wait(&mut child, look)?;
     let impossible = child::impossible(&mut child).context("the child did not get to its end")?;
     seen.add(impossible);
 
@@ -128,8 +140,8 @@ fn moved(sensor: &mut Sensor, cgroup: &Cgroup, process: Pid) -> anyhow::Result<b
     Ok(sensor.state(cgroup.id())?.joining > 0)
 }
 
-/// Returns when the child has ended by itself, in time.
-fn wait(child: &mut Child) -> anyhow::Result<()> {
+/// Returns when the child has ended by itself, in time. Meanwhile somebody looks into the ring buffer, which may be small.
+fn wait(child: &mut Child, look: &mut dyn FnMut()) -> anyhow::Result<()> {
     let end = Instant::now() + LIMIT;
     loop {
         if child.try_wait().context("waiting for the child")?.is_some() {
@@ -140,6 +152,7 @@ fn wait(child: &mut Child) -> anyhow::Result<()> {
             killed.and_then(|()| child.wait()).context("ending the child")?;
         }
         ensure!(Instant::now() < end, "the child did not end within {} s", LIMIT.as_secs());
+        look();
         thread::sleep(Duration::from_millis(1));
     }
 }
