@@ -1,6 +1,6 @@
 use super::super::fixtures::{baseline, exec, observation, read, run};
 use super::*;
-use crate::behaviour::{Connect, Listen, Protocol};
+use crate::behaviour::{Capability, Connect, Listen, Protocol};
 
 const NGINX: &str = "/usr/sbin/nginx";
 const DASH: &str = "/usr/bin/dash";
@@ -277,4 +277,36 @@ fn an_entry_made_literal_by_hand_allows_that_one_only() {
     let judge = Judge::new(&baseline, "0011aabb");
     assert!(judge.is_known(&read(NGINX, "/tmp/tmpabcdefgh")));
     assert!(!judge.is_known(&read(NGINX, "/tmp/tmpabcdefgi")));
+}
+
+#[test]
+fn the_known_calls_are_those_that_are_no_drift() {
+    let judge = judge();
+    let is_known =
+        |number: u32| judge.known_calls()[(number / 64) as usize] & (1 << (number % 64)) != 0;
+    // `read` was recorded; `unshare` was refused only; `exit` needs no recording; the last place is no call's.
+    assert_eq!([0, 272, 60, SET_OTHER].map(is_known), [true, false, true, false]);
+    for number in 0..SET_OTHER {
+        let call = observe::syscall(u64::from(number), false, false);
+        let call = observation(NGINX, &[], Behaviour::Syscall(call));
+        assert_eq!(is_known(number), judge.is_known(&call), "{number}");
+    }
+}
+
+#[test]
+fn a_capability_is_new_only_to_who_could_have_seen_it() {
+    let raw = observation(NGINX, &[], Behaviour::Capability(Capability(13)));
+    let (kind, object, ..) = one(&raw);
+    assert_eq!((kind, object.as_str()), (DriftKind::Capability, "CAP_NET_RAW"));
+
+    let mut blind = baseline();
+    for run in blind.runs.values_mut() {
+        run.tier = "restricted".to_owned();
+    }
+    assert_eq!(Judge::new(&blind, "0011aabb").judge(&raw), []);
+    blind.learn(&run(), &observation(NGINX, &[], Behaviour::Capability(Capability(0))));
+    let seeing = Judge::new(&blind, "0011aabb");
+    assert_eq!(seeing.judge(&raw).len(), 1);
+    blind.learn(&run(), &raw);
+    assert_eq!(Judge::new(&blind, "0011aabb").judge(&raw), []);
 }
