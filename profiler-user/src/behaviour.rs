@@ -18,7 +18,7 @@ pub struct Observation {
     pub behaviour: Behaviour,
 }
 
-/// A process at a point in time: it changes at exec only, so events share it.
+/// A process at a point in time: it changes at exec only, so events share it, and its children its texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Process {
     /// In the initial pid namespace.
@@ -28,13 +28,13 @@ pub struct Process {
     pub parent_pid: u32,
     pub uid: u32,
     /// Absolute, as the container sees it; a non-UTF-8 byte is written `\xNN`.
-    pub executable: String,
+    pub executable: Arc<str>,
     /// argv, redacted.
-    pub args: Vec<String>,
+    pub args: Arc<[String]>,
     /// argv was longer than what is kept.
     pub args_cut: bool,
     /// Parent first, at most [`ANCESTRY_MAX`], ending where the container ends.
-    pub ancestry: Vec<Ancestor>,
+    pub ancestry: Arc<[Ancestor]>,
 }
 
 /// Ancestors that an event names.
@@ -43,8 +43,8 @@ pub const ANCESTRY_MAX: usize = 16;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ancestor {
     pub pid: u32,
-    pub executable: String,
-    pub args: Vec<String>,
+    pub executable: Arc<str>,
+    pub args: Arc<[String]>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +71,7 @@ pub struct Exec {
     /// As the caller wrote it: a symbolic link, a relative path, or for a script the script.
     pub given: String,
     /// The parent's executable; none for a container's entrypoint.
-    pub parent: Option<String>,
+    pub parent: Option<Arc<str>>,
     /// The file has no name any more: a memfd, or deleted.
     pub fileless: bool,
     /// The file was written after the image: it lies in the upper layer of an overlay.

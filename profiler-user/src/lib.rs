@@ -15,6 +15,7 @@ pub mod error;
 pub mod generalise;
 pub mod http;
 mod launch;
+mod memory;
 pub mod observe;
 mod pipeline;
 mod poll;

@@ -123,7 +123,7 @@ async fn observe(
         let observations: Vec<_> = match input {
             Input::Records(batch) => batch
                 .into_iter()
-                .filter_map(|record| match sensor::decode(record, &redactor) {
+                .filter_map(|record| match sensor::decode(&record, &redactor) {
                     Ok(event) => observer.observe(event),
                     Err(error) => {
                         undecodable(&error);

@@ -11,6 +11,7 @@ use crate::{
     baseline::{self, Baseline, Image, Judge},
     container::Identity,
     drift::BaselineStatus,
+    memory,
 };
 
 /// Read again whenever a file there changes.
@@ -94,6 +95,9 @@ impl Catalogue {
             self.entries.insert(path, Entry { stamp, loaded });
         }
         self.generation += u64::from(changed);
+        if changed {
+            memory::give_back();
+        }
     }
 
     /// The baseline of a container: its image in its role; else, as provisional, the same image in another role or

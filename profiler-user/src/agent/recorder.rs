@@ -187,7 +187,7 @@ impl Task for Recorder {
     fn take(&mut self, job: &mut Recording, observation: Observation, _out: &mut Vec<Write>) {
         let Some(book) = self.books.get_mut(&job.label) else { return };
         // Whoever did it: learned, it would be allowed to every process of which nothing is known.
-        if observation.process.executable == UNKNOWN
+        if *observation.process.executable == *UNKNOWN
             && !matches!(observation.behaviour, Behaviour::Syscall(_))
         {
             job.unattributed += 1;

@@ -34,7 +34,7 @@ impl Strangers {
             return told;
         }
         // Nobody's process has no start that could be seen.
-        let is_stranger = process.pid != 0 && process.executable == UNKNOWN;
+        let is_stranger = process.pid != 0 && *process.executable == *UNKNOWN;
         if !is_stranger || self.0.len() >= WAITING_MAX {
             return vec![observation];
         }
@@ -65,7 +65,7 @@ mod tests {
     fn stranger(pid: u32) -> Observation {
         let mut observation = sample::syscall("nanosleep");
         let mut process = (*observation.process).clone();
-        (process.pid, process.executable) = (pid, UNKNOWN.to_owned());
+        (process.pid, process.executable) = (pid, UNKNOWN.into());
         observation.process = process.into();
         observation
     }

@@ -5,6 +5,7 @@ use std::{
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
+    sync::Arc,
 };
 
 use crate::{
@@ -87,10 +88,10 @@ fn process(pid: u32, redactor: &Redactor) -> Option<Process> {
         vpid: field("NSpid").and_then(|mut ids| ids.next_back()?.parse().ok()),
         parent_pid: field("PPid").and_then(|mut ids| ids.next()?.parse().ok()).unwrap_or(0),
         uid: field("Uid").and_then(|mut ids| ids.next()?.parse().ok()).unwrap_or(0),
-        executable: executable.to_string_lossy().into_owned(),
-        args: sensor::command_line(&command, redactor),
+        executable: executable.to_string_lossy().into(),
+        args: sensor::command_line(&command, redactor).into(),
         args_cut: false,
-        ancestry: Vec::new(),
+        ancestry: Arc::default(),
     })
 }
 

@@ -11,7 +11,7 @@ use crate::{
 /// The findings that need no baseline: programs without a file or from outside the image, ways out, and the table's rules
 /// that say so of themselves.
 pub(super) fn judge(observation: &Observation) -> Vec<Finding> {
-    let path = observation.process.executable.as_str();
+    let path = &*observation.process.executable;
     let finding = |kind, object: &str, pattern: String| Finding {
         kind,
         object: object.to_owned(),

@@ -96,7 +96,7 @@ pub(super) fn syscall_name(syscall: &Syscall) -> String {
 fn of_exec(exec: &Exec, process: &Process) -> [Fact; 2] {
     let parent = exec.parent.as_deref();
     let injected = parent == Some(INJECTED);
-    let mut values = process.args.clone();
+    let mut values = process.args.to_vec();
     if process.args_cut {
         values.push("…".to_owned());
     }

@@ -18,10 +18,10 @@ pub(super) fn observation(executable: &str, args: &[&str], behaviour: Behaviour)
             vpid: None,
             parent_pid: 1,
             uid: 0,
-            executable: executable.to_owned(),
+            executable: executable.into(),
             args: args.iter().map(ToString::to_string).collect(),
             args_cut: false,
-            ancestry: Vec::new(),
+            ancestry: Arc::default(),
         }),
         behaviour,
     }
@@ -30,7 +30,7 @@ pub(super) fn observation(executable: &str, args: &[&str], behaviour: Behaviour)
 pub(super) fn exec(executable: &str, args: &[&str], parent: Option<&str>) -> Observation {
     let exec = Exec {
         given: executable.to_owned(),
-        parent: parent.map(str::to_owned),
+        parent: parent.map(Arc::from),
         fileless: false,
         not_in_image: false,
         cwd: "/".to_owned(),

@@ -1,16 +1,17 @@
 //! Whether a baseline holds what was observed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use profiler_common::container::{KnownCalls, SET_OTHER, SET_WORDS};
 
 use super::facts::{Fact, facts, path_name, syscall_name};
-use super::model::{Baseline, Executable};
-use super::names::{Keys, Name, Set};
+use super::keys::{Keys, Sought};
+use super::model::{Baseline, ENTRYPOINT, Executable};
+use super::names::Set;
 use super::nearest;
-use crate::behaviour::{Behaviour, Change, Exec, File, Observation, Operation, Syscall};
+use crate::behaviour::{Behaviour, Change, Exec, File, Observation, Operation, Process, Syscall};
 use crate::drift::{DriftKind, Finding, Novelty};
-use crate::generalise::Secrets;
+use crate::generalise::{Secrets, join_args};
 use crate::observe::{self, INJECTED};
 
 /// These calls end a process or go back to where it was: they never come through `sys_exit`, or with a number that is no
@@ -20,8 +21,9 @@ const ALWAYS_KNOWN: &[&str] = &["exit", "exit_group", "rt_sigreturn", "restart_s
 /// A baseline made ready for judging. It keeps the keys only: what was seen when stays with the baseline.
 #[derive(Debug)]
 pub struct Judge {
-    pub(super) executables: BTreeMap<String, Known>,
-    names: Keys,
+    /// Of the executables, one for one.
+    paths: Keys,
+    known: Vec<Known>,
     pub(super) syscalls: BTreeSet<String>,
     calls: KnownCalls,
     /// Whether the recording could see capabilities at all.
@@ -32,7 +34,8 @@ pub struct Judge {
 /// What one executable is known to do.
 #[derive(Debug)]
 pub(super) struct Known {
-    sets: [Keys; Set::ALL.len()],
+    /// None where the set is empty, as most are.
+    sets: [Option<Box<Keys>>; Set::ALL.len()],
     fileless: bool,
     not_in_image: bool,
 }
@@ -42,11 +45,9 @@ impl Judge {
     /// alone, one secret is as good as another.
     pub fn new(baseline: &Baseline, key_id: &str) -> Self {
         let same_key = baseline.redaction_key.iter().all(|key| key == key_id);
-        let known =
-            |(path, executable): (&String, &Executable)| (path.clone(), Known::new(executable));
         let mut judge = Self {
-            executables: baseline.executables.iter().map(known).collect(),
-            names: Keys::new(Set::Parents, baseline.executables.keys()),
+            paths: Keys::new(Set::Parents, baseline.executables.keys()),
+            known: baseline.executables.values().map(Known::new).collect(),
             syscalls: baseline.syscalls.keys().cloned().collect(),
             calls: [0; SET_WORDS],
             capabilities: sees_capabilities(baseline),
@@ -64,7 +65,7 @@ impl Judge {
 
     /// What of it is new; nothing when the baseline holds all of it.
     pub fn judge(&self, observation: &Observation) -> Vec<Finding> {
-        let path = observation.process.executable.as_str();
+        let path = &*observation.process.executable;
         let known = self.executable(path);
         match &observation.behaviour {
             Behaviour::Syscall(syscall) => self.judge_syscall(syscall).into_iter().collect(),
@@ -86,20 +87,19 @@ impl Judge {
     }
 
     pub(super) fn executable(&self, path: &str) -> Option<&Known> {
-        if let Some(known) = self.executables.get(path).filter(|_| !path.contains('{')) {
-            return Some(known);
-        }
-        self.executables.get(self.names.find(&path_name(path), self.secrets)?)
+        let find = || self.paths.find(&Sought::new(&path_name(path)), self.secrets);
+        self.paths.literal(path).or_else(find).map(|place| &self.known[place])
     }
 
-    /// The executables that hold `name` in `set`.
-    pub(super) fn holders(&self, set: Set, name: &Name) -> Vec<&str> {
-        let holds = |known: &Known| known.find(set, name, self.secrets).is_some();
-        self.executables
-            .iter()
-            .filter(|(_, known)| holds(known))
-            .map(|(path, _)| path.as_str())
-            .collect()
+    /// The executables of which this holds.
+    pub(super) fn those(&self, holds: impl Fn(&Known) -> bool) -> Vec<&str> {
+        let known = self.known.iter().enumerate().filter(|(_, known)| holds(known));
+        known.map(|(place, _)| self.paths.key(place)).collect()
+    }
+
+    /// The executables that hold a name in `set`.
+    pub(super) fn holders(&self, set: Set, name: &Sought<'_>) -> Vec<&str> {
+        self.those(|known| known.holds(set, name, self.secrets))
     }
 
     fn judge_syscall(&self, syscall: &Syscall) -> Option<Finding> {
@@ -122,7 +122,7 @@ impl Judge {
         observation: &Observation,
         known: Option<&Known>,
     ) -> Vec<Finding> {
-        let path = observation.process.executable.as_str();
+        let path = &*observation.process.executable;
         let finding = |kind, nearest| Finding {
             kind,
             object: path.to_owned(),
@@ -137,6 +137,7 @@ impl Judge {
                 let kind = if injected { DriftKind::ExecInjected } else { DriftKind::Exec };
                 vec![finding(kind, nearest::executable(self, exec.parent.as_deref()))]
             }
+            Some(known) if known.has_exec(exec, &observation.process) => Vec::new(),
             Some(_) => self.judge_facts(observation, known),
         };
         // That both the way and the arguments of a program from outside are new is one finding, too.
@@ -154,13 +155,14 @@ impl Judge {
     }
 
     fn judge_facts(&self, observation: &Observation, known: Option<&Known>) -> Vec<Finding> {
-        let path = observation.process.executable.as_str();
-        let is_new = |fact: &Fact| {
-            known.is_none_or(|known| known.find(fact.set, &fact.name, self.secrets).is_none())
-        };
+        let path = &*observation.process.executable;
         let finding = |fact: Fact| {
-            let holders = self.holders(fact.set, &fact.name);
-            Finding {
+            let name = Sought::new(&fact.name);
+            if known.is_some_and(|known| known.holds(fact.set, &name, self.secrets)) {
+                return None;
+            }
+            let holders = self.holders(fact.set, &name);
+            Some(Finding {
                 kind: fact.kind,
                 novelty: if holders.is_empty() { Novelty::Container } else { Novelty::Executable },
                 nearest: nearest::fact(path, known, &fact, &holders),
@@ -169,9 +171,9 @@ impl Judge {
                     _ => fact.name.key,
                 },
                 object: fact.object,
-            }
+            })
         };
-        facts(observation).into_iter().filter(is_new).map(finding).collect()
+        facts(observation).into_iter().filter_map(finding).collect()
     }
 }
 
@@ -183,19 +185,23 @@ fn sees_capabilities(baseline: &Baseline) -> bool {
 
 impl Known {
     fn new(executable: &Executable) -> Self {
+        let keys = |set| {
+            let keys = executable.set(set);
+            (!keys.is_empty()).then(|| Box::new(Keys::new(set, keys.keys())))
+        };
         Self {
-            sets: Set::ALL.map(|set| Keys::new(set, executable.set(set).keys())),
+            sets: Set::ALL.map(keys),
             fileless: executable.fileless.is_some(),
             not_in_image: executable.not_in_image.is_some(),
         }
     }
 
     pub(super) fn set(&self, set: Set) -> &Keys {
-        &self.sets[set as usize]
+        self.sets[set as usize].as_deref().unwrap_or(Keys::NONE)
     }
 
-    pub(super) fn find(&self, set: Set, name: &Name, secrets: Secrets) -> Option<&str> {
-        self.set(set).find(name, secrets)
+    fn holds(&self, set: Set, name: &Sought<'_>, secrets: Secrets) -> bool {
+        self.set(set).find(name, secrets).is_some()
     }
 
     pub(super) fn is_fileless(&self) -> bool {
@@ -216,6 +222,14 @@ impl Known {
             }
             _ => false,
         }
+    }
+
+    /// The same of a program's start.
+    fn has_exec(&self, exec: &Exec, process: &Process) -> bool {
+        let parent = exec.parent.as_deref().unwrap_or(ENTRYPOINT);
+        !process.args_cut
+            && self.set(Set::Parents).has_literal(parent)
+            && self.set(Set::Args).has_literal(&join_args(&process.args))
     }
 
     fn has_file(&self, file: &File) -> bool {

@@ -9,6 +9,7 @@ mod file;
 mod fixtures;
 mod judge;
 mod key;
+mod keys;
 mod layout;
 mod learn;
 mod merge;

@@ -1,7 +1,7 @@
-//! The sets of an executable, and how a value is looked up in one.
+//! The sets of an executable, and how a value is looked up in one that still changes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::model::{Executable, Seen};
 use crate::generalise::{Pattern, Secrets, join_args, split_args};
@@ -72,7 +72,7 @@ impl Set {
     }
 
     /// The patterns that a key of this set consists of, none where keys are compared as they are.
-    fn patterns(self, key: &str) -> Option<Vec<Pattern>> {
+    pub(super) fn patterns(self, key: &str) -> Option<Vec<Pattern>> {
         match self {
             Self::Connect
             | Self::Listen
@@ -141,112 +141,33 @@ impl Executable {
 impl Name {
     /// The key that only this very value has. Generalising never makes it where it sees a pattern, but a person who edits a
     /// baseline may allow one temporary file and no other.
-    fn literal(&self) -> Option<String> {
+    pub(super) fn literal(&self) -> Option<Cow<'_, str>> {
         let literal = match self.values.as_slice() {
             [] => return None,
-            [text] if text.starts_with('/') => text.clone(),
-            args => join_args(args),
+            [text] if text.starts_with('/') => Cow::Borrowed(text.as_str()),
+            args => Cow::Owned(join_args(args)),
         };
         (!literal.contains('{')).then_some(literal)
+    }
+
+    /// Whether the values have the shape of the patterns, one by one.
+    pub(super) fn matches(&self, patterns: &[Pattern], secrets: Secrets) -> bool {
+        patterns.len() == self.values.len()
+            && patterns.iter().zip(&self.values).all(|(one, value)| one.matches(value, secrets))
     }
 }
 
 /// The key that holds `name`, while the set still changes.
 pub(super) fn find<'a, V>(keys: &'a BTreeMap<String, V>, set: Set, name: &Name) -> Option<&'a str> {
-    let literal = || keys.get_key_value(&name.literal()?);
+    let literal = || keys.get_key_value(&*name.literal()?);
     if let Some((key, _)) = keys.get_key_value(&name.key).or_else(literal) {
         return Some(key);
     }
     let patterned = keys.keys().filter(|key| may_match(key, name));
     patterned
         .filter_map(|key| Some((key, set.patterns(key)?)))
-        .find(|(_, patterns)| all_match(patterns, name, Secrets::Exact))
+        .find(|(_, patterns)| name.matches(patterns, Secrets::Exact))
         .map(|(key, _)| key.as_str())
-}
-
-/// The keys of a set, made ready for judging: a name that repeats is one look-up, and only patterns of its size are tried
-/// on one that does not.
-#[derive(Debug, Default)]
-pub(super) struct Keys {
-    keys: BTreeSet<Box<str>>,
-    patterned: HashMap<usize, Vec<Patterned>>,
-}
-
-#[derive(Debug)]
-struct Patterned {
-    key: Box<str>,
-    patterns: Vec<Pattern>,
-}
-
-impl Keys {
-    pub(super) fn new<'a>(set: Set, all: impl Iterator<Item = &'a String>) -> Self {
-        let mut keys = Self::default();
-        for key in all {
-            keys.keys.insert(key.as_str().into());
-            let patterns = if key.contains('{') { set.patterns(key) } else { None };
-            if let Some(patterns) = patterns
-                && !patterns.iter().all(Pattern::is_literal)
-            {
-                let size = size(patterns.len(), key);
-                keys.patterned
-                    .entry(size)
-                    .or_default()
-                    .push(Patterned { key: key.as_str().into(), patterns });
-            }
-        }
-        keys
-    }
-
-    /// Whether `text`, as it is, is a key that holds no placeholder.
-    pub(super) fn has_literal(&self, text: &str) -> bool {
-        self.keys.contains(text) && !text.contains('{')
-    }
-
-    /// Whether this very text is a key.
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.keys.contains(key)
-    }
-
-    pub(super) fn find(&self, name: &Name, secrets: Secrets) -> Option<&str> {
-        let literal = || match name.values.as_slice() {
-            // A path that is its own key was not found.
-            [text] if *text == name.key && text.starts_with('/') => None,
-            _ => self.keys.get(name.literal()?.as_str()),
-        };
-        if let Some(key) = self.keys.get(name.key.as_str()).or_else(literal) {
-            return Some(key);
-        }
-        let size = size(name.values.len(), &name.key);
-        let patterned = self.patterned.get(&size)?;
-        patterned
-            .iter()
-            .find(|entry| all_match(&entry.patterns, name, secrets))
-            .map(|entry| &*entry.key)
-    }
-
-    /// The keys before and after the place where `text` would be: they begin most like it.
-    pub(super) fn neighbours(&self, text: &str) -> impl Iterator<Item = &str> {
-        let before = self.keys.range::<str, _>((Unbounded, Excluded(text))).next_back();
-        let after = self.keys.range::<str, _>((Excluded(text), Unbounded)).next();
-        before.into_iter().chain(after).map(|key| &**key)
-    }
-
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &str> + Clone {
-        self.keys.iter().map(|key| &**key)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-}
-
-/// Neither a slash nor the end of an argument is ever part of a placeholder, so their number is that of the value.
-fn size(values: usize, key: &str) -> usize {
-    if values == 1 { key.bytes().filter(|byte| *byte == b'/').count() } else { values }
 }
 
 fn may_match(key: &str, name: &Name) -> bool {
@@ -256,9 +177,4 @@ fn may_match(key: &str, name: &Name) -> bool {
         (Some(literal), [text]) => text.starts_with(literal) || key.starts_with(['\'', '"']),
         (Some(_), _) => true,
     }
-}
-
-fn all_match(patterns: &[Pattern], name: &Name, secrets: Secrets) -> bool {
-    patterns.len() == name.values.len()
-        && patterns.iter().zip(&name.values).all(|(pattern, value)| pattern.matches(value, secrets))
 }

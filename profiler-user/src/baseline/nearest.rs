@@ -2,8 +2,9 @@
 
 use super::facts::{Fact, path_name, syscall_name};
 use super::judge::{Judge, Known};
+use super::keys::{Keys, Sought};
 use super::model::ENTRYPOINT;
-use super::names::{Keys, Set};
+use super::names::Set;
 use crate::behaviour::Syscall;
 use crate::observe::INJECTED;
 
@@ -15,22 +16,18 @@ const SHOWN: usize = 160;
 
 pub(super) fn executable(judge: &Judge, parent: Option<&str>) -> Option<String> {
     let Some(parent) = parent else {
-        let entrypoints =
-            judge.executables.iter().filter(|(_, known)| known.set(Set::Parents).has(ENTRYPOINT));
-        let paths: Vec<_> = entrypoints.map(|(path, _)| path.as_str()).collect();
+        let paths = judge.those(|known| known.set(Set::Parents).has(ENTRYPOINT));
         return (!paths.is_empty())
             .then(|| format!("the container was started only with {}", some(&paths)));
     };
     if parent == INJECTED {
-        let holds = |known: &Known| known.set(Set::Parents).has(INJECTED);
-        let known = judge.executables.iter().filter(|(_, known)| holds(known));
-        let paths: Vec<_> = known.map(|(path, _)| path.as_str()).collect();
+        let paths = judge.those(|known| known.set(Set::Parents).has(INJECTED));
         return Some(match paths.as_slice() {
             [] => "nothing was ever run from outside".to_owned(),
             paths => format!("run from outside were only {}", some(paths)),
         });
     }
-    let children = judge.holders(Set::Parents, &path_name(parent));
+    let children = judge.holders(Set::Parents, &Sought::new(&path_name(parent)));
     Some(match (children.is_empty(), judge.executable(parent)) {
         (false, _) => format!("{} ran only {}", short(parent), some(&children)),
         (true, Some(_)) => format!("{} never ran anything", short(parent)),
@@ -39,8 +36,7 @@ pub(super) fn executable(judge: &Judge, parent: Option<&str>) -> Option<String> 
 }
 
 pub(super) fn fileless(judge: &Judge) -> String {
-    let fileless = judge.executables.iter().filter(|(_, known)| known.is_fileless());
-    let paths: Vec<_> = fileless.map(|(path, _)| path.as_str()).collect();
+    let paths = judge.those(Known::is_fileless);
     match paths.as_slice() {
         [] => "nothing without a file was ever run".to_owned(),
         paths => format!("run without a file were only {}", some(paths)),
@@ -48,8 +44,7 @@ pub(super) fn fileless(judge: &Judge) -> String {
 }
 
 pub(super) fn not_in_image(judge: &Judge) -> String {
-    let foreign = judge.executables.iter().filter(|(_, known)| known.is_not_in_image());
-    let paths: Vec<_> = foreign.map(|(path, _)| path.as_str()).collect();
+    let paths = judge.those(Known::is_not_in_image);
     match paths.as_slice() {
         [] => "only programs of the image were ever run".to_owned(),
         paths => format!("run without being in the image were only {}", some(paths)),
@@ -197,8 +192,8 @@ fn arguments(keys: &Keys, line: &str) -> Option<String> {
 
 /// Length of what two texts begin with alike.
 fn common(one: &str, other: &str) -> usize {
-    let alike = one.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
-    alike.map_or(one.len().min(other.len()), |((at, _), _)| at)
+    let alike = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+    one.floor_char_boundary(alike)
 }
 
 fn never_run(path: &str) -> String {

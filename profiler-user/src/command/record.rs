@@ -31,7 +31,7 @@ struct Recorder {
 impl Consumer for Recorder {
     fn consume(&mut self, observation: Observation) {
         // Whoever did it: learned, it would be allowed to every process of which nothing is known.
-        if observation.process.executable == UNKNOWN
+        if *observation.process.executable == *UNKNOWN
             && !matches!(observation.behaviour, Behaviour::Syscall(_))
         {
             self.unattributed += 1;

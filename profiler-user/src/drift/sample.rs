@@ -38,14 +38,14 @@ fn by(executable: &str, args: &[&str], behaviour: Behaviour) -> Observation {
         vpid: Some(23),
         parent_pid: 4700,
         uid: 33,
-        executable: executable.to_owned(),
+        executable: executable.into(),
         args: args.iter().map(ToString::to_string).collect(),
         args_cut: false,
-        ancestry: vec![Ancestor {
+        ancestry: Arc::new([Ancestor {
             pid: 4700,
-            executable: "/usr/sbin/nginx".to_owned(),
-            args: vec!["nginx: worker process".to_owned()],
-        }],
+            executable: "/usr/sbin/nginx".into(),
+            args: Arc::new(["nginx: worker process".to_owned()]),
+        }]),
     };
     Observation { time: start(), process: Arc::new(process), behaviour }
 }
@@ -53,17 +53,21 @@ fn by(executable: &str, args: &[&str], behaviour: Behaviour) -> Observation {
 pub(crate) fn exec(executable: &str, args: &[&str], parent: Option<&str>) -> Observation {
     let behaviour = Behaviour::Exec(Exec {
         given: executable.to_owned(),
-        parent: parent.map(str::to_owned),
+        parent: parent.map(Arc::from),
         fileless: executable.starts_with("memfd:"),
         not_in_image: executable.starts_with("/dropped/"),
         cwd: "/".to_owned(),
     });
     let mut observation = by(executable, args, behaviour);
     let process = Arc::make_mut(&mut observation.process);
-    match parent {
-        Some(parent) => parent.clone_into(&mut process.ancestry[0].executable),
-        None => process.ancestry.clear(),
-    }
+    process.ancestry = match parent {
+        Some(parent) => process
+            .ancestry
+            .iter()
+            .map(|one| Ancestor { executable: parent.into(), ..one.clone() })
+            .collect(),
+        None => Arc::default(),
+    };
     observation
 }
 
@@ -143,7 +147,7 @@ pub(crate) fn dns(name: &str) -> Observation {
 
 pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observation) -> Finding {
     let object = match &observation.behaviour {
-        Behaviour::Exec(_) => observation.process.executable.clone(),
+        Behaviour::Exec(_) => observation.process.executable.to_string(),
         Behaviour::File(file) => file.path.clone(),
         Behaviour::Change(change) => generalise::change(change).object(),
         Behaviour::Map(map) => map.path.clone(),

@@ -23,7 +23,14 @@ pub fn generalise_args(args: &[String], cut: bool) -> String {
 
 /// One line that a shell would split again, `{` and `}` unquoted so that placeholders stay readable.
 pub fn join_args(args: &[impl AsRef<str>]) -> String {
-    args.iter().map(|arg| quote(arg.as_ref())).collect::<Vec<_>>().join(" ")
+    let mut line = String::with_capacity(args.iter().map(|arg| arg.as_ref().len() + 3).sum());
+    for (index, arg) in args.iter().enumerate() {
+        if index > 0 {
+            line.push(' ');
+        }
+        push_quoted(&mut line, arg.as_ref());
+    }
+    line
 }
 
 /// The reverse of [`join_args`]; nothing for a line with an unclosed quote.
@@ -31,14 +38,24 @@ pub fn split_args(line: &str) -> Option<Vec<String>> {
     shlex::split(line)
 }
 
-fn quote(arg: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@%+{}…".contains(c);
+fn push_quoted(line: &mut String, arg: &str) {
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric()
+            || matches!(c, '_' | '-'..='/' | ':' | '=' | ',' | '@' | '%' | '+' | '{' | '}' | '…')
+    };
     if !arg.is_empty() && arg.chars().all(plain) {
-        arg.to_owned()
+        line.push_str(arg);
     } else if arg.contains('\'') && !arg.contains(['"', '$', '`', '\\', '!']) {
-        format!("\"{arg}\"")
+        line.extend(["\"", arg, "\""]);
     } else {
-        format!("'{}'", arg.replace('\'', r"'\''"))
+        line.push('\'');
+        for (index, part) in arg.split('\'').enumerate() {
+            if index > 0 {
+                line.push_str(r"'\''");
+            }
+            line.push_str(part);
+        }
+        line.push('\'');
     }
 }
 

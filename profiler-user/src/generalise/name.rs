@@ -31,7 +31,7 @@ pub(super) fn push(
             pattern.push_str(&rest[..literal]);
             push_sized(pattern, "rand", random);
             at += literal + random;
-        } else if let Some(length) = underscored_at(rest, before).filter(|_| temporary) {
+        } else if temporary && let Some(length) = underscored_at(rest, before) {
             push_sized(pattern, "rand", length);
             at += length;
         } else if c == '_' {
@@ -89,6 +89,10 @@ fn underscored_at(rest: &str, before: Option<char>) -> Option<usize> {
 }
 
 fn date_at(rest: &str) -> Option<usize> {
+    // Every shape begins with the year: nearly all tokens are told here.
+    if !rest.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
     date::lengths(rest).find(|length| !rest[*length..].starts_with(char::is_alphanumeric))
 }
 

@@ -1,25 +1,28 @@
 //! Paths, component by component.
 
 use super::pattern::push_escaped;
-use super::place::{self, Place};
+use super::place::{Place, Walk};
 use super::{date, name};
 
 /// The pattern of an absolute, resolved path, or of the name of something without one (`pipe:[4711]`).
 pub fn generalise_path(path: &str) -> String {
     let mut pattern = String::with_capacity(path.len() + 8);
+    let mut walk = Walk::ROOT;
     let mut start = 0_usize;
     for component in path.split('/') {
         if start > 0 {
             pattern.push('/');
         }
         // Without the slash before this component.
-        push_component(&mut pattern, &path[..start.saturating_sub(1)], component);
+        let directory = &path[..start.saturating_sub(1)];
+        push_component(&mut pattern, directory, component, walk.place());
+        walk.enter(&path[..start + component.len()], component);
         start += component.len() + 1;
     }
     pattern
 }
 
-fn push_component(pattern: &mut String, directory: &str, component: &str) {
+fn push_component(pattern: &mut String, directory: &str, component: &str, place: Place) {
     if let Some(number) = kernel_number(directory, component) {
         return pattern.push_str(number);
     }
@@ -38,10 +41,11 @@ fn push_component(pattern: &mut String, directory: &str, component: &str) {
         return pattern.push_str("{num}");
     }
     // A library's version belongs to its identity.
-    let library = component.split('.').skip(1).any(|part| part == "so");
-    match place::of(directory) {
-        place if library || place == Place::Fixed => push_escaped(pattern, component),
-        place => name::push(pattern, component, place == Place::Temporary, |_, _| false),
+    let is_library = || component.split('.').skip(1).any(|part| part == "so");
+    if place == Place::Fixed || is_library() {
+        push_escaped(pattern, component);
+    } else {
+        name::push(pattern, component, place == Place::Temporary, |_, _| false);
     }
 }
 
@@ -74,6 +78,9 @@ fn kernel_number(directory: &str, component: &str) -> Option<&'static str> {
 /// Python writes compiled modules beside their sources under a name with a number, then renames them. A root-owned image
 /// without them does so at each start, under `/usr`; nothing ever imports or runs a file of this name.
 fn half_written_bytecode<'a>(directory: &str, component: &'a str) -> Option<&'a str> {
+    if !component.ends_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
     let (compiled, number) = component.rsplit_once('.')?;
     let (_, extension) = compiled.rsplit_once('.')?;
     let written = directory.ends_with("/__pycache__")

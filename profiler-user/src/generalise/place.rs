@@ -45,26 +45,50 @@ const FIXED_NAMES: &[&str] = &[".aws", ".azure", ".docker", ".gcloud", ".gnupg",
 
 const TEMPORARY_NAMES: &[&str] = &["tmp", "temp", ".tmp"];
 
-/// The place of each entry of a directory; `directory` is absolute, or empty for the root itself.
-pub(super) fn of(directory: &str) -> Place {
-    let place = PLACES
-        .iter()
-        .filter(|(prefix, _)| is_below(directory, prefix))
-        .max_by_key(|(prefix, _)| prefix.len())
-        .map_or(Place::Ordinary, |(_, place)| *place);
-    let has = |names: &[&str]| directory.split('/').any(|name| names.contains(&name));
-    if has(FIXED_NAMES) {
-        Place::Fixed
-    } else if place == Place::Ordinary && has(TEMPORARY_NAMES) {
-        Place::Temporary
-    } else {
-        place
+/// Where a walk down a path stands: at the root, to begin with.
+pub(super) struct Walk {
+    place: Place,
+    credentials: bool,
+    temporary: bool,
+}
+
+impl Walk {
+    pub(super) const ROOT: Self =
+        Self { place: Place::Ordinary, credentials: false, temporary: false };
+
+    /// Goes down into `name`, by which `directory` ends.
+    pub(super) fn enter(&mut self, directory: &str, name: &str) {
+        // A longer prefix is met later.
+        if directory.len() <= LONGEST
+            && let Some((_, place)) = PLACES.iter().find(|(prefix, _)| *prefix == directory)
+        {
+            self.place = *place;
+        }
+        self.credentials |= FIXED_NAMES.contains(&name);
+        self.temporary |= TEMPORARY_NAMES.contains(&name);
+    }
+
+    /// The place of each entry of the directory.
+    pub(super) fn place(&self) -> Place {
+        match self.place {
+            _ if self.credentials => Place::Fixed,
+            Place::Ordinary if self.temporary => Place::Temporary,
+            place => place,
+        }
     }
 }
 
-fn is_below(directory: &str, prefix: &str) -> bool {
-    directory.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
+/// Bytes of the longest prefix.
+const LONGEST: usize = {
+    let (mut longest, mut at) = (0, 0);
+    while at < PLACES.len() {
+        if PLACES[at].0.len() > longest {
+            longest = PLACES[at].0.len();
+        }
+        at += 1;
+    }
+    longest
+};
 
 /// Without those that hold numbers or other places.
 #[cfg(test)]
@@ -77,6 +101,17 @@ pub(super) fn fixed_prefixes() -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of(directory: &str) -> Place {
+        let mut walk = Walk::ROOT;
+        let mut end = 0;
+        for name in directory.split('/') {
+            end += name.len();
+            walk.enter(&directory[..end], name);
+            end += 1;
+        }
+        walk.place()
+    }
 
     #[test]
     fn the_longest_prefix_decides_and_only_at_a_component() {

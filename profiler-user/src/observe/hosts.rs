@@ -1,10 +1,8 @@
 //! The names behind addresses, as name servers told them.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    net::IpAddr,
-    sync::Arc,
-};
+use std::{collections::VecDeque, net::IpAddr, sync::Arc};
+
+use hashbrown::HashMap;
 
 use crate::behaviour::{Dns, canonical};
 

@@ -1,10 +1,11 @@
 //! Who listens where, so that what is accepted there has a process, and a port that the kernel picked is known as such.
 
 use std::{
-    collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
+
+use hashbrown::HashMap;
 
 use crate::behaviour::{Listen, Process};
 

@@ -7,11 +7,9 @@ mod clock;
 mod hosts;
 mod listeners;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
+use hashbrown::HashMap;
 use jiff::Timestamp;
 
 pub use self::clock::Clock;
@@ -51,7 +49,7 @@ impl Observer {
     pub fn adopt(&mut self, process: Process) {
         let ancestry =
             self.processes.get(&process.parent_pid).map(|parent| descent(&parent.process));
-        let process = Process { ancestry: ancestry.unwrap_or_default(), ..process };
+        let process = Process { ancestry: ancestry.unwrap_or_else(nobody), ..process };
         // It may act as another user than the one whose it is: its first change is then told from the wrong one.
         let users = Some(UserIds { real: process.uid, effective: process.uid });
         let entry = Entry { process: Arc::new(process), executed: true, users };
@@ -156,12 +154,13 @@ impl Observer {
         // What ran it is what the process was before: a copy of its parent, which may be gone by now, or a program of
         // its own, which then counts among the ancestors although it had the same pid.
         let (parent, ancestry) = match self.processes.get(&event.pid) {
-            _ if first => (None, Vec::new()),
-            _ if injected => (Some(INJECTED.to_owned()), Vec::new()),
-            None => (Some(UNKNOWN.to_owned()), Vec::new()),
+            _ if first => (None, nobody()),
+            _ if injected => (Some(INJECTED.into()), nobody()),
+            None => (Some(UNKNOWN.into()), nobody()),
             Some(Entry { process, executed, .. }) => {
-                let ancestry = if *executed { descent(process) } else { process.ancestry.clone() };
-                (Some(process.executable.clone()), ancestry)
+                let ancestry =
+                    if *executed { descent(process) } else { Arc::clone(&process.ancestry) };
+                (Some(Arc::clone(&process.executable)), ancestry)
             }
         };
         let process = Arc::new(Process {
@@ -169,8 +168,8 @@ impl Observer {
             vpid: (vpid != 0).then_some(vpid),
             parent_pid,
             uid: event.uid,
-            executable,
-            args,
+            executable: executable.into(),
+            args: args.into(),
             args_cut,
             ancestry,
         });
@@ -241,10 +240,10 @@ impl Observer {
                 vpid: None,
                 parent_pid: 0,
                 uid,
-                executable: UNKNOWN.to_owned(),
-                args: Vec::new(),
+                executable: UNKNOWN.into(),
+                args: Arc::default(),
                 args_cut: false,
-                ancestry: Vec::new(),
+                ancestry: nobody(),
             };
             Entry { process: Arc::new(process), executed: false, users: None }
         };
@@ -253,13 +252,18 @@ impl Observer {
 }
 
 /// A process's line of descent, itself first, as its children see it.
-fn descent(process: &Process) -> Vec<Ancestor> {
+fn descent(process: &Process) -> Arc<[Ancestor]> {
     let own = Ancestor {
         pid: process.pid,
-        executable: process.executable.clone(),
-        args: process.args.clone(),
+        executable: Arc::clone(&process.executable),
+        args: Arc::clone(&process.args),
     };
     std::iter::once(own).chain(process.ancestry.iter().cloned()).take(ANCESTRY_MAX).collect()
+}
+
+/// The line of descent of a process that has none.
+fn nobody() -> Arc<[Ancestor]> {
+    Arc::default()
 }
 
 /// The parent of a process that came into the container from outside: by `kubectl exec`, a probe, `nsenter`.

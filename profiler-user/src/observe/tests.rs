@@ -34,7 +34,7 @@ fn descent_survives_a_parents_end() {
     observer.observe(event(100, EventBody::Fork { child_pid: 101, child_vpid: 11 }));
     observer.observe(event(100, EventBody::Exit { status: 0 }));
     let observation = observer.observe(exec(101, "/bin/b", false)).unwrap();
-    assert_eq!(observation.process.ancestry[0].executable, "/bin/a");
+    assert_eq!(&*observation.process.ancestry[0].executable, "/bin/a");
     let Behaviour::Exec(exec) = observation.behaviour else { panic!("not an exec") };
     assert_eq!(exec.parent.as_deref(), Some("/bin/a"));
 }
@@ -44,7 +44,7 @@ fn a_program_that_replaced_itself_stays_in_the_descent() {
     let mut observer = observer();
     observer.observe(exec(100, "/bin/a", true)).unwrap();
     let observation = observer.observe(exec(100, "/bin/b", false)).unwrap();
-    assert_eq!(observation.process.ancestry[0].executable, "/bin/a");
+    assert_eq!(&*observation.process.ancestry[0].executable, "/bin/a");
     let Behaviour::Exec(exec) = observation.behaviour else { panic!("not an exec") };
     assert_eq!(exec.parent.as_deref(), Some("/bin/a"));
 }
@@ -80,7 +80,7 @@ fn an_own_listener_on_a_port_that_the_kernel_picked_is_known_as_such() {
     let (local, peer) = ("127.0.0.1:45417".parse().unwrap(), "127.0.0.1:1".parse().unwrap());
     let accept = Accept { protocol: Protocol::Tcp, local, port_chosen: true, peer };
     let observation = observer.observe(event(0, EventBody::Accept(accept))).unwrap();
-    assert_eq!(observation.process.executable, "/bin/a");
+    assert_eq!(&*observation.process.executable, "/bin/a");
     let Behaviour::Accept(accept) = observation.behaviour else { panic!("not an accept") };
     assert!(!accept.port_chosen);
 }
@@ -126,7 +126,7 @@ fn a_child_and_a_new_program_begin_as_the_user_that_was() {
     observer.observe(set_user_id).unwrap();
     let change = observer.observe(event(101, EventBody::Identity { real: 33, effective: 0 }));
     let change = change.unwrap();
-    assert_eq!(change.process.executable, "/bin/su");
+    assert_eq!(&*change.process.executable, "/bin/su");
     let Behaviour::Identity(change) = change.behaviour else { panic!("not a change") };
     assert_eq!(change.to_string(), "uid 33 -> 33 (effective 0)");
 }

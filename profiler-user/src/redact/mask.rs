@@ -77,6 +77,9 @@ impl Masked {
     }
 
     pub(super) fn into_text(self) -> String {
+        if self.hidden.is_empty() {
+            return self.text;
+        }
         expanded(&self.text, &mut self.hidden.into_iter())
     }
 }

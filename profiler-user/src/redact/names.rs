@@ -76,7 +76,39 @@ const KEYWORDS: &[&str] = &["password", "passphrase", "requirepass", "masterauth
 
 const KEYWORD_ENDINGS: &[&str] = &["password", "passphrase", "secret", "token", "apikey", "key"];
 
+/// Any stem and any joined name holds one of these, so that nearly all names are told without taking them apart.
+const BEGINNINGS: &[[u8; 3]] = &[
+    *b"pas", *b"pwd", *b"sec", *b"tok", *b"cre", *b"aut", *b"ses", *b"coo", *b"sig", *b"bea",
+    *b"jwt", *b"key",
+];
+
+/// No secret's name is called so by mistake: whether it is one at all is still to be seen.
+fn may_name_secret(name: &str) -> bool {
+    let (mut near, mut segment) = ([0_u8; 3], 0_usize);
+    let mut is_pw = false;
+    for byte in name.bytes() {
+        if !byte.is_ascii_alphanumeric() {
+            // Between segments: what is joined goes on.
+            if segment == 2 && is_pw {
+                return true;
+            }
+            segment = 0;
+            continue;
+        }
+        near = [near[1], near[2], byte.to_ascii_lowercase()];
+        segment += 1;
+        is_pw = segment == 2 && near[1..] == *b"pw";
+        if BEGINNINGS.contains(&near) {
+            return true;
+        }
+    }
+    segment == 2 && is_pw
+}
+
 pub(super) fn names_secret(name: &str) -> bool {
+    if !may_name_secret(name) {
+        return false;
+    }
     // The working directory, not a password.
     if matches!(name, "PWD" | "OLDPWD") {
         return false;
@@ -101,6 +133,13 @@ pub(super) fn names_secret_parameter(name: &str) -> bool {
 
 /// `password`, `aws_secret_access_key`, `http.proxy.password`, but no file that is about them.
 pub(super) fn is_keyword(word: &str) -> bool {
+    let is = |text: &&str, other: &str| text.eq_ignore_ascii_case(other);
+    let last = segments(word).next_back().unwrap_or_default();
+    if !(KEYWORD_ENDINGS.iter().any(|ending| is(ending, last))
+        || KEYWORDS.iter().any(|one| is(one, word)))
+    {
+        return false;
+    }
     let lower = word.to_ascii_lowercase();
     let spelled = lower.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte));
     let segments: Vec<_> = segments(&lower).collect();
@@ -111,7 +150,7 @@ pub(super) fn is_keyword(word: &str) -> bool {
             && names_secret(word))
 }
 
-fn segments(lower: &str) -> impl Iterator<Item = &str> {
+fn segments(lower: &str) -> impl DoubleEndedIterator<Item = &str> {
     lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|segment| !segment.is_empty())
 }
 
@@ -123,6 +162,16 @@ pub(super) fn is_name(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_stem_is_looked_into() {
+        for stem in STEMS.iter().chain(JOINED).chain(&["pw", "db-pw", "PW_1", "api-k.ey"]) {
+            assert!(may_name_secret(stem), "{stem}");
+        }
+        for other in ["pwx", "port", "xpw", "", "--verbose", "p-w"] {
+            assert!(!may_name_secret(other), "{other}");
+        }
+    }
 
     #[test]
     fn names_of_secrets_are_known() {

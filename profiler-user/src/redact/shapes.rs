@@ -76,7 +76,23 @@ pub(super) fn find(text: &str, spans: &mut Vec<Range<usize>>) {
     }
 }
 
+/// By the first byte, whether any shape or web token begins with it.
+const BEGINS: [bool; 256] = {
+    let mut begins = [false; 256];
+    let mut at = 0;
+    while at < SHAPES.len() {
+        begins[SHAPES[at].prefix.as_bytes()[0] as usize] = true;
+        at += 1;
+    }
+    begins[b'e' as usize] = true;
+    begins
+};
+
 fn known(text: &str) -> Option<usize> {
+    let first = *text.as_bytes().first()?;
+    if !BEGINS[usize::from(first)] {
+        return None;
+    }
     SHAPES.iter().find_map(|shape| shape.length(text)).or_else(|| web_token(text))
 }
 
@@ -100,6 +116,9 @@ fn credentials(text: &str) -> Option<Range<usize>> {
     const SCHEMES: [&str; 2] = ["bearer ", "basic "];
     /// Shorter ones are words of a sentence.
     const LEAST: usize = 8;
+    if !text.starts_with(['b', 'B']) {
+        return None;
+    }
     let scheme = SCHEMES.iter().find(|scheme| {
         text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     })?;

@@ -1,5 +1,9 @@
 //! Programs whose flags say nothing to who does not know them: `-p`, `-a`, `-u`.
 
+use std::sync::LazyLock;
+
+use hashbrown::HashMap;
+
 /// How a program is given its password.
 pub(super) struct Tool {
     pub(super) names: &'static [&'static str],
@@ -138,7 +142,14 @@ const TOOLS: &[Tool] = &[
     Tool { names: &["vault", "bao"], words: &["login", "unwrap"], ..NONE },
 ];
 
+static BY_NAME: LazyLock<HashMap<&str, &Tool>> = LazyLock::new(|| {
+    // Of two with one name the first counts.
+    let names =
+        TOOLS.iter().rev().flat_map(|tool| tool.names.iter().map(move |name| (*name, tool)));
+    names.collect()
+});
+
 pub(super) fn tool(program: &str) -> Option<&'static Tool> {
     let name = program.rsplit('/').next().unwrap_or(program);
-    TOOLS.iter().find(|tool| tool.names.contains(&name))
+    BY_NAME.get(name).copied()
 }

@@ -31,7 +31,10 @@ pub use probes::{Behaviour, Status, Tier};
 pub use records::Records;
 pub use selftest::child as self_test_child;
 
-use crate::cgroup::{CgroupId, Hierarchy};
+use crate::{
+    cgroup::{CgroupId, Hierarchy},
+    memory,
+};
 
 /// The kernel side, built by this crate's build script.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/profiler-ebpf"));
@@ -97,8 +100,14 @@ impl Sensor {
     /// # Errors
     /// Where nothing can be loaded at all. A behaviour without a probe is no error: its [`Status`] says why it is blind.
     pub fn load(hierarchy: &Hierarchy, options: Options) -> anyhow::Result<Self> {
-        let offsets = offsets::read().context("reading field offsets from the kernel's BTF")?;
-        let btf = Btf::from_sys_fs().context("reading the kernel's BTF")?;
+        // Both parse some megabytes, each for its own purpose.
+        let (offsets, btf) = std::thread::scope(|threads| {
+            let offsets = threads.spawn(offsets::read);
+            let btf = Btf::from_sys_fs();
+            (offsets.join().expect("reading offsets does not panic"), btf)
+        });
+        let offsets = offsets.context("reading field offsets from the kernel's BTF")?;
+        let btf = btf.context("reading the kernel's BTF")?;
         let (seed, factor) = secret().context("asking the kernel for random numbers")?;
         // What aya asks, too, before it rewrites calls of this helper and of those that read user memory.
         let reads =
@@ -144,6 +153,9 @@ impl Sensor {
             selftest::run(&mut sensor, &mut choices, &kernel, hierarchy, options.every_cgroup);
         sensor.untested = tested.err().map(|error| format!("{error:#}"));
         sensor.status = choices.iter().map(probes::Choice::status).collect();
+        // The kernel's types are the most that driftline ever holds.
+        drop(btf);
+        memory::give_back();
         Ok(sensor)
     }
 

@@ -1,4 +1,4 @@
-//! Records of real programs, as the kernel wrote them.
+//! Records of real services, as the kernel wrote them.
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -9,6 +9,9 @@ use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use profiler_user::cgroup::{Cgroup, Hierarchy};
 use profiler_user::sensor::{Options, Sensor};
+
+/// What the scripts call.
+const SERVICES: &str = include_str!("services.sh");
 
 /// How long the ring buffer must have been silent once the programs ended.
 const SILENCE: Duration = Duration::from_millis(200);
@@ -23,7 +26,7 @@ pub(crate) fn run(scripts: &[&str]) -> anyhow::Result<Vec<Bytes>> {
         sensor.track(cgroup.id())?;
         let mut records = sensor.records()?;
         let mut captured = Vec::new();
-        let mut child = start(&scripts.join("\n"), &cgroup)?;
+        let (mut child, _script) = start(scripts, &cgroup)?;
         loop {
             match tokio::time::timeout(SILENCE, records.next()).await {
                 Ok(batch) => captured.extend(batch?),
@@ -31,17 +34,28 @@ pub(crate) fn run(scripts: &[&str]) -> anyhow::Result<Vec<Bytes>> {
                 Err(_silence) => {}
             }
         }
+        ensure!(child.wait()?.success(), "the services failed");
         let lost: u64 = sensor.state(cgroup.id())?.lost.iter().sum();
         ensure!(lost == 0, "{lost} records were lost");
         Ok(captured)
     })
 }
 
-fn start(script: &str, cgroup: &Cgroup) -> anyhow::Result<std::process::Child> {
+/// In a network of their own, so that the services find their ports free.
+fn start(
+    scripts: &[&str],
+    cgroup: &Cgroup,
+) -> anyhow::Result<(std::process::Child, tempfile::NamedTempFile)> {
+    let mut script = tempfile::NamedTempFile::new()?;
+    let lines = ["set -e", "busybox ip link set lo up", SERVICES].into_iter();
+    for line in lines.chain(scripts.iter().copied()).chain(["rm -r \"$place\""]) {
+        writeln!(script, "{line}")?;
+    }
     let mut procs = cgroup.procs().context("opening the container's cgroup")?;
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut shell = Command::new("unshare");
+    shell.args(["--net", "--", "/bin/sh"]).arg(script.path());
+    shell.stdin(Stdio::null()).stdout(Stdio::null());
     // SAFETY: one write between fork and exec, of memory prepared before.
     unsafe { shell.pre_exec(move || procs.write_all(b"0")) };
-    shell.spawn().context("starting the programs")
+    Ok((shell.spawn().context("starting the services")?, script))
 }

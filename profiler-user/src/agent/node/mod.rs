@@ -84,7 +84,7 @@ impl<T: Task> Node<T> {
     }
 
     pub(super) fn record(&mut self, record: Bytes) -> anyhow::Result<()> {
-        match sensor::decode(record, &self.around.redactor) {
+        match sensor::decode(&record, &self.around.redactor) {
             Ok(event) => self.event(event),
             Err(error) => {
                 eprintln!(

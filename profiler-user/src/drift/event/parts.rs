@@ -1,5 +1,7 @@
 //! The keys of a process, and those of what it did something to.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::behaviour::{Ancestor, Behaviour, Observation, Operation};
@@ -7,10 +9,10 @@ use crate::behaviour::{Ancestor, Behaviour, Observation, Operation};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EventProcess {
     #[serde(rename = "process.executable.path")]
-    pub executable: String,
+    pub executable: Arc<str>,
     /// Redacted.
-    #[serde(rename = "process.command_args", skip_serializing_if = "Vec::is_empty")]
-    pub args: Vec<String>,
+    #[serde(rename = "process.command_args", skip_serializing_if = "<[_]>::is_empty")]
+    pub args: Arc<[String]>,
     /// There were more arguments than are kept.
     #[serde(rename = "process.args_cut", skip_serializing_if = "is_false")]
     pub args_cut: bool,
@@ -26,8 +28,8 @@ pub struct EventProcess {
     #[serde(rename = "process.user.id")]
     pub uid: u32,
     /// Parent first; none for a container's first process.
-    #[serde(rename = "process.ancestry", skip_serializing_if = "Vec::is_empty")]
-    pub ancestry: Vec<Ancestor>,
+    #[serde(rename = "process.ancestry", skip_serializing_if = "<[_]>::is_empty")]
+    pub ancestry: Arc<[Ancestor]>,
 }
 
 /// The object's own keys: only those of its kind are there. `None` and false are left out.
@@ -83,15 +85,15 @@ impl EventProcess {
             _ => None,
         };
         Self {
-            executable: process.executable.clone(),
-            args: process.args.clone(),
+            executable: Arc::clone(&process.executable),
+            args: Arc::clone(&process.args),
             args_cut: process.args_cut,
             cwd,
             pid: process.pid,
             vpid: process.vpid,
             parent_pid: process.parent_pid,
             uid: process.uid,
-            ancestry: process.ancestry.clone(),
+            ancestry: Arc::clone(&process.ancestry),
         }
     }
 }

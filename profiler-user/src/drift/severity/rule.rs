@@ -82,7 +82,7 @@ impl<'a> Subject<'a> {
         };
         match &observation.behaviour {
             Behaviour::Exec(exec) => {
-                subject.paths = vec![process.executable.clone(), absolute(exec)];
+                subject.paths = vec![process.executable.to_string(), absolute(exec)];
                 subject.name = subject.by;
                 subject.by = exec.parent.as_deref().map(|parent| parent_name(process, parent));
             }
@@ -147,7 +147,7 @@ fn program<'a>(executable: &'a str, args: &'a [String]) -> &'a str {
 
 fn parent_name<'a>(process: &'a Process, parent: &'a str) -> &'a str {
     match process.ancestry.first() {
-        Some(Ancestor { executable, args, .. }) if executable == parent => program(parent, args),
+        Some(Ancestor { executable, args, .. }) if **executable == *parent => program(parent, args),
         _ => file_name(parent),
     }
 }

@@ -1,6 +1,5 @@
 //! Changes of files, and executable mappings.
 
-use bytes::Bytes;
 use profiler_common::event::{
     CHANGE_CLAIMED, Change, MAP_UNNAMED, Map, Operation, PathForm, PathPart,
 };
@@ -9,7 +8,7 @@ use super::path::{claimed, part, unnamed, without_number};
 use super::{DecodeError, EventBody, fixed};
 use crate::behaviour::{self, File};
 
-pub(super) fn change(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn change(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let change: Change = fixed(rest, "change")?;
     let operation =
         Operation::from_value(change.operation).ok_or(DecodeError::Operation(change.operation))?;
@@ -39,7 +38,7 @@ pub(super) fn change(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
     Ok(EventBody::Change(behaviour::Change { path, operation }))
 }
 
-pub(super) fn map(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn map(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Map { header, inode, path, .. } = fixed(rest, "mapping")?;
     let path = part(rest, path, inode)?;
     let path = if header.flags & MAP_UNNAMED != 0 { unnamed(path) } else { path };
@@ -48,7 +47,7 @@ pub(super) fn map(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
 
 /// A path with where it starts from. Without a path of its own that is the file itself.
 fn place(
-    rest: &mut Bytes,
+    rest: &mut &[u8],
     path: PathPart,
     base: PathPart,
     is_claimed: bool,

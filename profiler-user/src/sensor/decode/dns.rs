@@ -1,6 +1,5 @@
 //! Answers of name servers.
 
-use bytes::Bytes;
 use hickory_proto::{
     op::{Message, MessageType},
     rr::RData,
@@ -10,7 +9,7 @@ use profiler_common::event::Dns;
 use super::{DecodeError, EventBody, fixed};
 use crate::behaviour;
 
-pub(super) fn dns(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn dns(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Dns { len, message, .. } = fixed(rest, "DNS answer")?;
     let message = message.get(..len as usize);
     let message = message.ok_or(DecodeError::Short { what: "DNS message", len: message_len() })?;

@@ -9,7 +9,6 @@ mod path;
 mod process;
 mod socket;
 
-use bytes::{Buf, Bytes};
 use profiler_common::event::{self, Header, Kind};
 use thiserror::Error;
 use zerocopy::FromBytes;
@@ -104,8 +103,8 @@ pub enum DecodeError {
 }
 
 /// Decodes one record.
-pub fn decode(record: Bytes, redactor: &Redactor) -> Result<Event, DecodeError> {
-    let header = Header::read_from_prefix(&record)
+pub fn decode(record: &[u8], redactor: &Redactor) -> Result<Event, DecodeError> {
+    let header = Header::read_from_prefix(record)
         .map_err(|_| DecodeError::Short { what: "header", len: record.len() })?
         .0;
     let kind = Kind::from_value(header.kind).ok_or(DecodeError::Kind(header.kind))?;
@@ -134,14 +133,14 @@ pub fn decode(record: Bytes, redactor: &Redactor) -> Result<Event, DecodeError> 
         Kind::Dns => dns::dns(&mut rest)?,
     };
     // The ring buffer rounds nothing up: what is left over is not ours.
-    if rest.has_remaining() {
-        return Err(DecodeError::Trailing(rest.remaining()));
+    if !rest.is_empty() {
+        return Err(DecodeError::Trailing(rest.len()));
     }
     let Header { container, time, pid, uid, .. } = header;
     Ok(Event { container, time, pid, uid, body })
 }
 
-fn syscall(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+fn syscall(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let event::Syscall { header, number, .. } = fixed(rest, "syscall")?;
     Ok(EventBody::Syscall {
         number,
@@ -156,20 +155,19 @@ pub fn command_line(bytes: &[u8], redactor: &Redactor) -> Vec<String> {
 }
 
 /// Takes a record's fixed part off its front.
-fn fixed<T: FromBytes>(rest: &mut Bytes, what: &'static str) -> Result<T, DecodeError> {
+fn fixed<T: FromBytes>(rest: &mut &[u8], what: &'static str) -> Result<T, DecodeError> {
     let short = DecodeError::Short { what, len: rest.len() };
-    let (fixed, _) = T::read_from_prefix(rest).map_err(|_| short)?;
-    rest.advance(size_of::<T>());
+    let (fixed, behind) = T::read_from_prefix(rest).map_err(|_| short)?;
+    *rest = behind;
     Ok(fixed)
 }
 
 /// Takes `len` bytes off the front.
-fn take(rest: &mut Bytes, len: u32, what: &'static str) -> Result<Bytes, DecodeError> {
-    let len = len as usize;
-    if len > rest.len() {
-        return Err(DecodeError::Short { what, len: rest.len() });
-    }
-    Ok(rest.split_to(len))
+fn take<'a>(rest: &mut &'a [u8], len: u32, what: &'static str) -> Result<&'a [u8], DecodeError> {
+    let short = DecodeError::Short { what, len: rest.len() };
+    let (taken, behind) = rest.split_at_checked(len as usize).ok_or(short)?;
+    *rest = behind;
+    Ok(taken)
 }
 
 /// Text as people read it: UTF-8 where it is, `\xNN` for every byte that is not.

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use bytes::Bytes;
 use profiler_common::event::{
     AF_INET, AF_INET6, Accept, CONNECT_DATAGRAM, Connect, Endpoint, LISTEN_PORT_CHOSEN, Listen,
 };
@@ -10,7 +9,7 @@ use profiler_common::event::{
 use super::{DecodeError, EventBody, fixed};
 use crate::behaviour::{self, Protocol, canonical};
 
-pub(super) fn connect(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn connect(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Connect { header, peer, protocol, .. } = fixed(rest, "connect")?;
     Ok(EventBody::Connect(behaviour::Connect {
         protocol: Protocol::from_number(protocol),
@@ -21,7 +20,7 @@ pub(super) fn connect(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
     }))
 }
 
-pub(super) fn listen(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn listen(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Listen { header, local, protocol, .. } = fixed(rest, "listen")?;
     Ok(EventBody::Listen(behaviour::Listen {
         protocol: Protocol::from_number(protocol),
@@ -30,7 +29,7 @@ pub(super) fn listen(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
     }))
 }
 
-pub(super) fn accept(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn accept(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Accept { local, peer, protocol, .. } = fixed(rest, "accept")?;
     Ok(EventBody::Accept(behaviour::Accept {
         protocol: Protocol::from_number(protocol),

@@ -1,6 +1,5 @@
 //! Paths and opens.
 
-use bytes::Bytes;
 use profiler_common::event::{
     CgroupMade, Escape, OPEN_CLAIMED, OPEN_DENIED, OPEN_READ, OPEN_UNNAMED, OPEN_WRITE, Open,
     PathForm, PathPart,
@@ -9,14 +8,14 @@ use profiler_common::event::{
 use super::{DecodeError, EventBody, fixed, push_text, take, text};
 use crate::behaviour::{self, File};
 
-pub(super) fn open(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn open(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Open { header, inode, path, base, .. } = fixed(rest, "open")?;
     let path = part(rest, path, inode)?;
     let (base_form, base) = raw(rest, base)?;
     Ok(EventBody::File(File {
         path: match () {
             () if header.flags & OPEN_CLAIMED != 0 => {
-                claimed(&readable(base_form, &base, inode), &path)
+                claimed(&readable(base_form, base, inode), &path)
             }
             () if header.flags & OPEN_UNNAMED != 0 => unnamed(path),
             () => path,
@@ -27,26 +26,26 @@ pub(super) fn open(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
     }))
 }
 
-pub(super) fn cgroup_made(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn cgroup_made(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let CgroupMade { cgroup, path, .. } = fixed(rest, "cgroup")?;
     let readable = path.form == PathForm::Text as u32;
     let path = part(rest, path, cgroup)?;
     Ok(EventBody::CgroupMade { cgroup, path: readable.then_some(path) })
 }
 
-pub(super) fn escape(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn escape(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Escape { cgroup, path, .. } = fixed(rest, "escape")?;
     Ok(EventBody::Escape(behaviour::Escape { cgroup: part(rest, path, cgroup)? }))
 }
 
 /// Takes a path off the front. `inode` names what has no path.
-pub(super) fn part(rest: &mut Bytes, part: PathPart, inode: u64) -> Result<String, DecodeError> {
+pub(super) fn part(rest: &mut &[u8], part: PathPart, inode: u64) -> Result<String, DecodeError> {
     let (form, bytes) = raw(rest, part)?;
-    Ok(readable(form, &bytes, inode))
+    Ok(readable(form, bytes, inode))
 }
 
 /// The same as the kernel wrote it.
-fn raw(rest: &mut Bytes, part: PathPart) -> Result<(PathForm, Bytes), DecodeError> {
+fn raw<'a>(rest: &mut &'a [u8], part: PathPart) -> Result<(PathForm, &'a [u8]), DecodeError> {
     let form = PathForm::from_value(part.form).ok_or(DecodeError::PathForm(part.form))?;
     Ok((form, take(rest, part.len, "path")?))
 }

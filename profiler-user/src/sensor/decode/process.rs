@@ -1,6 +1,5 @@
 //! Execs, forks and exits.
 
-use bytes::Bytes;
 use profiler_common::event::{
     Capability, EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, EXEC_UPPER, Exec, Exit, Fork, Identity,
 };
@@ -12,7 +11,7 @@ use super::{
 };
 use crate::{behaviour, redact::Redactor};
 
-pub(super) fn exec(rest: &mut Bytes, redactor: &Redactor) -> Result<EventBody, DecodeError> {
+pub(super) fn exec(rest: &mut &[u8], redactor: &Redactor) -> Result<EventBody, DecodeError> {
     let exec: Exec = fixed(rest, "exec")?;
     let executable = part(rest, exec.executable, exec.inode)?;
     let fileless = exec.header.flags & EXEC_FILELESS != 0;
@@ -31,17 +30,17 @@ pub(super) fn exec(rest: &mut Bytes, redactor: &Redactor) -> Result<EventBody, D
         executable,
         given,
         cwd,
-        args: redactor.redact_args(if args_cut { whole_words(split(&args)) } else { split(&args) }),
+        args: redactor.redact_args(if args_cut { whole_words(split(args)) } else { split(args) }),
         args_cut,
     })
 }
 
-pub(super) fn fork(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn fork(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Fork { child_pid, child_vpid, .. } = fixed(rest, "fork")?;
     Ok(EventBody::Fork { child_pid, child_vpid })
 }
 
-pub(super) fn exit(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn exit(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Exit { status, .. } = fixed(rest, "exit")?;
     Ok(EventBody::Exit { status })
 }
@@ -54,12 +53,12 @@ fn without_mark(path: String) -> String {
     }
 }
 
-pub(super) fn capability(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn capability(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Capability { number, .. } = fixed(rest, "capability")?;
     Ok(EventBody::Capability(behaviour::Capability(number)))
 }
 
-pub(super) fn identity(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn identity(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Identity { real, effective, .. } = fixed(rest, "identity")?;
     Ok(EventBody::Identity { real, effective })
 }

@@ -1,18 +1,17 @@
 //! Sockets of every family, and the peers of Unix sockets.
 
-use bytes::Bytes;
 use profiler_common::event::{Socket, UNIX_DATAGRAM, Unix};
 use zerocopy::IntoBytes;
 
 use super::{DecodeError, EventBody, fixed, text};
 use crate::behaviour;
 
-pub(super) fn socket(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn socket(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Socket { family, kind, protocol, .. } = fixed(rest, "socket")?;
     Ok(EventBody::Socket(behaviour::Socket { family, kind, protocol }))
 }
 
-pub(super) fn unix(rest: &mut Bytes) -> Result<EventBody, DecodeError> {
+pub(super) fn unix(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Unix { header, len, name, .. } = fixed(rest, "Unix peer")?;
     let name = name.as_bytes().get(..len as usize);
     let name = name.ok_or(DecodeError::Short { what: "Unix peer's name", len: name_len() })?;
