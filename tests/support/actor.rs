@@ -78,7 +78,8 @@ fn act(step: &str) -> anyhow::Result<()> {
         }
         "read-with-garbage" => {
             let path = std::ffi::CString::new(object)?;
-            let descriptor = raw_call(0x1_0000_0000 | OPENAT, [AT_FDCWD, path.as_ptr() as u64, 0, 0, 0, 0]);
+            let descriptor =
+                raw_call(0x1_0000_0000 | OPENAT, [AT_FDCWD, path.as_ptr() as u64, 0, 0, 0, 0]);
             anyhow::ensure!(descriptor >= 0, "error {descriptor}");
         }
         "chroot" => nix::unistd::chroot(object)?,

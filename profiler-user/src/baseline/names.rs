@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 
+use super::candidates::candidates;
 use super::model::{Executable, Seen};
 use crate::generalise::{Pattern, Secrets, join_args, split_args};
 
@@ -148,11 +149,14 @@ pub(super) fn find<'a, V>(keys: &'a BTreeMap<String, V>, set: Set, name: &Name) 
     if let Some((key, _)) = keys.get_key_value(&name.key).or_else(literal) {
         return Some(key);
     }
-    let patterned = keys.keys().filter(|key| may_match(key, name));
-    patterned
-        .filter_map(|key| Some((key, set.patterns(key)?)))
-        .find(|(_, patterns)| all_match(patterns, name, Secrets::Exact))
-        .map(|(key, _)| key.as_str())
+    if name.values.is_empty() {
+        return None;
+    }
+    let holds = |key: &&str| {
+        let patterns = set.patterns(key);
+        patterns.is_some_and(|patterns| all_match(&patterns, name, Secrets::Exact))
+    };
+    candidates(keys, &name.key).into_iter().find(holds)
 }
 
 /// The keys of a set, made ready for judging: a name that repeats is one look-up, and only patterns of its size are tried
@@ -238,15 +242,6 @@ impl Keys {
 /// Neither a slash nor the end of an argument is ever part of a placeholder, so their number is that of the value.
 fn size(values: usize, key: &str) -> usize {
     if values == 1 { key.bytes().filter(|byte| *byte == b'/').count() } else { values }
-}
-
-fn may_match(key: &str, name: &Name) -> bool {
-    let literal = key.find('{').map(|at| &key[..at]);
-    match (literal, name.values.as_slice()) {
-        (None, _) | (_, []) => false,
-        (Some(literal), [text]) => text.starts_with(literal) || key.starts_with(['\'', '"']),
-        (Some(_), _) => true,
-    }
 }
 
 fn all_match(patterns: &[Pattern], name: &Name, secrets: Secrets) -> bool {

@@ -15,8 +15,8 @@ use self::{
     calls::CALLS,
     words::{Random, word},
 };
-pub use place::Place;
 use crate::is_blind;
+pub use place::Place;
 
 /// One deviation.
 struct Deed {

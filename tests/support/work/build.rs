@@ -20,7 +20,9 @@ fn kernel() -> Work {
     let make = format!("make -C {} O=$PWD/build", source.display());
     Work {
         name: "a kernel build",
-        script: format!("mkdir build\n{make} tinyconfig\n{make} -j2 {targets}\ntest -s build/.config\n"),
+        script: format!(
+            "mkdir build\n{make} tinyconfig\n{make} -j2 {targets}\ntest -s build/.config\n"
+        ),
         leaves: &["build"],
         mounts: None,
     }
@@ -32,7 +34,9 @@ fn like_a_kernel(lab: &Lab, files: usize) -> Work {
     std::fs::create_dir_all(&source).expect("the lab is ours");
     let mut objects = String::new();
     for number in 0..files {
-        let text = format!("#include \"config.h\"\nint f{number}(int x) {{ return x * CONFIG + {number}; }}\n");
+        let text = format!(
+            "#include \"config.h\"\nint f{number}(int x) {{ return x * CONFIG + {number}; }}\n"
+        );
         lab.write(&format!("source/part{number}.c"), &text);
         let _infallible = write!(objects, " part{number}.o");
     }
@@ -46,7 +50,8 @@ fn like_a_kernel(lab: &Lab, files: usize) -> Work {
     lab.write("source/Makefile", &makefile);
     Work {
         name: "a build",
-        script: "mkdir build\nmake -C build -f ../source/Makefile -j2\ntest -s build/all.o\n".to_owned(),
+        script: "mkdir build\nmake -C build -f ../source/Makefile -j2\ntest -s build/all.o\n"
+            .to_owned(),
         leaves: &["build"],
         mounts: None,
     }

@@ -1,10 +1,6 @@
 //! Packages installed and removed by dpkg, maintainers' scripts and all, in an overlay over this machine.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    process::Command,
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use super::{Size, Work, sources};
 use crate::Lab;
@@ -48,29 +44,32 @@ pub(super) fn work(lab: &Lab, size: Size) -> Work {
     }
     let dpkg = "PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive chroot root dpkg";
     let names = packages.join(" ");
+    // One at a time, as some must be configured before others are unpacked.
+    let install: String = archives(lab)
+        .iter()
+        .map(|name| format!("{dpkg} --install /mnt/packages/{name}\n"))
+        .collect();
     Work {
         name: if size == Size::Full { "installing packages" } else { "installing a package" },
         script: format!(
-            "{dpkg} --install /mnt/packages/*.deb\n\
-             test -e root/usr/lib/sampled/tool\n\
+            "{install}test -e root/usr/lib/sampled/tool\n\
              {dpkg} --remove {names}\n{dpkg} --purge {names}\n\
              test ! -e root/usr/lib/sampled/tool\n"
-        )
-        .replace("/mnt/packages/*.deb", &archives(lab)),
+        ),
         leaves: &[],
         mounts: Some(format!("cd {}; {MOUNTS}", lab.path("").display())),
     }
 }
 
-/// As names inside.
-fn archives(lab: &Lab) -> String {
+/// In the order of their names.
+fn archives(lab: &Lab) -> Vec<String> {
     let entries = fs::read_dir(lab.path("packages")).expect("the lab is ours");
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.expect("an entry").file_name().to_str().expect("UTF-8").to_owned())
-        .map(|name| format!("/mnt/packages/{name}"))
-        .collect();
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+    let mut names: Vec<_> =
+        entries.map(|entry| name(entry).into_string().expect("UTF-8")).collect();
+    // What `cron` needs comes before it.
     names.sort();
-    names.join(" ")
+    names
 }
 
 fn make_package(lab: &Lab, files: usize) {

@@ -149,7 +149,8 @@ pub fn is_quiet_and_misses_nothing(lab: &Lab, work: &Work, size: Size) {
     let seen: BTreeSet<_> = events.iter().cloned().collect();
     let missed: Vec<_> = plan.expected.difference(&seen).collect();
     let beside: Vec<_> = seen.difference(&plan.expected).collect();
-    let alone_count = alone.as_ref().map_or("not run".to_owned(), |events| events.len().to_string());
+    let alone_count =
+        alone.as_ref().map_or("not run".to_owned(), |events| events.len().to_string());
     say(&format!(
         "{}: recorded {recorded} times, {:.1} s; false drift alone: {alone_count}; injected {count} ({}), found {}, \
          missed {}, false drift beside them {}",

@@ -11,9 +11,8 @@ pub(super) fn work(lab: &Lab, size: Size) -> Work {
     };
     let nginx = Nginx::new(lab);
     let address = format!("127.0.0.1:{}", nginx.port);
-    let load = format!(
-        "within-seconds 7200\nknock {address}\nget {address} {requests}\nsleep-ms 10\n"
-    );
+    let load =
+        format!("within-seconds 7200\nknock {address}\nget {address} {requests}\nsleep-ms 10\n");
     let load = lab.write("load", &load);
     Work {
         name: "a web server under load",
@@ -23,7 +22,16 @@ pub(super) fn work(lab: &Lab, size: Size) -> Work {
             actor().display(),
             load.display()
         ),
-        leaves: &["nginx.pid", "error.log", "access.log", "body", "proxy", "fastcgi", "uwsgi", "scgi"],
+        leaves: &[
+            "nginx.pid",
+            "error.log",
+            "access.log",
+            "body",
+            "proxy",
+            "fastcgi",
+            "uwsgi",
+            "scgi",
+        ],
         mounts: None,
     }
 }
