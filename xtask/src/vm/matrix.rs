@@ -63,10 +63,14 @@ const BEHAVIOURS: Choice = &[
     ("drift", &["reading_shadow"]),
     ("sockets", &["a_known_use_of_sockets"]),
     ("tiers", &[]),
+    ("workloads", &["all_of_it"]),
 ];
 
-const PROBES: Choice =
-    &[("command", &["check_reports"]), ("tiers", &["every_tier_records_the_same"])];
+const PROBES: Choice = &[
+    ("command", &["check_reports"]),
+    ("tiers", &["every_tier_records_the_same"]),
+    ("workloads", &["all_of_it"]),
+];
 
 fn of(choice: Choice, program: &str) -> Option<&'static [&'static str]> {
     choice.iter().find(|(name, _)| *name == program).map(|(_, filters)| *filters)

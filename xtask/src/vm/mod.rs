@@ -4,6 +4,7 @@
 //! there as here, so paths that cargo compiled into the tests hold.
 
 mod boot;
+mod contents;
 mod emulator;
 mod guest;
 mod kernel;
