@@ -12,6 +12,7 @@ mod terminal;
 #[path = "bench/program.rs"]
 mod tiny;
 pub mod work;
+pub mod worker;
 
 use std::{
     ffi::OsStr,
