@@ -74,11 +74,12 @@ fn act(step: &str) -> anyhow::Result<()> {
         }
         // The kernel takes the lower half of the register alone.
         "unshare-with-garbage" => {
-            raw_call(0xffff_ffff_0000_0000 | UNSHARE, 0, 0);
+            raw_call(0xffff_ffff_0000_0000 | UNSHARE, [0; 6]);
         }
         "read-with-garbage" => {
             let path = std::ffi::CString::new(object)?;
-            let descriptor = raw_call(0x1_0000_0000 | OPENAT, AT_FDCWD, path.as_ptr() as u64);
+            let descriptor =
+                raw_call(0x1_0000_0000 | OPENAT, [AT_FDCWD, path.as_ptr() as u64, 0, 0, 0, 0]);
             anyhow::ensure!(descriptor >= 0, "error {descriptor}");
         }
         "chroot" => nix::unistd::chroot(object)?,
@@ -127,6 +128,20 @@ fn act(step: &str) -> anyhow::Result<()> {
             std::fs::write(format!("{object}/cgroup.procs"), std::process::id().to_string())?;
         }
         "sleep-ms" => thread::sleep(Duration::from_millis(object.parse()?)),
+        "within-seconds" => drop(nix::unistd::alarm::set(object.parse()?)),
+        "open-port" => drop(TcpListener::bind(object)?),
+        // Until somebody listens there.
+        "knock" => {
+            while TcpStream::connect(object).is_err() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        // So many requests for a page, each with a connection of its own.
+        "get" => get(first(object)?, second(object)?.parse()?)?,
+        // Every argument is out of all bounds: it fails, and was made.
+        "call" => {
+            raw_call(object.parse()?, [u64::MAX; 6]);
+        }
         _ => bail!("unknown step"),
     }
     Ok(())
@@ -165,6 +180,17 @@ fn overlay(directories: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn get(address: &str, requests: usize) -> anyhow::Result<()> {
+    for _ in 0..requests {
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        anyhow::ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    Ok(())
+}
+
 /// Asks for an address of `name` and waits for the answer.
 fn resolve(name: &str, server: &str, connected: bool) -> anyhow::Result<()> {
     let mut question = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
@@ -198,16 +224,20 @@ const UNSHARE: u64 = 272;
 const AT_FDCWD: u64 = (-100_i64).cast_unsigned();
 
 /// A system call with this very register content.
-fn raw_call(number: u64, first: u64, second: u64) -> i64 {
+fn raw_call(number: u64, arguments: [u64; 6]) -> i64 {
+    let [first, second, third, fourth, fifth, sixth] = arguments;
     let result: i64;
-    // SAFETY: the two calls made here read one string and touch no memory of ours; the clobbers are the kernel's.
+    // SAFETY: the calls made here read one string at most and touch no memory of ours; the clobbers are the kernel's.
     unsafe {
         std::arch::asm!(
             "syscall",
             inlateout("rax") number.cast_signed() => result,
             in("rdi") first,
             in("rsi") second,
-            in("rdx") 0,
+            in("rdx") third,
+            in("r10") fourth,
+            in("r8") fifth,
+            in("r9") sixth,
             lateout("rcx") _,
             lateout("r11") _,
         );

@@ -1,6 +1,7 @@
 //! Running the real binary on the real kernel.
 
 pub mod agent;
+pub mod deeds;
 pub mod deviation;
 pub mod names;
 pub mod outside;
@@ -8,6 +9,10 @@ pub mod pods;
 mod programs;
 mod server;
 mod terminal;
+#[path = "bench/program.rs"]
+mod tiny;
+pub mod work;
+pub mod worker;
 
 use std::{
     ffi::OsStr,
@@ -30,20 +35,33 @@ pub fn repeat() -> usize {
 
 /// Whether this process may load eBPF here. If not, says so past the test harness's capture: the caller then returns.
 pub fn can_load() -> bool {
-    static WHY_NOT: OnceLock<Option<String>> = OnceLock::new();
-    let why_not = WHY_NOT.get_or_init(|| {
-        let check = Command::new(driftline()).arg("check").output().expect("driftline runs");
-        let said = String::from_utf8_lossy(&check.stderr).into_owned();
-        (!check.status.success()).then_some(said)
-    });
-    if let Some(why) = why_not {
+    let (usable, said) = check();
+    if !usable {
         assert!(
             std::env::var_os("DRIFTLINE_REQUIRE_KERNEL").is_none(),
-            "DRIFTLINE_REQUIRE_KERNEL is set, and driftline check says no:\n{why}"
+            "DRIFTLINE_REQUIRE_KERNEL is set, and driftline check says no:\n{said}"
         );
-        skip(&format!("driftline check says no:\n{why}"));
+        skip(&format!("driftline check says no:\n{said}"));
     }
-    why_not.is_none()
+    *usable
+}
+
+/// Whether no probe sees a behaviour here.
+pub fn is_blind(behaviour: &str) -> bool {
+    let blind = |line: &str| {
+        let rest = line.trim_start().strip_prefix(behaviour);
+        rest.is_some_and(|rest| rest.trim_start().starts_with("blind:"))
+    };
+    check().1.lines().any(blind)
+}
+
+/// `driftline check`, once: whether it says yes, and what else.
+fn check() -> &'static (bool, String) {
+    static SAID: OnceLock<(bool, String)> = OnceLock::new();
+    SAID.get_or_init(|| {
+        let check = Command::new(driftline()).arg("check").output().expect("driftline runs");
+        (check.status.success(), String::from_utf8_lossy(&check.stderr).into_owned())
+    })
 }
 
 /// Says that a test is skipped, and why, also where the harness captures output.

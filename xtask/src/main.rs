@@ -9,6 +9,7 @@ mod setup;
 mod test;
 mod toolchain;
 mod vm;
+mod workloads;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,8 @@ enum Task {
     Test,
     /// Run the tests that need a kernel on another kernel, in a virtual machine
     VmTest(vm::Options),
+    /// Record and watch real work in full size: a kernel build, an installation, a web server under load
+    Workloads,
 }
 
 fn main() -> ExitCode {
@@ -55,5 +58,6 @@ fn run(task: Task) -> Result<()> {
         Task::Image(options) => image::image(&options),
         Task::Test => test::test(),
         Task::VmTest(options) => setup::setup().and_then(|()| vm::vm_test(&options)),
+        Task::Workloads => workloads::workloads(),
     }
 }

@@ -40,6 +40,8 @@ pub(crate) const TESTS: &[&str] = &[
     "containernetworking-plugins",
     "cpio",
     "crun",
+    "gcc",
+    "make",
     "podman",
     "prometheus",
     "prometheus-alertmanager",
@@ -49,6 +51,16 @@ pub(crate) const TESTS: &[&str] = &[
     "runc",
     "xz-utils",
 ];
+
+/// What building a kernel needs besides, and what the packages below depend on.
+pub(crate) const KERNEL_BUILD: &[&str] =
+    &["adduser", "bc", "bison", "flex", "libelf-dev", "libpam-runtime", "sensible-utils"];
+
+/// The kernel that is built as a workload.
+pub(crate) const KERNEL_SOURCE: &str = "linux-source-6.1";
+
+/// Packages that are installed as a workload, in an overlay of a test: with users and groups, alternatives, services.
+pub(crate) const INSTALLED: &[&str] = &["cron", "cron-daemon-common", "ed"];
 
 /// Services that come with those packages and must not start at the next boot because of us.
 pub(crate) const SERVICES: &[(&str, &str)] = &[

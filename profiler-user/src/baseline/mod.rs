@@ -3,6 +3,7 @@
 //! **Invariant:** learning and judging name an observation the same way ([`facts`]), and a name is looked up the same way
 //! ([`names`]): what was learned is known, and the entry that decided can always be named.
 
+mod candidates;
 mod facts;
 mod file;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::candidates::candidates;
 use super::model::{Executable, Seen};
 use crate::generalise::{Pattern, Secrets, join_args, split_args};
 
@@ -163,18 +164,11 @@ pub(super) fn find<'a, V>(keys: &'a BTreeMap<String, V>, set: Set, name: &Name) 
     if let Some((key, _)) = keys.get_key_value(&name.key).or_else(literal) {
         return Some(key);
     }
-    let patterned = keys.keys().filter(|key| may_match(key, name));
-    patterned
-        .filter_map(|key| Some((key, set.patterns(key)?)))
-        .find(|(_, patterns)| name.matches(patterns, Secrets::Exact))
-        .map(|(key, _)| key.as_str())
-}
-
-fn may_match(key: &str, name: &Name) -> bool {
-    let literal = key.find('{').map(|at| &key[..at]);
-    match (literal, name.values.as_slice()) {
-        (None, _) | (_, []) => false,
-        (Some(literal), [text]) => text.starts_with(literal) || key.starts_with(['\'', '"']),
-        (Some(_), _) => true,
+    if name.values.is_empty() {
+        return None;
     }
+    let holds = |key: &&str| {
+        set.patterns(key).is_some_and(|patterns| name.matches(&patterns, Secrets::Exact))
+    };
+    candidates(keys, &name.key).into_iter().find(holds)
 }

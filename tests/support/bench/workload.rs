@@ -4,6 +4,7 @@
 //! so that whoever asks decides when, also through a `driftline watch` that passes the lines on.
 
 mod operation;
+mod program;
 
 use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;

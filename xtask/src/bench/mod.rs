@@ -6,6 +6,7 @@ mod cost;
 mod guest;
 mod host;
 mod loss;
+mod machine;
 mod peer;
 mod row;
 mod start;
@@ -135,7 +136,11 @@ fn run(suite: Suite, programs: &Programs, options: &Options) -> Result<Vec<Row>>
     let part =
         |name: &str| -> Vec<_> { rows.iter().filter(|row| row.suite == name).cloned().collect() };
     match suite {
-        Suite::Host => say(row::costs(&rows, "nothing")),
+        Suite::Host => {
+            say(format!("{}, medians of {} rounds\n", machine::line(), options.rounds));
+            say(row::costs(&rows, "nothing"));
+            say(row::against_empty(&rows));
+        }
         Suite::Guest => {
             for name in [guest::SUITE, guest::AGENT] {
                 if part(name).is_empty() {

@@ -110,6 +110,37 @@ pub(crate) fn costs(rows: &[Row], alone: &str) -> String {
     table + "\n"
 }
 
+/// What a behaving container adds to an operation, as a multiple of what empty programs on the same hooks add: the limit is stated
+/// for one system call.
+pub(crate) fn against_empty(rows: &[Row]) -> String {
+    const LIMIT: f64 = 1.25;
+    let added = |subject: &str, op: &str| {
+        Some(find(rows, subject, op)?.median - find(rows, "nothing", op)?.median)
+    };
+    let mut told = "| a behaving container, to empty programs |".to_owned();
+    let mut line = "| added time |".to_owned();
+    let mut verdict = "";
+    let ops = distinct(rows.iter().map(|row| &row.op));
+    for op in &ops {
+        let _ = write!(told, " {op} |");
+        let ratio = added("behaving", op).zip(added("empty", op)).filter(|(_, empty)| *empty > 0.0);
+        let ratio = ratio.map(|(behaving, empty)| behaving / empty);
+        let _ = match ratio {
+            Some(ratio) => write!(line, " {ratio:.2}× |"),
+            None => write!(line, " – |"),
+        };
+        if *op == "getppid" {
+            verdict = match ratio {
+                Some(ratio) if ratio <= LIMIT => "within",
+                Some(_) => "over",
+                None => "not measurable against",
+            };
+        }
+    }
+    let rule = "---|".repeat(ops.len());
+    format!("{told}\n|---|{rule}\n{line}\n\nOne system call is {verdict} the limit of {LIMIT}×.\n")
+}
+
 /// A table in Markdown with a line per row.
 pub(crate) fn list(rows: &[Row]) -> String {
     let mut table =
@@ -153,7 +184,7 @@ fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Row, costs, number};
+    use super::{Row, against_empty, costs, number};
 
     #[test]
     fn a_row_has_the_median_and_the_spread() {
@@ -171,6 +202,18 @@ mod tests {
         let table = costs(&rows, "nothing");
         assert!(table.contains("| nothing | 5,000 (5,000 … 5,000) |"), "{table}");
         assert!(table.contains("| behaving | +1,200 (+1,200 … +1,200) |"), "{table}");
+    }
+
+    #[test]
+    fn the_limit_is_for_a_system_call() {
+        let rows = |behaving| {
+            [("nothing", 50.0), ("empty", 70.0), ("behaving", behaving)]
+                .map(|(subject, ns)| Row::once("host", subject, "getppid", "ns", ns))
+        };
+        assert!(against_empty(&rows(75.0)).contains("| 1.25× |"));
+        assert!(against_empty(&rows(75.0)).contains("is within the limit"));
+        assert!(against_empty(&rows(75.5)).contains("is over the limit"));
+        assert!(against_empty(&rows(75.0)[..1]).contains("not measurable"));
     }
 
     #[test]

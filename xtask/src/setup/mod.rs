@@ -17,6 +17,13 @@ pub(crate) fn setup() -> Result<()> {
     vm::set_up()
 }
 
+/// What `cargo xtask workloads` needs besides.
+pub(crate) fn for_workloads() -> Result<()> {
+    for_demo()?;
+    apt::install("what the tests run", pinned::TESTS)?;
+    apt::install("what builds a kernel", pinned::KERNEL_BUILD)
+}
+
 /// What `cargo xtask demo` needs.
 pub(crate) fn for_demo() -> Result<()> {
     for_build()?;

@@ -7,77 +7,11 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::contents::{ACCOUNTS, EMPTY, EXTRA, LINKS, MERGED, PACKAGES, SKIPPED, compiler};
 use super::kernel::Kernel;
 use super::matrix::Tests;
 use super::{Options, Programs};
 use crate::{libraries, sh};
-
-/// Debian packages whose files the guest gets from this machine, as patterns; those not installed are left out.
-const PACKAGES: &[&str] = &[
-    "base-files",
-    "bash",
-    "busybox-static",
-    "coreutils",
-    "dash",
-    "findutils",
-    "grep",
-    "hostname",
-    "iproute2",
-    "libc-bin",
-    "libnginx-mod-http-perl",
-    "libpython3*-minimal",
-    "libpython3*-stdlib",
-    "mawk",
-    "media-types",
-    "mount",
-    "nginx",
-    "nginx-common",
-    "perl-base",
-    "procps",
-    "python3",
-    "python3*-minimal",
-    "sed",
-    "util-linux",
-];
-
-/// Their files that nobody reads in a guest.
-const SKIPPED: &[&str] =
-    &["/usr/share/doc", "/usr/share/info", "/usr/share/locale", "/usr/share/man"];
-
-/// Files and directories that no package lists.
-const EXTRA: &[&str] = &["/etc/alternatives/awk", "/etc/ld.so.cache", "/etc/nginx", "/usr/bin/awk"];
-
-/// Links that the guest has besides: where an embedded Perl finds the modules of `perl-base`.
-const LINKS: &[(&str, &str)] =
-    &[("usr/local/lib/site_perl", "/usr/lib/x86_64-linux-gnu/perl-base")];
-
-/// Where Debian's merged `/usr` has the old directories.
-const MERGED: &[&str] = &["bin", "lib", "lib32", "lib64", "libx32", "sbin"];
-
-/// Directories that the guest mounts over or that programs expect.
-const EMPTY: &[&str] =
-    &["dev", "proc", "root", "run", "sys", "tmp", "var/lib/nginx", "var/log/nginx", "var/tmp"];
-
-/// Accounts of the guest: nobody can log in, and the secrets are nobody's.
-const ACCOUNTS: &[(&str, &str)] = &[
-    (
-        "etc/passwd",
-        "root:x:0:0:root:/root:/bin/bash\n\
-         daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n\
-         www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n\
-         nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
-    ),
-    (
-        "etc/group",
-        "root:x:0:\ndaemon:x:1:\nadm:x:4:\nshadow:x:42:\nwww-data:x:33:\nnogroup:x:65534:\n",
-    ),
-    (
-        "etc/shadow",
-        "root:!:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\nwww-data:*:20000:0:99999:7:::\n",
-    ),
-    ("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
-    ("etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\n"),
-];
 
 /// Builds the initramfs for one run.
 pub(super) fn build(
@@ -93,6 +27,9 @@ pub(super) fn build(
     }
     for path in EXTRA {
         guest.add_tree(Path::new(path))?;
+    }
+    for path in compiler()? {
+        guest.add(&path)?;
     }
     guest.add_tree(&super::tests_directory())?;
     guest.add_ours(&programs.driftline)?;

@@ -65,10 +65,15 @@ const BEHAVIOURS: Choice = &[
     ("known_calls", &[]),
     ("sockets", &["a_known_use_of_sockets", "a_capability_used_anew"]),
     ("tiers", &[]),
+    ("workloads", &["all_of_it"]),
 ];
 
-const PROBES: Choice =
-    &[("check", &[]), ("known_calls", &[]), ("tiers", &["every_tier_records_the_same"])];
+const PROBES: Choice = &[
+    ("check", &[]),
+    ("known_calls", &[]),
+    ("tiers", &["every_tier_records_the_same"]),
+    ("workloads", &["all_of_it"]),
+];
 
 fn of(choice: Choice, program: &str) -> Option<&'static [&'static str]> {
     choice.iter().find(|(name, _)| *name == program).map(|(_, filters)| *filters)

@@ -4,6 +4,7 @@
 //! there as here, so paths that cargo compiled into the tests hold.
 
 mod boot;
+mod contents;
 mod emulator;
 mod guest;
 mod kernel;
@@ -181,7 +182,7 @@ pub(crate) fn quoted(path: &Path) -> String {
 }
 
 /// Where everything of virtual machines lies, below the target directory that this program was built into.
-fn directory() -> Result<PathBuf> {
+pub(crate) fn directory() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(2);
     Ok(target
@@ -190,7 +191,7 @@ fn directory() -> Result<PathBuf> {
 }
 
 /// An empty directory to fill something in before it gets its name, so that what has the name is whole.
-fn partial(directory: &Path) -> Result<PathBuf> {
+pub(crate) fn partial(directory: &Path) -> Result<PathBuf> {
     let partial = directory.with_added_extension("partial");
     if partial.exists() {
         fs::remove_dir_all(&partial)?;
