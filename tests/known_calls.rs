@@ -45,7 +45,7 @@ fn told(records: &mut Records, redactor: &Redactor) -> BTreeSet<u64> {
             return told;
         }
         for record in batch {
-            let event = decode(record, redactor).expect("a record");
+            let event = decode(&record, redactor).expect("a record");
             if let EventBody::Syscall { number, denied: false, foreign: false } = event.body {
                 told.insert(number);
             }
