@@ -7,6 +7,7 @@ mod guest;
 mod host;
 mod loss;
 mod peer;
+mod profile;
 mod row;
 mod start;
 mod subject;
@@ -148,6 +149,7 @@ fn run(suite: Suite, programs: &Programs, options: &Options) -> Result<Vec<Row>>
                 ));
             }
             say(row::list(&part("verifier")));
+            say(row::list(&part(profile::SUITE)));
         }
         _ => say(row::list(&rows)),
     }
