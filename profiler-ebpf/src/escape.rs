@@ -1,7 +1,5 @@
 //! Processes that were moved out of their container's cgroups: what they and their children do is still the container's.
 
-use core::cell::UnsafeCell;
-
 use aya_ebpf::{
     helpers::bpf_get_current_pid_tgid,
     macros::{btf_tracepoint, map},
@@ -11,10 +9,12 @@ use aya_ebpf::{
 use profiler_common::event::{Escape, Kind};
 
 use crate::{
-    atomic,
+    atomic::Counter,
     cgroup::id_in_unified,
     container::Container,
     kernel::{load, offset},
+    near,
+    owner::Owner,
     record::{Record, ScratchMap},
 };
 
@@ -31,13 +31,7 @@ static ESCAPED: HashMap<u32, u64> = HashMap::with_max_entries(4_096, 0);
 static ESCAPE_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 
 /// How often a process left a container: as long as it is 0, nobody looks into [`ESCAPED`].
-static ESCAPES: Counter = Counter(UnsafeCell::new(0));
-
-#[repr(transparent)]
-struct Counter(UnsafeCell<u64>);
-
-// SAFETY: only ever changed by an atomic instruction.
-unsafe impl Sync for Counter {}
+static ESCAPES: Counter = Counter::new();
 
 /// `void cgroup_attach_task(struct cgroup *dst_cgrp, const char *path, struct task_struct *task, bool threadgroup)`: it is
 /// there by now.
@@ -70,21 +64,27 @@ fn moved(cgroup: *const u8, path: *const u8, task: *const u8) -> Option<()> {
 }
 
 #[inline(always)]
-fn keep(container: &Container, process: u32) {
-    if ESCAPED.insert(process, container.id, 0).is_err() {
+fn keep(owner: &impl Owner, process: u32) {
+    if ESCAPED.insert(process, owner.id(), 0).is_err() {
         // What it does will not be seen: at least that is.
-        container.count_lost(Kind::Escape);
+        owner.count_lost(Kind::Escape);
         return;
     }
-    // SAFETY: a live word.
-    unsafe { atomic::add(ESCAPES.0.get(), 1) };
+    ESCAPES.add(1);
+    // What was found to be in no container may be one's now.
+    near::outdate();
+}
+
+/// Whether any process ever left its container.
+#[inline(always)]
+pub(crate) fn anybody_left() -> bool {
+    ESCAPES.get() != 0
 }
 
 /// The container that the current task left.
 #[inline(always)]
 pub(crate) fn left() -> Option<u64> {
-    // SAFETY: a live word.
-    if unsafe { ESCAPES.0.get().read_volatile() } == 0 {
+    if !anybody_left() {
         return None;
     }
     // SAFETY: values are plain integers.
@@ -93,16 +93,20 @@ pub(crate) fn left() -> Option<u64> {
 
 /// The current process runs in this container.
 #[inline(always)]
-pub(crate) fn executed(container: &Container) {
-    remember(current(), container);
+pub(crate) fn executed(owner: &impl Owner) {
+    let process = current();
+    // SAFETY: values are plain integers.
+    if unsafe { MEMBERS.get(process) }.is_none_or(|known| *known != owner.id()) {
+        remember(process, owner);
+    }
 }
 
 /// A child of the current process: out there it is where its parent is.
 #[inline(always)]
-pub(crate) fn forked(container: &Container, child: u32) {
-    remember(child, container);
+pub(crate) fn forked(owner: &impl Owner, child: u32) {
+    remember(child, owner);
     if left().is_some() {
-        keep(container, child);
+        keep(owner, child);
     }
 }
 
@@ -116,9 +120,9 @@ pub(crate) fn ended() {
 }
 
 #[inline(always)]
-fn remember(process: u32, container: &Container) {
-    if MEMBERS.insert(process, container.id, 0).is_err() {
-        container.count_lost(Kind::Escape);
+fn remember(process: u32, owner: &impl Owner) {
+    if MEMBERS.insert(process, owner.id(), 0).is_err() {
+        owner.count_lost(Kind::Escape);
     }
 }
 

@@ -44,6 +44,7 @@ mod near;
 mod novel;
 mod open;
 mod overlay;
+mod owner;
 mod path;
 mod record;
 mod seen;

@@ -1,8 +1,8 @@
 //! What an executable of a container did before, of behaviours that one number says it all about.
 
 use crate::{
-    container::Container,
-    seen::{Class, Fingerprint, Scope},
+    owner::Owner,
+    seen::{Class, Fingerprint},
 };
 
 /// Who did what; some where it has not crossed, as far as is kept.
@@ -12,9 +12,9 @@ pub(crate) struct Novelty(Option<Fingerprint>);
 impl Novelty {
     /// Some where the current task's executable has not done this in this container.
     #[inline(always)]
-    pub(crate) fn of(container: &Container, kind: u64, object: u64) -> Option<Self> {
-        let known = Fingerprint::of_executable(&Scope::of(container), Class::Object, 0)
-            .map(|known| known.with(kind).with(object).with(0));
+    pub(crate) fn of(owner: &impl Owner, kind: u64, object: u64) -> Option<Self> {
+        let known = Fingerprint::of_executable(owner, Class::Object, kind as u32)
+            .map(|known| known.with(object));
         if known.is_some_and(Fingerprint::is_known) { None } else { Some(Self(known)) }
     }
 

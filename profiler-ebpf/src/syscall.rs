@@ -12,7 +12,7 @@ use profiler_common::{
 
 use crate::{
     arch::Call,
-    atomic,
+    atomic, cgroup,
     container::Container,
     kernel::{load, offset},
     near::{self, Asker, Near, Whereabouts},
@@ -31,14 +31,17 @@ const SECCOMP_DEAD: u32 = 3;
 /// `void sys_exit(struct pt_regs *regs, long ret)`
 #[btf_tracepoint(function = "sys_exit")]
 pub(crate) fn syscall(ctx: BtfTracePointContext) -> i32 {
-    let (regs, result) = (ctx.arg(0), ctx.arg(1));
-    let near = match near::current(Asker::Syscall) {
-        Whereabouts::Outside => return 0,
-        Whereabouts::Unclear => None,
-        // SAFETY: the hook's argument.
-        Whereabouts::Inside(near) if unsafe { is_known(regs, result, near) } => return 0,
+    // SAFETY: the helper has no preconditions.
+    let task = unsafe { bpf_get_current_task_btf() }.cast::<u8>().cast_const();
+    // SAFETY: what the helper returns is BTF-typed.
+    let near = match near::of_cgroup(Asker::Syscall, unsafe { cgroup::of_task(task) }) {
+        // SAFETY: the hook's arguments, the current task.
+        Whereabouts::Inside(near) if unsafe { is_known(&ctx, task, near) } => return 0,
         Whereabouts::Inside(near) => Some(near),
+        Whereabouts::Outside => return 0,
+        Whereabouts::Unclear(_) => None,
     };
+    let (regs, result) = (ctx.arg(0), ctx.arg(1));
     if let Some(container) = Container::current_started() {
         let _no_call = record(regs, result, &container);
         if let Some(near) = near {
@@ -52,21 +55,21 @@ pub(crate) fn syscall(ctx: BtfTracePointContext) -> i32 {
 /// The common case: a native call that was told of, and was not refused.
 ///
 /// # Safety
-/// `regs` must be the `pt_regs` argument of `sys_exit`, `near` this program's own.
+/// `ctx` must be `sys_exit`'s, `task` the current one and BTF-typed, `near` this program's own.
 #[inline(always)]
-unsafe fn is_known(regs: *const u8, result: i64, near: *const Near) -> bool {
-    if matches!(result, EPERM | EACCES | ENOSYS) {
+unsafe fn is_known(ctx: &BtfTracePointContext, task: *const u8, near: *const Near) -> bool {
+    let (regs, result): (*const u8, i64) = (ctx.arg(0), ctx.arg(1));
+    if result < 0 && matches!(result, EPERM | EACCES | ENOSYS) {
         return false;
     }
     // SAFETY: the caller's promise.
-    let Some(call) = (unsafe { Call::new(regs) }) else { return true };
-    if call.foreign || call.number >= SET_OTHER {
+    let Some(number) = (unsafe { Call::native_number(regs, task, SET_OTHER) }) else {
         return false;
-    }
+    };
     // SAFETY: the caller's promise.
-    let sent = unsafe { near::was_sent(near, call.number) };
+    let sent = unsafe { near::was_sent(near, number) };
     // What a filter kills returns its own number.
-    sent && (result != i64::from(call.number) || !denied_by_filter(false))
+    sent && (result != i64::from(number) || !denied_by_filter(false))
 }
 
 #[inline(always)]

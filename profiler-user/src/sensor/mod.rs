@@ -186,12 +186,12 @@ impl Sensor {
     /// What each processor keeps of the container that it last met no longer holds.
     fn outdate(&mut self) -> anyhow::Result<()> {
         // The kernel counts in the lower half.
-        self.count_up("GENERATION", 1 << 32)
+        self.count_up(".data.near", 1 << 32)
     }
 
     /// Lets everything cross again that has crossed before: it is to be judged anew.
     pub fn forget_seen(&mut self) -> anyhow::Result<()> {
-        self.count_up("EPOCH", 1)
+        self.count_up(".data.epoch", 1)
     }
 
     fn count_up(&mut self, map: &'static str, by: u64) -> anyhow::Result<()> {
@@ -266,7 +266,8 @@ impl Sensor {
     /// The stream of records; once only.
     pub fn records(&mut self) -> anyhow::Result<Records> {
         let ring = self.ring.take().context("the record stream was already taken")?;
-        let attended = self.ebpf.take_map("ATTENDED").context("the record stream was taken")?;
+        let attended =
+            self.ebpf.take_map(".data.attended").context("the record stream was taken")?;
         Records::new(ring, std::mem::take(&mut self.early), attended)
     }
 
