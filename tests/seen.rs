@@ -83,12 +83,12 @@ fn a_known_file_under_another_name_is_told() {
     }
 }
 
-/// Crossings of reads below a directory, and what was lost, from the lab's only run.
-fn crossings(lab: &Lab, executable: &str, below: &str) -> (u64, u64) {
+/// Crossings of one sort of deed to files of such a path, and what was lost, from the lab's only run.
+fn crossings(lab: &Lab, executable: &str, deed: &str, below: &str) -> (u64, u64) {
     let baseline = fs::read_to_string(lab.baselines().join("lab.json")).expect("a baseline");
     let baseline: serde_json::Value = serde_json::from_str(&baseline).expect("JSON");
-    let read = baseline["executables"][executable]["read"].as_object().expect("reads");
-    let ours = read.iter().filter(|(path, _)| path.contains(below));
+    let deeds = baseline["executables"][executable][deed].as_object().expect("deeds");
+    let ours = deeds.iter().filter(|(path, _)| path.contains(below));
     let runs = ours.filter_map(|(_, seen)| seen["runs"].as_object());
     let seen = runs.flat_map(|runs| runs.values()).filter_map(serde_json::Value::as_u64).sum();
     let runs = baseline["runs"].as_object().expect("runs");
@@ -107,7 +107,23 @@ fn what_is_repeated_crosses_once() {
     let script = format!("i=0; while [ $i -lt 500 ]; do : <{file}; i=$((i+1)); done");
     let output = lab.record(&["sh", "-c", &script]).output().expect("driftline runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(crossings(&lab, "/usr/bin/dash", "/known"), (1, 0));
+    assert_eq!(crossings(&lab, "/usr/bin/dash", "read", "/known"), (1, 0));
+}
+
+#[test]
+fn a_change_that_says_the_same_crosses_once() {
+    if !can_load() {
+        return;
+    }
+    let lab = Lab::new();
+    let file = lab.path("changed");
+    let file = file.to_str().expect("UTF-8");
+    let changes = format!("chmod 600 {file}; chmod 640 {file}; rm {file}");
+    let script = format!("i=0; while [ $i -lt 20 ]; do : >{file}; {changes}; i=$((i+1)); done");
+    let output = lab.record(&["sh", "-c", &script]).output().expect("driftline runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(crossings(&lab, "/usr/bin/chmod", "meta", "/changed"), (2, 0), "one of each mode");
+    assert_eq!(crossings(&lab, "/usr/bin/rm", "delete", "/changed"), (1, 0));
 }
 
 /// More files than a part of the filter holds: some of the first are forgotten and told again, none is left out.
@@ -130,7 +146,7 @@ fn a_flood_makes_it_repeat_and_hides_nothing() {
     let script = format!("{}; {}; {}", read(FIRST), read(FLOOD), read(FIRST));
     let output = lab.record(&["sh", "-c", &script]).output().expect("driftline runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let (seen, lost) = crossings(&lab, "/usr/bin/dash", "/files/");
+    let (seen, lost) = crossings(&lab, "/usr/bin/dash", "read", "/files/");
     // 500 of 262,144 places, 30,000 of which were written since: about fifty were overwritten.
     assert!(seen > FLOOD && seen < FLOOD + FIRST, "{seen} crossed, {lost} were lost");
     assert_eq!(lost, 0, "{seen} crossed");

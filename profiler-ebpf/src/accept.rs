@@ -3,6 +3,8 @@
 use profiler_common::event::{Accept, Kind};
 
 use crate::{
+    container::Container,
+    near,
     record::submit,
     seen::{Class, Fingerprint},
     sock_state::Socket,
@@ -10,14 +12,20 @@ use crate::{
 
 #[inline(always)]
 pub(crate) fn record(socket: &Socket) -> Option<()> {
-    let container = socket.container()?;
+    let near = socket.container()?;
+    // SAFETY: this program's own.
+    let (scope, listens) = unsafe { (near::scope(near), near::listens(near)) };
     let (local, peer) = (socket.local(), socket.peer());
     // The peer's port is new each time and says nothing; who accepts may change with every socket that listens.
-    let known = Fingerprint::of_container(container.id, Class::Accept, socket.protocol())
-        .with(container.listens())
+    let known = Fingerprint::of_container(scope.container, Class::Accept, socket.protocol())
+        .with(listens)
         .with_endpoint(&local, local.port)
         .with_endpoint(&peer, 0);
-    if known.is_known() || !container.may_send(Kind::Accept) {
+    if known.is_known() {
+        return Some(());
+    }
+    let container = Container::of_id(scope.container)?;
+    if !container.may_send(Kind::Accept) {
         return Some(());
     }
     let mut header = container.header(Kind::Accept, 0);

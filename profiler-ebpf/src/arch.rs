@@ -77,6 +77,23 @@ impl Call {
         Some(Self { regs, number: number & !X32, foreign: compat || x32, compat })
     }
 
+    /// The number of the current task's call, if that is a native one below `end`: of [`Self::new`] what nearly every call
+    /// needs.
+    ///
+    /// # Safety
+    /// As for [`Self::new`], and `task` must be BTF-typed.
+    #[inline(always)]
+    pub(crate) unsafe fn native_number(regs: *const u8, task: *const u8, end: u32) -> Option<u32> {
+        // SAFETY: the caller's promise; of the number the lower half counts, which comes first.
+        let number = unsafe { load::<u32>(regs, &offset::PT_REGS_ORIG_AX) };
+        if number >= end {
+            return None;
+        }
+        // SAFETY: the caller's promise.
+        let status = unsafe { load::<u32>(task, &offset::TASK_STATUS) };
+        (status & TS_COMPAT == 0).then_some(number)
+    }
+
     /// The first three arguments; of a call that is not foreign.
     #[inline(always)]
     pub(crate) fn arguments(&self) -> (u64, u64, u64) {

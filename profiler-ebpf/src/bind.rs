@@ -3,7 +3,7 @@
 use aya_ebpf::{macros::cgroup_sock_addr, programs::SockAddrContext};
 use profiler_common::event::{AF_INET, AF_INET6, Kind, LISTEN_PORT_CHOSEN, Listen};
 
-use crate::{container::Container, record::submit, sock_addr::named};
+use crate::{near, owner::Owner, record::submit, sock_addr::named};
 
 /// Let the call go on: these programs only look.
 const ALLOW: i32 = 1;
@@ -28,8 +28,8 @@ fn record(ctx: &SockAddrContext, family: u32) -> Option<()> {
     if protocol != IPPROTO_UDP || local.port == 0 {
         return None;
     }
-    let container = Container::current_started()?;
-    let header = container.header(Kind::Listen, LISTEN_PORT_CHOSEN);
-    submit(&container, Kind::Listen, Listen { header, local, protocol, padding: 0 });
+    let owner = near::shared()?;
+    let header = owner.header(Kind::Listen, LISTEN_PORT_CHOSEN);
+    submit(&owner, Kind::Listen, Listen { header, local, protocol, padding: 0 });
     Some(())
 }

@@ -1,10 +1,7 @@
 //! Which container the current task belongs to, and what is kept for it.
 
 use aya_ebpf::{
-    helpers::{
-        bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
-        bpf_ktime_get_boot_ns,
-    },
+    helpers::bpf_get_current_cgroup_id,
     macros::map,
     maps::{Array, HashMap},
 };
@@ -13,7 +10,7 @@ use profiler_common::{
     event::{Header, Kind},
 };
 
-use crate::{atomic, escape, join, kernel::EVERY_CGROUP, member, near, path::Place};
+use crate::{atomic, escape, join, kernel::EVERY_CGROUP, member, near, owner::Owner, path::Place};
 
 /// Cgroup id → container id (the id of its outermost cgroup). Ids are never reused while the machine is up.
 #[map]
@@ -76,6 +73,12 @@ impl Container {
         unsafe { core::ptr::read_volatile(&raw const (*self.state).started) != 0 }
     }
 
+    /// Whether all its processes run programs of its own, so that where one is says what it is.
+    #[inline(always)]
+    pub(crate) fn is_simple(&self) -> bool {
+        self.started() && self.joining() == 0 && self.root().1 != 0
+    }
+
     /// Marks the entrypoint's exec and keeps its root directory; true the first time.
     #[inline(always)]
     pub(crate) fn start(&self) -> bool {
@@ -129,6 +132,7 @@ impl Container {
     pub(crate) fn count_listen(&self) {
         // SAFETY: a word of a live map value.
         unsafe { atomic::add(&raw mut (*self.state).listens, 1) };
+        near::outdate();
     }
 
     #[inline(always)]
@@ -152,19 +156,7 @@ impl Container {
     /// A record's header for the current task.
     #[inline(always)]
     pub(crate) fn header(&self, kind: Kind, flags: u32) -> Header {
-        let pid_tgid = bpf_get_current_pid_tgid();
-        let uid_gid = bpf_get_current_uid_gid();
-        Header {
-            kind: kind as u32,
-            flags,
-            container: self.id,
-            // SAFETY: the helper has no preconditions.
-            time: unsafe { bpf_ktime_get_boot_ns() },
-            pid: (pid_tgid >> 32) as u32,
-            tid: pid_tgid as u32,
-            uid: uid_gid as u32,
-            gid: (uid_gid >> 32) as u32,
-        }
+        Owner::header(self, kind, flags)
     }
 
     /// Counts an event that found the ring buffer full.

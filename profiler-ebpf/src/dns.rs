@@ -17,6 +17,8 @@ use crate::{container::Container, record::reserve};
 const ALLOW: i32 = 1;
 const IPPROTO_UDP: u8 = 17;
 const UDP_HEADER: u32 = 8;
+/// Of an IPv4 header, or of an IPv6 header's half that says the protocol.
+const HEADER: usize = 20;
 const PORT: u32 = 53;
 
 const _: () = assert!(DNS_MAX.is_power_of_two());
@@ -44,6 +46,9 @@ pub(crate) fn dns(ctx: SkBuffContext) -> i32 {
 
 #[inline(always)]
 fn answered(ctx: &SkBuffContext) -> Option<()> {
+    if !may_be_udp(ctx) {
+        return None;
+    }
     let udp = udp_header(ctx)?;
     let source = u16::from_be(ctx.load::<u16>(udp as usize).ok()?);
     if u32::from(source) != PORT {
@@ -90,6 +95,27 @@ fn answered(ctx: &SkBuffContext) -> Option<()> {
         container.count_lost(Kind::Dns);
     }
     Some(())
+}
+
+/// False for most packets there are, at a glance: a helper for each byte would cost more than all else.
+#[inline(always)]
+fn may_be_udp(ctx: &SkBuffContext) -> bool {
+    let skb = ctx.skb.skb;
+    // SAFETY: the context's own fields; what lies between the two is the packet's.
+    unsafe {
+        let start = (&raw const (*skb).data).read_volatile() as *const u8;
+        let end = (&raw const (*skb).data_end).read_volatile() as *const u8;
+        // A header in pieces is left to the helper.
+        if start.wrapping_add(HEADER) > end {
+            return true;
+        }
+        let protocol = if start.read_volatile() >> 4 == 4 {
+            start.wrapping_add(9).read_volatile()
+        } else {
+            start.wrapping_add(6).read_volatile()
+        };
+        protocol == IPPROTO_UDP
+    }
 }
 
 /// Where the packet's UDP header begins, if it has one. An IPv6 packet with extension headers is none of a name server's.

@@ -1,7 +1,5 @@
 //! Processes that were moved out of their container's cgroups: what they and their children do is still the container's.
 
-use core::cell::UnsafeCell;
-
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
     macros::{btf_tracepoint, map},
@@ -11,11 +9,12 @@ use aya_ebpf::{
 use profiler_common::event::{Escape, Kind};
 
 use crate::{
-    atomic,
+    atomic::Counter,
     cgroup::id_in_unified,
     container::Container,
     kernel::{load, offset},
-    member,
+    member, near,
+    owner::Owner,
     record::{Record, ScratchMap},
 };
 
@@ -27,13 +26,7 @@ static ESCAPED: HashMap<u32, u64> = HashMap::with_max_entries(4_096, 0);
 static ESCAPE_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 
 /// How many are in [`ESCAPED`]: while there are none, nobody looks.
-static ESCAPES: Counter = Counter(UnsafeCell::new(0));
-
-#[repr(transparent)]
-struct Counter(UnsafeCell<u64>);
-
-// SAFETY: only ever changed by an atomic instruction.
-unsafe impl Sync for Counter {}
+static ESCAPES: Counter = Counter::new();
 
 /// `void cgroup_attach_task(struct cgroup *dst_cgrp, const char *path, struct task_struct *task, bool threadgroup)`: it is
 /// there by now.
@@ -66,29 +59,36 @@ fn moved(cgroup: *const u8, path: *const u8, task: *const u8) -> Option<()> {
 }
 
 #[inline(always)]
-fn keep(container: &Container, process: u32) {
-    if ESCAPED.insert(process, container.id, u64::from(BPF_NOEXIST)).is_ok() {
-        // SAFETY: a live word.
-        unsafe { atomic::add(ESCAPES.0.get(), 1) };
-    } else if ESCAPED.insert(process, container.id, 0).is_err() {
+fn keep(owner: &impl Owner, process: u32) {
+    if ESCAPED.insert(process, owner.id(), u64::from(BPF_NOEXIST)).is_ok() {
+        ESCAPES.add(1);
+        // What was found to be in no container may be one's now.
+        near::outdate();
+    } else if ESCAPED.insert(process, owner.id(), 0).is_err() {
         // What it does will not be seen: at least that is.
-        container.count_lost(Kind::Escape);
+        owner.count_lost(Kind::Escape);
     }
 }
 
 #[inline(always)]
 fn forget(process: u32) {
     if ESCAPED.remove(process).is_ok() {
-        // SAFETY: a live word; the two's complement subtracts.
-        unsafe { atomic::add(ESCAPES.0.get(), -1_i64 as u64) };
+        // The two's complement subtracts.
+        ESCAPES.add(-1_i64 as u64);
+        near::outdate();
     }
+}
+
+/// Whether any process is out of its container.
+#[inline(always)]
+pub(crate) fn anybody_left() -> bool {
+    ESCAPES.get() != 0
 }
 
 /// The container that the current task left.
 #[inline(always)]
 pub(crate) fn left() -> Option<u64> {
-    // SAFETY: a live word.
-    if unsafe { ESCAPES.0.get().read_volatile() } == 0 {
+    if !anybody_left() {
         return None;
     }
     // SAFETY: values are plain integers.
@@ -97,16 +97,19 @@ pub(crate) fn left() -> Option<u64> {
 
 /// The current process runs in this container.
 #[inline(always)]
-pub(crate) fn executed(container: &Container) {
-    member::remember(member::current(), container);
+pub(crate) fn executed(owner: &impl Owner) {
+    let process = member::current();
+    if member::container_of(process) != Some(owner.id()) {
+        member::remember(process, owner);
+    }
 }
 
 /// A child of the current process: out there it is where its parent is.
 #[inline(always)]
-pub(crate) fn forked(container: &Container, child: u32) {
-    member::remember(child, container);
+pub(crate) fn forked(owner: &impl Owner, child: u32) {
+    member::remember(child, owner);
     if left().is_some() {
-        keep(container, child);
+        keep(owner, child);
     }
 }
 

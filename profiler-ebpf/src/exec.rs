@@ -13,11 +13,14 @@ use crate::{
     escape, exec_file, identity,
     inode::Inode,
     join::{self, Origin},
-    kernel::{DIAGNOSTICS, load, may_read, offset, read},
+    kernel::{DIAGNOSTICS, at, load, may_read, offset, read},
+    member,
+    near::{self, Asker, Near, Whereabouts},
     overlay,
+    owner::Owner,
     path::{self, Place},
     record::{Record, ScratchMap},
-    seen,
+    seen::{self, Scope},
 };
 
 /// Nested pid namespaces in which a process is known by its own number where only typed pointers are left.
@@ -30,28 +33,49 @@ static EXEC_SCRATCH: ScratchMap = ScratchMap::with_max_entries(1, 0);
 /// and credentials are in place, its first instruction has not run.
 #[btf_tracepoint(function = "sched_process_exec")]
 pub(crate) fn exec(ctx: BtfTracePointContext) -> i32 {
-    if let Some(container) = Container::current()
-        && record(&ctx, &container).is_none()
-    {
-        container.count_lost(Kind::Exec);
+    let (near, flags) = match near::current(Asker::Exec) {
+        Whereabouts::Outside => return 0,
+        // SAFETY: this program's own.
+        Whereabouts::Inside(near) if member::is_of(&unsafe { near::scope(near) }) => (near, 0),
+        Whereabouts::Inside(near) | Whereabouts::Unclear(near) => match began(near) {
+            Some(flags) => (near, flags),
+            None => return 0,
+        },
+    };
+    // SAFETY: this program's own.
+    let scope = unsafe { near::scope(near) };
+    if record(&ctx, &scope, flags).is_none() {
+        scope.count_lost(Kind::Exec);
     }
     0
 }
 
+/// What an exec is to a container in which not everything is its own. None where it is the runtime's, or in no container.
 #[inline(always)]
-fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
-    let bprm: *const u8 = ctx.arg(2);
-    let origin = join::executed(container);
+fn began(near: *mut Near) -> Option<u32> {
+    let container = Container::current()?;
+    let origin = join::executed(&container);
     if origin == Origin::Runtime {
-        return Some(());
+        return None;
     }
-    let mut flags = match origin {
+    let flags = match origin {
         _ if container.start() => EXEC_FIRST,
         Origin::Joined => EXEC_INJECTED,
         _ => 0,
     };
     container.ensure_root();
-    escape::executed(container);
+    // SAFETY: this program's own.
+    unsafe { near::keep(near, &container) };
+    Some(flags)
+}
+
+#[inline(always)]
+fn record(ctx: &BtfTracePointContext, scope: &Scope, flags: u32) -> Option<()> {
+    let bprm: *const u8 = ctx.arg(2);
+    let mut record = Record::<Exec>::new(&EXEC_SCRATCH)?;
+    let [flags, ..] = record.by_memory([u64::from(flags), 0, 0, 0, 0, 0]);
+    let mut flags = flags as u32;
+    escape::executed(scope);
     // SAFETY: BTF-typed pointers, from the hook's arguments and the helper.
     let (task, file, filename, mm) = unsafe {
         let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
@@ -70,7 +94,7 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
             load::<u64>(mm, &offset::MM_ARG_END),
         )
     };
-    seen::executed(container, file);
+    seen::executed(scope, file);
     // SAFETY: the same.
     let (inode, upper) = unsafe { (Inode::load(inode), overlay::is_upper(inode)) };
     if inode.unnamed {
@@ -80,12 +104,16 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
         flags |= EXEC_UPPER;
     }
 
-    let mut record = Record::<Exec>::new(&EXEC_SCRATCH)?;
     let (executable, given, cwd) = if may_read() {
         (
-            path::push(&mut record, container, Place::at(file, &offset::FILE_PATH)),
+            // SAFETY: a BTF-typed pointer; the path is embedded in what it points to.
+            unsafe {
+                let place = Place::of(at(file, &offset::FILE_PATH));
+                path::push_loaded(&mut record, scope, place)
+            },
             record.push_kernel_path(filename),
-            path::push(&mut record, container, Place::cwd()),
+            // SAFETY: loaded through BTF-typed pointers.
+            unsafe { path::push_loaded(&mut record, scope, Place::task_cwd()) },
         )
     } else {
         // SAFETY: a BTF-typed pointer; the string's copy at the top of the new stack.
@@ -98,7 +126,7 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
     };
     let args_total = arg_end.wrapping_sub(arg_start);
     let args = record.push_args(arg_start, args_total);
-    let header = container.header(Kind::Exec, flags);
+    let header = scope.header(Kind::Exec, flags);
     if DIAGNOSTICS.load() != 0 {
         debug!(ctx, "exec: pid {} path form {} args {}", header.pid, executable.form, args);
     }
@@ -115,8 +143,8 @@ fn record(ctx: &BtfTracePointContext, container: &Container) -> Option<()> {
         given,
         cwd,
     };
-    record.submit(container, Kind::Exec, fixed);
-    identity::executed(container);
+    record.submit(scope, Kind::Exec, fixed);
+    identity::executed(scope);
     Some(())
 }
 
@@ -135,10 +163,6 @@ pub(crate) fn vpid(task: *const u8) -> u32 {
         let pid = load::<*const u8>(task, &offset::TASK_THREAD_PID);
         (pid, load::<u32>(pid, &offset::PID_LEVEL))
     };
-    if may_read() {
-        let upid = pid.wrapping_add((level * offset::UPID_SIZE.load()) as usize);
-        return read(upid, &offset::PID_NUMBERS).unwrap_or(0);
-    }
     // Typed pointers take constant offsets only, and past the structure's end only where its type says that it goes on.
     let levels = if offset::PID_SIZE.load() > offset::PID_NUMBERS.load() { 1 } else { PID_LEVELS };
     for known in 0..PID_LEVELS {
@@ -148,5 +172,6 @@ pub(crate) fn vpid(task: *const u8) -> u32 {
             return unsafe { load(upid, &offset::PID_NUMBERS) };
         }
     }
-    0
+    let upid = pid.wrapping_add((level * offset::UPID_SIZE.load()) as usize);
+    read(upid, &offset::PID_NUMBERS).unwrap_or(0)
 }

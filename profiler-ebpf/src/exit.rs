@@ -7,6 +7,8 @@ use crate::{
     container::Container,
     escape, join,
     kernel::{load, offset},
+    near::{self, Asker, Near, Whereabouts},
+    owner::Owner,
     record::submit,
 };
 
@@ -23,14 +25,29 @@ pub(crate) fn exit(ctx: BtfTracePointContext) -> i32 {
     if unsafe { load::<u32>(signal, &offset::SIGNAL_LIVE) } != 0 {
         return 0;
     }
-    let container = Container::current();
+    let near = match near::current(Asker::Exit) {
+        Whereabouts::Outside => None,
+        Whereabouts::Inside(near) => Some(near),
+        Whereabouts::Unclear(near) => left(near),
+    };
     // Also of those whose cgroup was a container's only until its path was known.
     escape::ended();
-    let Some(container) = container else { return 0 };
-    if join::ended(&container) || !container.started() {
-        return 0;
-    }
-    let header = container.header(Kind::Exit, 0);
-    submit(&container, Kind::Exit, Exit { header, status, padding: 0 });
+    let Some(near) = near else { return 0 };
+    // SAFETY: this program's own.
+    let scope = unsafe { near::scope(near) };
+    let header = scope.header(Kind::Exit, 0);
+    submit(&scope, Kind::Exit, Exit { header, status, padding: 0 });
     0
+}
+
+/// Of a container in which not everything is its own: some for a process that is.
+#[inline(always)]
+fn left(near: *mut Near) -> Option<*mut Near> {
+    let container = Container::current()?;
+    if join::ended(&container) || !container.started() {
+        return None;
+    }
+    // SAFETY: this program's own.
+    unsafe { near::keep(near, &container) };
+    Some(near)
 }

@@ -11,6 +11,7 @@ use crate::{
     container::Container,
     follow,
     kernel::{load, offset},
+    owner::Owner,
     record::submit,
 };
 
@@ -38,10 +39,10 @@ pub(crate) fn setuid_exit(ctx: BtfTracePointContext) -> i32 {
 
 /// The current process, as it is after an exec: told where it acts as another user than the one whose it is.
 #[inline(always)]
-pub(crate) fn executed(container: &Container) {
+pub(crate) fn executed(owner: &impl Owner) {
     let (real, effective) = own();
     if real != effective {
-        report(container, (real, effective));
+        report(owner, (real, effective));
     }
 }
 
@@ -65,7 +66,7 @@ unsafe fn user_ids(credentials: *const u8) -> (u32, u32) {
 }
 
 #[inline(always)]
-fn report(container: &Container, (real, effective): (u32, u32)) {
-    let header = container.header(Kind::Identity, 0);
-    submit(container, Kind::Identity, Identity { header, real, effective });
+fn report(owner: &impl Owner, (real, effective): (u32, u32)) {
+    let header = owner.header(Kind::Identity, 0);
+    submit(owner, Kind::Identity, Identity { header, real, effective });
 }

@@ -84,10 +84,7 @@ pub(crate) fn forked(child: *const u8, process: u32) -> Option<()> {
         return None;
     }
     // SAFETY: BTF-typed, from the hook's argument on.
-    let cgroup = unsafe {
-        let set = load::<*const u8>(child, &offset::TASK_CGROUPS);
-        cgroup::id(load(set, &offset::CSS_SET_CGROUP))
-    };
+    let cgroup = unsafe { cgroup::of_task(child) };
     let container = Container::of_cgroup(cgroup)?;
     let inside = Container::current().is_some_and(|current| current.id == container.id);
     // Not the child's: crun makes it in the container's mount namespace.

@@ -46,6 +46,7 @@ mod near;
 mod novel;
 mod open;
 mod overlay;
+mod owner;
 mod path;
 mod record;
 mod seen;

@@ -13,7 +13,9 @@ use crate::{
     arch::Call,
     container::Container,
     inode::Inode,
-    kernel::{offset, read},
+    kernel::{load, offset, read},
+    member,
+    near::{self, Asker},
     open::{FMODE_EXEC, file_of},
     path::{self, Place},
     record::{Record, ScratchMap},
@@ -36,8 +38,19 @@ pub(crate) fn map_done(ctx: FExitContext) -> i32 {
     if file.is_null() || protection & PROT_EXEC == 0 || !is_address {
         return 0;
     }
-    if let Some(container) = Container::current_started()
-        && mapped(file, &container).is_none()
+    // SAFETY: the hook's argument is BTF-typed.
+    if is_started(unsafe { load(file, &offset::FILE_FLAGS) }) {
+        return 0;
+    }
+    let Some(near) = near::current_started(Asker::Map) else { return 0 };
+    // SAFETY: this program's own.
+    let scope = unsafe { near::scope(near) };
+    let known = Fingerprint::of_executable(&scope, Class::Map, 0)
+        .and_then(|known| known.with_file(file, &scope));
+    if !known.is_some_and(Fingerprint::is_known)
+        && let Some(container) = Container::of_id(scope.container)
+        && member::is_of(&container)
+        && report(file, &container, known).is_none()
     {
         container.count_lost(Kind::Map);
     }
@@ -61,20 +74,33 @@ pub(crate) fn map_exit(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
+/// A program or its loader as the kernel itself maps them: `exec` tells of these.
+#[inline(always)]
+fn is_started(file_flags: u32) -> bool {
+    file_flags & FMODE_EXEC != 0
+}
+
 /// None if the file could not be looked at.
 #[inline(always)]
 fn mapped(file: *const u8, container: &Container) -> Option<()> {
-    // A program and its loader as the kernel itself maps them: `exec` tells of these.
-    if read::<u32>(file, &offset::FILE_FLAGS)? & FMODE_EXEC != 0 {
+    if is_started(read(file, &offset::FILE_FLAGS)?) {
         return Some(());
     }
-    let inode = read::<*const u8>(file, &offset::FILE_INODE)?;
     let scope = Scope::of(container);
     let known = Fingerprint::of_executable(&scope, Class::Map, 0)
         .and_then(|known| known.with_found_file(file, &scope));
-    if known.is_some_and(Fingerprint::is_known) || !container.may_send(Kind::Map) {
+    if known.is_some_and(Fingerprint::is_known) {
         return Some(());
     }
+    report(file, container, known)
+}
+
+#[inline(always)]
+fn report(file: *const u8, container: &Container, known: Option<Fingerprint>) -> Option<()> {
+    if !container.may_send(Kind::Map) {
+        return Some(());
+    }
+    let inode = read::<*const u8>(file, &offset::FILE_INODE)?;
     let mut record = Record::<Map>::new(&MAP_SCRATCH)?;
     let path = path::push(&mut record, container, Place::at(file, &offset::FILE_PATH));
     let inode = Inode::read(inode);

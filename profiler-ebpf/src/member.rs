@@ -12,7 +12,7 @@ use aya_ebpf::{
 };
 use profiler_common::event::Kind;
 
-use crate::{container::Container, kernel::EVERY_CGROUP};
+use crate::{kernel::EVERY_CGROUP, owner::Owner};
 
 /// Nanoseconds that a move and the word of it may lie apart: they are within one system call.
 const PATIENCE: u64 = 2_000_000_000;
@@ -42,22 +42,22 @@ pub(crate) fn container_of(process: u32) -> Option<u64> {
 /// Whether the current process, which is in this container, belongs to it. Where one cgroup alone is watched, whoever is put
 /// there does.
 #[inline(always)]
-pub(crate) fn is_of(container: &Container) -> bool {
-    if EVERY_CGROUP.load() == 0 || container_of(current()) == Some(container.id) {
+pub(crate) fn is_of(owner: &impl Owner) -> bool {
+    if EVERY_CGROUP.load() == 0 || container_of(current()) == Some(owner.id()) {
         return true;
     }
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_boot_ns() };
     // SAFETY: values are plain integers.
     let since = match unsafe { UNKNOWN.get(current()) } {
-        Some(met) if met.container == container.id => met.since,
+        Some(met) if met.container == owner.id() => met.since,
         _ => now,
     };
     if now - since > PATIENCE {
-        remember(current(), container);
+        remember(current(), owner);
         return true;
     }
-    let met = Unknown { container: container.id, since };
+    let met = Unknown { container: owner.id(), since };
     UNKNOWN.insert(current(), met, 0).is_err()
 }
 
@@ -68,9 +68,9 @@ pub(crate) fn identified(process: u32) {
 }
 
 #[inline(always)]
-pub(crate) fn remember(process: u32, container: &Container) {
-    if MEMBERS.insert(process, container.id, 0).is_err() {
-        container.count_lost(Kind::Escape);
+pub(crate) fn remember(process: u32, owner: &impl Owner) {
+    if MEMBERS.insert(process, owner.id(), 0).is_err() {
+        owner.count_lost(Kind::Escape);
     }
 }
 

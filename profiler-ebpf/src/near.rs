@@ -2,16 +2,20 @@
 //! CPU.
 //!
 //! Each program that uses this has a place of its own: the kernel lets no program interrupt itself on one CPU (it skips
-//! and counts that), but another one may run in between.
+//! and counts that), but another one may run in between. Programs of cgroups are no such: see [`shared`].
 
-use aya_ebpf::{
-    helpers::bpf_get_current_cgroup_id,
-    macros::map,
-    maps::{Array, PerCpuArray},
-};
+use aya_ebpf::{macros::map, maps::PerCpuArray};
 use profiler_common::container::SET_WORDS;
 
-use crate::{atomic, container::Container, escape, follow, told};
+use crate::{
+    atomic::Counter,
+    cgroup,
+    container::Container,
+    escape, follow,
+    owner::Named,
+    seen::{self, Scope},
+    told,
+};
 
 /// What was found for a cgroup, good as long as [`GENERATION`] stays.
 #[repr(C)]
@@ -19,9 +23,13 @@ pub(crate) struct Near {
     cgroup: u64,
     generation: u64,
     /// Its container, [`NONE`] or [`ASK`].
+    found: u64,
+    /// The container that this run of the program is about, and its root directory.
     container: u64,
     root_mount: u64,
     root_dentry: u64,
+    /// How often a socket began to listen.
+    listens: u64,
     /// Native system calls that were told of, and those of them that nobody wants to see return.
     sent: [u64; SET_WORDS],
     quiet: [u64; SET_WORDS],
@@ -29,82 +37,118 @@ pub(crate) struct Near {
 
 /// In no container.
 const NONE: u64 = 0;
-/// Not simply in a container: it begins, or a process is on its way in. (The hierarchy's root has this id and is never
-/// a container.)
+/// Not simply in a container or in none: it begins, a process is on its way in, or one has left one. (The hierarchy's root
+/// has this id and is never a container.)
 const ASK: u64 = 1;
 
 /// Which program asks.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum Asker {
     Syscall = 0,
     Open = 1,
-    Capability = 2,
+    Exec = 2,
+    Fork = 3,
+    Exit = 4,
+    Map = 5,
+    Socket = 6,
+    UnixStream = 7,
+    UnixDatagram = 8,
+    SockState = 9,
+    Capability = 10,
 }
 
 #[map]
-static NEAR: PerCpuArray<Near> = PerCpuArray::with_max_entries(3, 0);
+static NEAR: PerCpuArray<Near> = PerCpuArray::with_max_entries(11, 0);
 
-/// Counts what makes [`Near`] out of date: the lower half the kernel side's changes, the upper half the user side's.
-#[map]
-static GENERATION: Array<u64> = Array::with_max_entries(1, 0);
+/// Counts what makes [`Near`] out of date: the lower half the kernel side's changes, the upper half the user side's, to
+/// which the section is a map.
+#[unsafe(link_section = ".data.near")]
+#[unsafe(no_mangle)]
+static GENERATION: Counter = Counter::new();
 
 /// Where the current task is.
 #[derive(Clone, Copy)]
 pub(crate) enum Whereabouts {
     Outside,
-    /// To be looked up.
-    Unclear,
+    /// To be looked up, and kept for this run.
+    Unclear(*mut Near),
     Inside(*mut Near),
 }
 
 /// Where the current task is, from what is kept if that still holds.
 #[inline(always)]
 pub(crate) fn current(asker: Asker) -> Whereabouts {
-    let (Some(near), Some(generation)) = (NEAR.get_ptr_mut(asker as u32), GENERATION.get_ptr(0))
-    else {
-        return Whereabouts::Unclear;
-    };
-    // SAFETY: the helper has no preconditions; both pointers are live map values, the first this program's own.
-    let container = unsafe {
-        let cgroup = bpf_get_current_cgroup_id();
-        let generation = generation.read_volatile();
+    of_cgroup(asker, cgroup::current())
+}
+
+/// Where something of this cgroup is.
+#[inline(always)]
+pub(crate) fn of_cgroup(asker: Asker, cgroup: u64) -> Whereabouts {
+    let Some(near) = NEAR.get_ptr_mut(asker as u32) else { return Whereabouts::Outside };
+    let generation = GENERATION.get();
+    // SAFETY: a live map value, this program's own.
+    let found = unsafe {
         if (*near).cgroup != cgroup || (*near).generation != generation {
-            fill(near, cgroup, generation);
+            fill(near, asker, cgroup, generation);
         }
-        (*near).container
+        (*near).found
     };
-    match container {
-        // One that was moved out is where it came from.
-        NONE if escape::left().is_some() => Whereabouts::Unclear,
-        NONE => Whereabouts::Outside,
-        ASK => Whereabouts::Unclear,
-        _ => Whereabouts::Inside(near),
+    if found > ASK {
+        return Whereabouts::Inside(near);
+    }
+    if found == ASK { Whereabouts::Unclear(near) } else { Whereabouts::Outside }
+}
+
+/// The current task's container as [`Container::current_started`] finds it.
+#[inline(always)]
+pub(crate) fn current_started(asker: Asker) -> Option<*mut Near> {
+    match current(asker) {
+        Whereabouts::Outside => None,
+        Whereabouts::Inside(near) => Some(near),
+        Whereabouts::Unclear(near) => {
+            let container = Container::current_started()?;
+            // SAFETY: this program's own.
+            unsafe { keep(near, &container) };
+            Some(near)
+        }
     }
 }
 
 /// # Safety
 /// `near` must be a live map value of this program's own.
 #[inline(always)]
-unsafe fn fill(near: *mut Near, cgroup: u64, generation: u64) {
+unsafe fn fill(near: *mut Near, asker: Asker, cgroup: u64, generation: u64) {
     let container = Container::of_cgroup(cgroup);
-    // SAFETY: the caller's promise; `state` points into a map value that outlives the program's run.
+    // SAFETY: the caller's promise.
     unsafe {
         (*near).cgroup = cgroup;
         (*near).generation = generation;
-        (*near).container = match container {
+        (*near).found = match &container {
+            // One that was moved out is where it came from.
+            None if escape::anybody_left() => ASK,
             None => NONE,
             Some(container) => {
-                let (mount, dentry) = container.root();
-                (*near).root_mount = mount;
-                (*near).root_dentry = dentry;
-                if container.started() && container.joining() == 0 && dentry != 0 {
-                    keep_sent(near, &container);
-                    container.id
-                } else {
-                    ASK
+                keep(near, container);
+                if asker == Asker::Syscall {
+                    keep_sent(near, container);
                 }
+                if container.is_simple() { container.id } else { ASK }
             }
         };
+    }
+}
+
+/// For the rest of this run, it is about this container.
+///
+/// # Safety
+/// `near` must be a live map value of this program's own.
+#[inline(always)]
+pub(crate) unsafe fn keep(near: *mut Near, container: &Container) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        (*near).container = container.id;
+        ((*near).root_mount, (*near).root_dentry) = container.root();
+        (*near).listens = container.listens();
     }
 }
 
@@ -128,30 +172,33 @@ pub(crate) unsafe fn keep_sent(near: *mut Near, container: &Container) {
     }
 }
 
-/// What is kept of a system call of the current container's.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub(crate) enum Known {
-    /// Not that it was told of.
-    No,
-    /// It was, and somebody may want to see it return.
-    Sent,
-    /// It was, and nobody does.
-    Quiet,
-}
-
+/// Whether this system call of the current container's was told of, as far as is kept.
+///
 /// # Safety
 /// `near` must be a live map value of this program's own.
 #[inline(always)]
-pub(crate) unsafe fn known(near: *const Near, number: u32) -> Known {
-    let (word, bit) = (word_of(number), 1 << (number % 64));
-    // SAFETY: the caller's promise; the index is below the arrays' length.
-    unsafe {
-        if (&raw const (*near).quiet).cast::<u64>().add(word).read() & bit != 0 {
-            return Known::Quiet;
-        }
-        let sent = (&raw const (*near).sent).cast::<u64>().add(word).read() & bit != 0;
-        if sent { Known::Sent } else { Known::No }
-    }
+pub(crate) unsafe fn was_sent(near: *const Near, number: u32) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { has((&raw const (*near).sent).cast(), number) }
+}
+
+/// Whether it was, and nobody wants to see it return.
+///
+/// # Safety
+/// As for [`was_sent`].
+#[inline(always)]
+pub(crate) unsafe fn is_quiet(near: *const Near, number: u32) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { has((&raw const (*near).quiet).cast(), number) }
+}
+
+/// # Safety
+/// `set` must be one of [`Near`]'s.
+#[inline(always)]
+unsafe fn has(set: *const u64, number: u32) -> bool {
+    // SAFETY: the caller's promise; the index is below the array's length.
+    let word = unsafe { set.add(word_of(number)).read() };
+    word & (1 << (number % 64)) != 0
 }
 
 /// The index of a number's word. Written out, so that the compiler, which knows more than the verifier, leaves the mask in.
@@ -172,21 +219,71 @@ fn word_of(number: u32) -> usize {
 
 const _: () = assert!(SET_WORDS == 8);
 
-/// The container's id and its root directory.
+/// The container and its root directory.
 ///
 /// # Safety
 /// `near` must be a live map value of this program's own.
 #[inline(always)]
-pub(crate) unsafe fn container_and_root(near: *const Near) -> (u64, (u64, u64)) {
-    // SAFETY: the caller's promise.
-    unsafe { ((*near).container, ((*near).root_mount, (*near).root_dentry)) }
+pub(crate) unsafe fn scope(near: *const Near) -> Scope {
+    // SAFETY: the caller's promise. Volatile, so that nothing of it is known from when it was written.
+    unsafe {
+        Scope {
+            container: (&raw const (*near).container).read_volatile(),
+            root: (
+                (&raw const (*near).root_mount).read_volatile(),
+                (&raw const (*near).root_dentry).read_volatile(),
+            ),
+        }
+    }
 }
 
-/// A container began, or somebody is on the way into one or has come in.
+/// How often a socket of the container's began to listen.
+///
+/// # Safety
+/// As for [`scope`].
+#[inline(always)]
+pub(crate) unsafe fn listens(near: *const Near) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { (&raw const (*near).listens).read_volatile() }
+}
+
+/// A container began, began to listen, or somebody is on the way into one, has come in or has left.
 #[inline(always)]
 pub(crate) fn outdate() {
-    if let Some(generation) = GENERATION.get_ptr_mut(0) {
-        // SAFETY: a live map value.
-        unsafe { atomic::add(generation, 1) };
+    GENERATION.add(1);
+}
+
+/// What programs of cgroups keep. Another task may run them on the same CPU meanwhile, so it is two words that fit each
+/// other only where one task wrote both.
+#[repr(C)]
+struct Shared {
+    /// A container or [`NONE`].
+    found: u64,
+    check: u64,
+}
+
+#[map]
+static SHARED: PerCpuArray<Shared> = PerCpuArray::with_max_entries(1, 0);
+
+/// The current task's container as [`Container::current_started`] finds it, for programs of cgroups.
+#[inline(always)]
+pub(crate) fn shared() -> Option<Named> {
+    let shared = SHARED.get_ptr_mut(0)?;
+    let (cgroup, generation) = (cgroup::current(), GENERATION.get());
+    let place = seen::of_place(cgroup, generation);
+    // SAFETY: a live map value, read and written by words.
+    unsafe {
+        let found = (&raw const (*shared).found).read_volatile();
+        if (&raw const (*shared).check).read_volatile() == place ^ found {
+            return (found != NONE).then_some(Named(found));
+        }
+        let found = match Container::of_cgroup(cgroup) {
+            None if !escape::anybody_left() => NONE,
+            Some(container) if container.is_simple() => container.id,
+            _ => return Container::current_started().map(|container| Named(container.id)),
+        };
+        (&raw mut (*shared).found).write_volatile(found);
+        (&raw mut (*shared).check).write_volatile(place ^ found);
+        (found != NONE).then_some(Named(found))
     }
 }

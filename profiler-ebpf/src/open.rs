@@ -18,7 +18,8 @@ use crate::{
     container::Container,
     inode::Inode,
     kernel::{at, load, may_read, offset, read},
-    near::{self, Asker, Whereabouts},
+    member,
+    near::{self, Asker},
     path::{self, Place},
     record::{Record, ScratchMap},
     seen::{Class, Fingerprint, Scope},
@@ -51,21 +52,16 @@ pub(crate) fn open_file(ctx: FEntryContext) -> i32 {
     let (mode, flags) =
         unsafe { (load::<u32>(file, &offset::FILE_MODE), load::<u32>(file, &offset::FILE_FLAGS)) };
     let Some(access) = access(mode, flags, flags) else { return 0 };
-    let known = match near::current(Asker::Open) {
-        Whereabouts::Outside => return 0,
-        Whereabouts::Unclear => None,
-        Whereabouts::Inside(near) => {
-            // SAFETY: this program's own.
-            let (container, root) = unsafe { near::container_and_root(near) };
-            let scope = Scope { container, root };
-            Fingerprint::of_executable(&scope, Class::Open, access)
-                .and_then(|known| known.with_file(file, &scope))
-        }
-    };
+    let Some(near) = near::current_started(Asker::Open) else { return 0 };
+    // SAFETY: this program's own.
+    let scope = unsafe { near::scope(near) };
+    let known = Fingerprint::of_executable(&scope, Class::Open, access)
+        .and_then(|known| known.with_file(file, &scope));
     if known.is_some_and(Fingerprint::is_known) {
         return 0;
     }
-    if let Some(container) = Container::current_started()
+    if let Some(container) = Container::of_id(scope.container)
+        && member::is_of(&container)
         && container.may_send(Kind::Open)
     {
         match opened(file, access, &container) {

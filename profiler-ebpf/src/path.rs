@@ -7,8 +7,8 @@ use aya_ebpf::helpers::bpf_get_current_task_btf;
 use profiler_common::event::{COMPONENTS_MAX, PathForm, PathPart};
 
 use crate::{
-    container::Container,
     kernel::{at, load, offset, read, same},
+    owner::Owner,
     record::{Record, Walk},
 };
 
@@ -82,6 +82,13 @@ impl Place {
         Self::at(Self::fs(), &offset::FS_PWD)
     }
 
+    /// The same, loaded.
+    #[inline(always)]
+    pub(crate) fn task_cwd() -> Self {
+        // SAFETY: embedded in a BTF-typed structure.
+        unsafe { Self::of(at(Self::fs(), &offset::FS_PWD)) }
+    }
+
     #[inline(always)]
     fn fs() -> *const u8 {
         // SAFETY: the helper returns a BTF-typed pointer.
@@ -96,11 +103,11 @@ impl Place {
 #[inline(always)]
 pub(crate) fn push<T>(
     record: &mut Record<T>,
-    container: &Container,
+    owner: &impl Owner,
     place: Option<Place>,
 ) -> PathPart {
     let before = record.len();
-    let (root_mount, root_dentry) = container.root();
+    let (root_mount, root_dentry) = owner.root();
     // By way of memory: what is loaded from there is alike to the verifier wherever it came from, so that it follows the
     // walk once and not once for each way to get here.
     let (mount, dentry) = place.map_or((0, 0), Place::addresses);
@@ -109,15 +116,66 @@ pub(crate) fn push<T>(
     PathPart { len: (record.len() - before) as u32, form: form as u32 }
 }
 
+/// The same from a place that was loaded. As long as it stays in one mount, the way up is loaded as well, which costs a
+/// fraction of reading.
+///
+/// # Safety
+/// `place` must be of BTF-typed pointers.
+#[inline(always)]
+pub(crate) unsafe fn push_loaded<T>(
+    record: &mut Record<T>,
+    owner: &impl Owner,
+    place: Place,
+) -> PathPart {
+    let before = record.len();
+    // SAFETY: the caller's promise.
+    let form = unsafe { walk_loaded(record, owner.root(), place) };
+    let form = form.unwrap_or(PathForm::NamesCut);
+    PathPart { len: (record.len() - before) as u32, form: form as u32 }
+}
+
+/// # Safety
+/// `place` must be of BTF-typed pointers.
+#[inline(always)]
+unsafe fn walk_loaded<T>(
+    record: &mut Record<T>,
+    (root_mount, root_dentry): (u64, u64),
+    place: Place,
+) -> Option<PathForm> {
+    let Place { mount, mut dentry } = place;
+    let root = if same(mount as u64, root_mount) { root_dentry } else { 0 };
+    // SAFETY: the caller's promise; what is loaded through BTF-typed pointers is BTF-typed.
+    unsafe {
+        let top = load::<*const u8>(mount, &offset::VFSMOUNT_ROOT);
+        for _ in 0..COMPONENTS_MAX {
+            if same(dentry as u64, root) {
+                return Some(PathForm::Names);
+            }
+            if same(dentry as u64, top as u64) {
+                break;
+            }
+            record.push_name(load(dentry, &offset::DENTRY_NAME))?;
+            let parent = load::<*const u8>(dentry, &offset::DENTRY_PARENT);
+            if same(parent as u64, dentry as u64) {
+                return Some(PathForm::Unrooted);
+            }
+            dentry = parent;
+        }
+    }
+    record.set_walk(Walk { mount: mount as u64, dentry: dentry as u64, to_same_root: 0 });
+    walk(record, root_mount, root_dentry)
+}
+
 #[inline(always)]
 fn walk<T>(record: &mut Record<T>, root_mount: u64, root_dentry: u64) -> Option<PathForm> {
     let Walk { mount, dentry, .. } = record.walk();
     let (mut vfsmount, mut dentry) = (mount as *const u8, dentry as *const u8);
+    let mut top = read::<*const u8>(vfsmount, &offset::VFSMOUNT_ROOT)?;
     for _ in 0..COMPONENTS_MAX {
         if dentry as u64 == root_dentry && vfsmount as u64 == root_mount {
             return Some(PathForm::Names);
         }
-        if dentry == read::<*const u8>(vfsmount, &offset::VFSMOUNT_ROOT)? {
+        if dentry == top {
             if dentry as u64 == root_dentry {
                 record.set_to_same_root(record.len());
             }
@@ -136,6 +194,7 @@ fn walk<T>(record: &mut Record<T>, root_mount: u64, root_dentry: u64) -> Option<
             }
             dentry = read(mount, &offset::MOUNT_MOUNTPOINT)?;
             vfsmount = at(parent, &offset::MOUNT_MNT);
+            top = read(vfsmount, &offset::VFSMOUNT_ROOT)?;
             continue;
         }
         let name = read::<*const u8>(dentry, &offset::DENTRY_NAME)?;

@@ -10,28 +10,27 @@ use aya_ebpf::{
         generated::{bpf_probe_read_kernel_str, bpf_probe_read_user, bpf_probe_read_user_str},
     },
     macros::map,
-    maps::{Array, PerCpuArray, RingBuf},
+    maps::{PerCpuArray, RingBuf},
 };
 use profiler_common::event::{ARGS_MAX, Kind, NAME_MAX, PATH_MAX, PathForm, PathPart};
 
-use crate::{container::Container, kernel::may_read};
+use crate::{atomic::Counter, kernel::may_read, owner::Owner};
 
 /// Default size; the user side may override it.
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 
-/// 1 while the user side comes by itself: no record has to wake it then.
-#[map]
-static ATTENDED: Array<u32> = Array::with_max_entries(1, 0);
+/// 1 while the user side, to which the section is a map, comes by itself: no record has to wake it then.
+#[unsafe(link_section = ".data.attended")]
+#[unsafe(no_mangle)]
+static ATTENDED: Counter = Counter::new();
 
 const BPF_RB_NO_WAKEUP: u64 = 1;
 
 /// How to submit: by default the kernel wakes the user side where it has read everything so far.
 #[inline(always)]
 fn wake_up() -> u64 {
-    // SAFETY: a live map value.
-    let attended = ATTENDED.get_ptr(0).map_or(0, |attended| unsafe { attended.read_volatile() });
-    if attended != 0 { BPF_RB_NO_WAKEUP } else { 0 }
+    if ATTENDED.get() != 0 { BPF_RB_NO_WAKEUP } else { 0 }
 }
 
 /// The kernel's error for a path that does not fit.
@@ -96,9 +95,9 @@ pub(crate) type ScratchMap = PerCpuArray<Scratch>;
 
 /// Submits a record of fixed size. False, and counted, if the ring buffer is full.
 #[inline(always)]
-pub(crate) fn submit<T: 'static>(container: &Container, kind: Kind, record: T) -> bool {
+pub(crate) fn submit<T: 'static>(owner: &impl Owner, kind: Kind, record: T) -> bool {
     let Some(mut entry) = EVENTS.reserve::<T>(0) else {
-        container.count_lost(kind);
+        owner.count_lost(kind);
         return false;
     };
     entry.write(record);
@@ -109,12 +108,12 @@ pub(crate) fn submit<T: 'static>(container: &Container, kind: Kind, record: T) -
 /// Room for a record that is too large for the stack, to be filled in place. None, and counted, if the ring buffer is full.
 #[inline(always)]
 pub(crate) fn reserve<T: 'static>(
-    container: &Container,
+    owner: &impl Owner,
     kind: Kind,
 ) -> Option<aya_ebpf::maps::ring_buf::RingBufEntry<T>> {
     let entry = EVENTS.reserve::<T>(0);
     if entry.is_none() {
-        container.count_lost(kind);
+        owner.count_lost(kind);
     }
     entry
 }
@@ -185,7 +184,7 @@ impl<T> Record<T> {
     }
 
     #[inline(always)]
-    fn base(&self) -> *mut u8 {
+    pub(crate) fn base(&self) -> *mut u8 {
         // SAFETY: the address of a field of a live map value.
         unsafe { (&raw mut (*self.scratch).bytes).cast() }
     }
@@ -295,7 +294,7 @@ impl<T> Record<T> {
 
     /// Writes the fixed part and submits the whole. False, and counted, if the ring buffer is full.
     #[inline(always)]
-    pub(crate) fn submit(self, container: &Container, kind: Kind, fixed: T) -> bool {
+    pub(crate) fn submit(self, owner: &impl Owner, kind: Kind, fixed: T) -> bool {
         let flags = wake_up();
         // SAFETY: the scratch buffer is aligned to 8, which no record exceeds, and longer than the fixed part.
         let bytes = unsafe {
@@ -305,7 +304,7 @@ impl<T> Record<T> {
         };
         let submitted = EVENTS.output::<[u8]>(bytes, flags).is_ok();
         if !submitted {
-            container.count_lost(kind);
+            owner.count_lost(kind);
         }
         submitted
     }

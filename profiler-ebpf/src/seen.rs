@@ -12,12 +12,14 @@
 //! directory: a directory that was forgotten meanwhile makes its files new.
 
 use aya_ebpf::{Global, helpers::bpf_get_current_task_btf, macros::map, maps::Array};
-use profiler_common::event::Endpoint;
+use profiler_common::event::{AF_INET, Endpoint};
 
 use crate::{
+    atomic::Counter,
     container::Container,
     inode::Inode,
-    kernel::{at, load, offset, read},
+    kernel::{at, load, load_at, offset, read, same},
+    owner::Owner,
 };
 
 /// Random, and odd in the second: chosen by the user side at each start.
@@ -48,14 +50,15 @@ struct Executable {
 /// lies deeper always crosses.
 const NAMES: u32 = 9;
 
-/// Part of every fingerprint. The user side counts it up when it wants to hear of everything again.
-#[map]
-static EPOCH: Array<u64> = Array::with_max_entries(1, 0);
+/// Part of every fingerprint. The user side, to which the section is a map, counts it up when it wants to hear of
+/// everything again.
+#[unsafe(link_section = ".data.epoch")]
+#[unsafe(no_mangle)]
+static EPOCH: Counter = Counter::new();
 
 #[inline(always)]
 pub(crate) fn epoch() -> u64 {
-    // SAFETY: a live map value.
-    EPOCH.get_ptr(0).map_or(0, |epoch| unsafe { epoch.read_volatile() })
+    EPOCH.get()
 }
 
 /// What an observation is the same by.
@@ -90,29 +93,40 @@ impl Scope {
 impl Fingerprint {
     /// Of something that the current task's executable does. None where that lies too deep.
     #[inline(always)]
-    pub(crate) fn of_executable(scope: &Scope, class: Class, flags: u32) -> Option<Self> {
-        let executable = executable(scope)?;
-        Some(Self::of_container(scope.container, class, flags).with(executable))
+    pub(crate) fn of_executable(owner: &impl Owner, class: Class, flags: u32) -> Option<Self> {
+        // Of another executable all bits are others.
+        let executable = executable(owner)?;
+        Some(Self(SEED.load()).with(owner.id()).with(executable ^ sort(class, flags)))
     }
 
     /// Of something that belongs to no process.
     #[inline(always)]
     pub(crate) fn of_container(container: u64, class: Class, flags: u32) -> Self {
-        let sort = epoch() << 40 | u64::from(flags) << 8 | class as u64;
-        Self(SEED.load()).with(container).with(sort)
+        Self(SEED.load()).with(container).with(sort(class, flags))
     }
 
     #[inline(always)]
     pub(crate) fn with(self, word: u64) -> Self {
-        let mixed = (self.0 ^ word).wrapping_mul(FACTOR.load());
+        self.mixed_with(word, FACTOR.load())
+    }
+
+    #[inline(always)]
+    fn mixed_with(self, word: u64, factor: u64) -> Self {
+        let mixed = (self.0 ^ word).wrapping_mul(factor);
         Self(mixed ^ (mixed >> 32))
     }
 
-    /// With what the other side may choose: twice, so that no two differences cancel out.
+    /// With what the other side may choose: mixed twice, so that no two differences cancel out.
     #[inline(always)]
     pub(crate) fn with_endpoint(self, endpoint: &Endpoint, port: u32) -> Self {
         let (words, _) = endpoint.address.as_chunks::<8>();
-        self.with(u64::from(endpoint.family) << 32 | u64::from(port))
+        let sort = u64::from(endpoint.family) << 48 | u64::from(port) << 32;
+        if endpoint.family == AF_INET {
+            // An address of four bytes has room beside them.
+            let (address, _) = endpoint.address.as_chunks::<4>();
+            return self.with(sort | u64::from(u32::from_ne_bytes(address[0]))).with(0);
+        }
+        self.with(sort)
             .with(u64::from_ne_bytes(words[0]))
             .with(0)
             .with(u64::from_ne_bytes(words[1]))
@@ -122,14 +136,18 @@ impl Fingerprint {
     /// With a file's identity and the names that lead to it; `file` must be BTF-typed. None for what lies too deep or in
     /// no tree of the container's.
     #[inline(always)]
-    pub(crate) fn with_file(self, file: *const u8, scope: &Scope) -> Option<Self> {
+    pub(crate) fn with_file(self, file: *const u8, owner: &impl Owner) -> Option<Self> {
         // SAFETY: BTF-typed pointers by the caller's promise, or loaded through such.
         unsafe {
             let path = at::<u8>(file, &offset::FILE_PATH);
             let inode = load::<*const u8>(file, &offset::FILE_INODE);
             let mount = load::<*const u8>(path, &offset::PATH_MNT);
             let dentry = load::<*const u8>(path, &offset::PATH_DENTRY);
-            self.with_inode(Inode::load(inode)).with(number(mount)).with_names(mount, dentry, scope)
+            self.with_inode(Inode::load(inode)).with(number(mount)).with_names(
+                mount,
+                dentry,
+                owner.root(),
+            )
         }
     }
 
@@ -146,48 +164,55 @@ impl Fingerprint {
         mut self,
         mount: *const u8,
         mut dentry: *const u8,
-        scope: &Scope,
+        (root_mount, root_dentry): (u64, u64),
     ) -> Option<Self> {
-        let (root_mount, root_dentry) = scope.root;
+        // In the mount of the container's root what is not below that is not the container's.
+        let in_root_mount = same(mount as u64, root_mount);
         // SAFETY: the caller's promise; what is loaded through BTF-typed pointers is BTF-typed.
         unsafe {
-            let top = load::<*const u8>(mount, &offset::VFSMOUNT_ROOT);
-            for _ in 0..=NAMES {
-                if dentry as u64 == root_dentry && mount as u64 == root_mount {
-                    return Some(self);
-                }
-                if dentry == top {
-                    break;
-                }
-                // Two words of 32 bits: not every kernel's verifier takes the union as one.
-                let hash = load::<u32>(dentry, &offset::DENTRY_HASH);
-                let len = load::<u32>(dentry, &offset::DENTRY_LEN);
-                self = self.with(u64::from(len) << 32 | u64::from(hash));
-                let parent = load::<*const u8>(dentry, &offset::DENTRY_PARENT);
-                if parent == dentry {
+            let top = if in_root_mount {
+                root_dentry
+            } else {
+                load::<*const u8>(mount, &offset::VFSMOUNT_ROOT) as u64
+            };
+            // Each of these loads is one of a constant, and of its address: once is enough.
+            let factor = FACTOR.load();
+            let (hash_at, len_at) = (offset::DENTRY_HASH.load(), offset::DENTRY_LEN.load());
+            let parent_at = offset::DENTRY_PARENT.load();
+            let mut left = NAMES;
+            while !same(dentry as u64, top) {
+                // What is in no tree is its own parent, and ends here, too.
+                if left == 0 {
                     return None;
                 }
-                dentry = parent;
+                left -= 1;
+                // Two words of 32 bits: the verifier does not take the union as one.
+                let hash = load_at::<u32>(dentry, hash_at);
+                let len = load_at::<u32>(dentry, len_at);
+                self = self.mixed_with(u64::from(len) << 32 | u64::from(hash), factor);
+                dentry = load_at::<*const u8>(dentry, parent_at);
             }
-            if dentry != top {
-                return None;
+            if in_root_mount {
+                return Some(self);
             }
         }
         // Where the mount hangs, pointers have no types any more.
         let (mount, dentry) = above(mount)?;
-        self.with_found_names(mount, dentry, scope)
+        self.with_found_names(mount, dentry, (root_mount, root_dentry))
     }
 
     /// The same for a file that was found by reading: pointers have no types then, and every step costs more.
     #[inline(always)]
-    pub(crate) fn with_found_file(self, file: *const u8, scope: &Scope) -> Option<Self> {
+    pub(crate) fn with_found_file(self, file: *const u8, owner: &impl Owner) -> Option<Self> {
         let path = at::<u8>(file, &offset::FILE_PATH);
         let inode = read::<*const u8>(file, &offset::FILE_INODE)?;
         let mount = read::<*const u8>(path, &offset::PATH_MNT)?;
         let dentry = read::<*const u8>(path, &offset::PATH_DENTRY)?;
-        self.with_inode(Inode::read(inode))
-            .with(mount as u64)
-            .with_found_names(mount, dentry, scope)
+        self.with_inode(Inode::read(inode)).with(mount as u64).with_found_names(
+            mount,
+            dentry,
+            owner.root(),
+        )
     }
 
     #[inline(always)]
@@ -195,9 +220,8 @@ impl Fingerprint {
         mut self,
         mut mount: *const u8,
         mut dentry: *const u8,
-        scope: &Scope,
+        (root_mount, root_dentry): (u64, u64),
     ) -> Option<Self> {
-        let (root_mount, root_dentry) = scope.root;
         for _ in 0..=NAMES {
             if dentry as u64 == root_dentry && mount as u64 == root_mount {
                 return Some(self);
@@ -240,6 +264,18 @@ impl Fingerprint {
     }
 }
 
+/// A number for a cgroup at a time; another one's differs in all bits.
+#[inline(always)]
+pub(crate) fn of_place(cgroup: u64, generation: u64) -> u64 {
+    Fingerprint(SEED.load()).with(cgroup).with(generation).0
+}
+
+/// The sort of behaviour as a number.
+#[inline(always)]
+fn sort(class: Class, flags: u32) -> u64 {
+    EPOCH.get() << 40 | u64::from(flags) << 8 | class as u64
+}
+
 /// The mount and the place that this one hangs at. None for the topmost.
 #[inline(always)]
 fn above(vfsmount: *const u8) -> Option<(*const u8, *const u8)> {
@@ -255,7 +291,7 @@ fn above(vfsmount: *const u8) -> Option<(*const u8, *const u8)> {
 
 /// The fingerprint of what the current task runs.
 #[inline(always)]
-fn executable(scope: &Scope) -> Option<u64> {
+fn executable(owner: &impl Owner) -> Option<u64> {
     // SAFETY: the helper returns a BTF-typed pointer, the rest is loaded through it.
     let file = unsafe {
         let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
@@ -277,18 +313,18 @@ fn executable(scope: &Scope) -> Option<u64> {
     if check == address ^ fingerprint {
         return (fingerprint != 0).then_some(fingerprint);
     }
-    keep_executable(file, scope)
+    keep_executable(file, owner)
 }
 
 /// A program was started: its open file may have the address of one that was there before. `file` must be BTF-typed.
 #[inline(always)]
-pub(crate) fn executed(container: &Container, file: *const u8) {
-    let _too_deep = keep_executable(file, &Scope::of(container));
+pub(crate) fn executed(owner: &impl Owner, file: *const u8) {
+    let _too_deep = keep_executable(file, owner);
 }
 
 #[inline(always)]
-fn keep_executable(file: *const u8, scope: &Scope) -> Option<u64> {
-    let found = Fingerprint(SEED.load()).with_file(file, scope);
+fn keep_executable(file: *const u8, owner: &impl Owner) -> Option<u64> {
+    let found = Fingerprint(SEED.load()).with_file(file, owner);
     let fingerprint = found.map_or(0, |found| found.0);
     let address = number(file);
     if let Some(entry) = EXECUTABLES.get_ptr_mut(slot(address)) {

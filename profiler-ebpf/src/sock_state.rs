@@ -8,6 +8,7 @@ use crate::{
     container::Container,
     kernel::{at, load, offset},
     listen,
+    near::{self, Asker, Near, Whereabouts},
 };
 
 const TCP_ESTABLISHED: u32 = 1;
@@ -33,10 +34,19 @@ pub(crate) struct Socket(*const u8);
 impl Socket {
     /// The container whose task made the socket (for an accepted one, its listener).
     #[inline(always)]
-    pub(crate) fn container(&self) -> Option<Container> {
+    pub(crate) fn container(&self) -> Option<*mut Near> {
         // SAFETY: the hook's argument is BTF-typed.
         let cgroup = unsafe { cgroup::id(load(self.0, &offset::SOCK_CGROUP)) };
-        Container::of_cgroup(cgroup).filter(Container::started)
+        match near::of_cgroup(Asker::SockState, cgroup) {
+            Whereabouts::Outside => None,
+            Whereabouts::Inside(near) => Some(near),
+            Whereabouts::Unclear(near) => {
+                let container = Container::of_cgroup(cgroup).filter(Container::started)?;
+                // SAFETY: this program's own.
+                unsafe { near::keep(near, &container) };
+                Some(near)
+            }
+        }
     }
 
     /// Whether the program chose the local port itself (`SOCK_BINDPORT_LOCK` in the bit field `sk_userlocks`).

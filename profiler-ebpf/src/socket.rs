@@ -8,7 +8,13 @@ use aya_ebpf::{
 };
 use profiler_common::event::{Kind, Socket};
 
-use crate::{container::Container, follow, novel::Novelty, record::submit};
+use crate::{
+    follow,
+    near::{self, Asker},
+    novel::Novelty,
+    owner::Owner,
+    record::submit,
+};
 
 /// `SOCK_TYPE_MASK`: what else `socket` takes with the type are flags.
 const TYPE_MASK: u32 = 0xf;
@@ -19,9 +25,11 @@ const TYPE_MASK: u32 = 0xf;
 pub(crate) fn socket_create(ctx: FEntryContext) -> i32 {
     let for_the_kernel: u32 = ctx.arg(4);
     if for_the_kernel == 0
-        && let Some(container) = Container::current_started()
+        && let Some(near) = near::current_started(Asker::Socket)
     {
-        let _known = made(&container, ctx.arg(1), ctx.arg(2), ctx.arg(3));
+        // SAFETY: this program's own.
+        let scope = unsafe { near::scope(near) };
+        let _known = made(&scope, ctx.arg(1), ctx.arg(2), ctx.arg(3));
     }
     0
 }
@@ -37,12 +45,12 @@ pub(crate) fn socket_exit(ctx: BtfTracePointContext) -> i32 {
 }
 
 #[inline(always)]
-fn made(container: &Container, family: u32, kind: u32, protocol: u32) -> Option<()> {
+fn made(owner: &impl Owner, family: u32, kind: u32, protocol: u32) -> Option<()> {
     let kind = kind & TYPE_MASK;
     let sort = u64::from(family) << 36 | u64::from(kind) << 32 | u64::from(protocol);
-    let novelty = Novelty::of(container, Kind::Socket as u64, sort)?;
-    let header = container.header(Kind::Socket, 0);
-    if submit(container, Kind::Socket, Socket { header, family, kind, protocol, padding: 0 }) {
+    let novelty = Novelty::of(owner, Kind::Socket as u64, sort)?;
+    let header = owner.header(Kind::Socket, 0);
+    if submit(owner, Kind::Socket, Socket { header, family, kind, protocol, padding: 0 }) {
         novelty.reported();
     }
     Some(())

@@ -12,10 +12,11 @@ use profiler_common::{
 
 use crate::{
     arch::Call,
+    cgroup,
     container::Container,
     follow,
     kernel::{load, offset},
-    near::{self, Asker, Known, Near, Whereabouts},
+    near::{self, Asker, Near, Whereabouts},
     record::submit,
     told::{self, Entry},
 };
@@ -31,20 +32,21 @@ const SECCOMP_DEAD: u32 = 3;
 /// `void sys_exit(struct pt_regs *regs, long ret)`
 #[btf_tracepoint(function = "sys_exit")]
 pub(crate) fn syscall(ctx: BtfTracePointContext) -> i32 {
-    let near = match near::current(Asker::Syscall) {
-        Whereabouts::Outside => return 0,
-        Whereabouts::Unclear => None,
+    let (regs, result): (*const u8, i64) = (ctx.arg(0), ctx.arg(1));
+    // SAFETY: the helper has no preconditions.
+    let task = unsafe { bpf_get_current_task_btf() }.cast::<u8>().cast_const();
+    // SAFETY: what the helper returns is BTF-typed.
+    let near = match near::of_cgroup(Asker::Syscall, unsafe { cgroup::of_task(task) }) {
+        // SAFETY: the hook's arguments, the current task.
+        Whereabouts::Inside(near) if unsafe { is_quiet(regs, result, task, near) } => return 0,
         Whereabouts::Inside(near) => Some(near),
+        Whereabouts::Outside => return 0,
+        Whereabouts::Unclear(_) => None,
     };
     // SAFETY: the hook's argument.
-    let Some(call) = (unsafe { Call::new(ctx.arg(0)) }) else { return 0 };
-    let result: i64 = ctx.arg(1);
+    let Some(call) = (unsafe { Call::new(regs) }) else { return 0 };
     // SAFETY: this program's own.
-    let known = near.map_or(Known::No, |near| unsafe { known(&call, result, near) });
-    if known == Known::Quiet {
-        return 0;
-    }
-    if known == Known::No {
+    if !near.is_some_and(|near| unsafe { was_sent(&call, result, near) }) {
         let Some(container) = Container::current_started() else { return 0 };
         record(&call, result, &container);
         if let Some(near) = near {
@@ -56,21 +58,39 @@ pub(crate) fn syscall(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// What is known of it; nothing of what may have been refused by a filter.
+/// The common case: a native call that was told of, that nobody wants to see return, and that was not refused.
+///
+/// # Safety
+/// `regs` must be `sys_exit`'s argument, `task` the current one and BTF-typed, `near` this program's own.
+#[inline(always)]
+unsafe fn is_quiet(regs: *const u8, result: i64, task: *const u8, near: *const Near) -> bool {
+    if result < 0 && matches!(result, EPERM | EACCES | ENOSYS) {
+        return false;
+    }
+    // SAFETY: the caller's promise.
+    let Some(number) = (unsafe { Call::native_number(regs, task, SET_OTHER) }) else {
+        return false;
+    };
+    // SAFETY: the caller's promise.
+    let quiet = unsafe { near::is_quiet(near, number) };
+    // What a filter kills returns its own number.
+    quiet && (result != i64::from(number) || !denied_by_filter(false))
+}
+
+/// Whether it was told of; nothing is known of what may have been refused by a filter.
 ///
 /// # Safety
 /// `near` must be this program's own.
 #[inline(always)]
-unsafe fn known(call: &Call, result: i64, near: *const Near) -> Known {
+unsafe fn was_sent(call: &Call, result: i64, near: *const Near) -> bool {
     if matches!(result, EPERM | EACCES | ENOSYS) || call.foreign || call.number >= SET_OTHER {
-        return Known::No;
+        return false;
     }
-    // What a filter kills returns its own number.
     if result == i64::from(call.number) && denied_by_filter(false) {
-        return Known::No;
+        return false;
     }
     // SAFETY: the caller's promise.
-    unsafe { near::known(near, call.number) }
+    unsafe { near::was_sent(near, call.number) }
 }
 
 #[inline(always)]

@@ -13,8 +13,10 @@ use crate::{
     container::Container,
     follow,
     kernel::{at, load, offset, read},
+    near::{self, Asker},
     novel::Novelty,
     open::file_of,
+    owner::Owner,
     record::reserve,
 };
 
@@ -28,7 +30,7 @@ const NAME: u32 = 109;
 /// `int security_unix_stream_connect(struct sock *sock, struct sock *other, struct sock *newsk)`
 #[fentry(function = "security_unix_stream_connect")]
 pub(crate) fn unix_stream(ctx: FEntryContext) -> i32 {
-    let _unnamed = reached(ctx.arg(1), 0);
+    let _unnamed = reached(Asker::UnixStream, ctx.arg(1), 0);
     0
 }
 
@@ -39,15 +41,17 @@ pub(crate) fn unix_datagram(ctx: FEntryContext) -> i32 {
     // SAFETY: the hook's argument is BTF-typed.
     let other = unsafe { load::<*const u8>(ctx.arg(1), &offset::SOCKET_SK) };
     if !other.is_null() {
-        let _unnamed = reached(other, UNIX_DATAGRAM);
+        let _unnamed = reached(Asker::UnixDatagram, other, UNIX_DATAGRAM);
     }
     0
 }
 
 /// `peer` is BTF-typed, so that no helper that reads the kernel is needed.
 #[inline(always)]
-fn reached(peer: *const u8, flags: u32) -> Option<()> {
-    let container = Container::current_started()?;
+fn reached(asker: Asker, peer: *const u8, flags: u32) -> Option<()> {
+    let near = near::current_started(asker)?;
+    // SAFETY: this program's own.
+    let scope = unsafe { near::scope(near) };
     // SAFETY: the helpers take a BTF-typed socket; the second returns null for one of another family.
     let (cookie, unix) = unsafe {
         (
@@ -65,9 +69,9 @@ fn reached(peer: *const u8, flags: u32) -> Option<()> {
     }
     // SAFETY: BTF-typed.
     let len = name_len(unsafe { load::<u32>(address, &offset::UNIX_ADDRESS_LEN) })?;
-    let novelty = Novelty::of(&container, Kind::Unix as u64, cookie)?;
-    let header = container.header(Kind::Unix, flags);
-    let mut entry = reserve::<Unix>(&container, Kind::Unix)?;
+    let novelty = Novelty::of(&scope, Kind::Unix as u64, cookie)?;
+    let header = scope.header(Kind::Unix, flags);
+    let mut entry = reserve::<Unix>(&scope, Kind::Unix)?;
     let record = entry.as_mut_ptr();
     // SAFETY: room for the record; the name's words lie within what the kernel calls `sun_path`, whose true end `len` says.
     unsafe {

@@ -10,7 +10,7 @@ mod names;
 
 use profiler_common::event::{Change, Kind, Operation, PathPart};
 
-use crate::{container::Container, record::Record};
+use crate::{container::Container, novel::Novelty, record::Record};
 
 /// What a record says beside its header.
 struct Parts {
@@ -34,11 +34,19 @@ fn of_one(operation: Operation, mode: u32, path: PathPart) -> Parts {
 #[inline(always)]
 fn submit(record: Record<Change>, container: &Container, flags: u32, parts: Parts) {
     let Parts { operation, mode, path, base, other, other_base } = parts;
-    // Names are new each time mostly: there is nothing to be known by.
+    let sort = u64::from(flags) << 32 | u64::from(operation);
+    let [is, starts, was, started] = [path, base, other, other_base]
+        .map(|part| u64::from(part.len) << 32 | u64::from(part.form));
+    let said = [sort, u64::from(mode), is, starts, was, started];
+    let Some(novelty) = Novelty::of_record(container, Kind::Change as u64, said, &record) else {
+        return;
+    };
     if !container.may_send(Kind::Change) {
         return;
     }
     let header = container.header(Kind::Change, flags);
     let fixed = Change { header, operation, mode, path, base, other, other_base };
-    record.submit(container, Kind::Change, fixed);
+    if record.submit(container, Kind::Change, fixed) {
+        novelty.reported();
+    }
 }

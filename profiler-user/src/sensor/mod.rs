@@ -201,7 +201,7 @@ impl Sensor {
     /// Lets everything cross again that has crossed before: it is to be judged anew. Calls that are not to, because they
     /// are known, must be said before.
     pub fn forget_seen(&mut self) -> anyhow::Result<()> {
-        count_up(&mut self.ebpf, "EPOCH", 1)?;
+        count_up(&mut self.ebpf, ".data.epoch", 1)?;
         outdate(&mut self.ebpf)
     }
 
@@ -289,7 +289,8 @@ impl Sensor {
     /// The stream of records; once only.
     pub fn records(&mut self) -> anyhow::Result<Records> {
         let ring = self.ring.take().context("the record stream was already taken")?;
-        let attended = self.ebpf.take_map("ATTENDED").context("the record stream was taken")?;
+        let attended =
+            self.ebpf.take_map(".data.attended").context("the record stream was taken")?;
         Records::new(ring, std::mem::take(&mut self.early), attended)
     }
 
@@ -306,7 +307,7 @@ impl Sensor {
 /// What each processor keeps of the container that it last met no longer holds.
 fn outdate(ebpf: &mut Ebpf) -> anyhow::Result<()> {
     // The kernel counts in the lower half.
-    count_up(ebpf, "GENERATION", 1 << 32)
+    count_up(ebpf, ".data.near", 1 << 32)
 }
 
 fn count_up(ebpf: &mut Ebpf, map: &'static str, by: u64) -> anyhow::Result<()> {

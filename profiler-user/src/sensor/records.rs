@@ -38,7 +38,7 @@ pub struct Records {
     ring: AsyncFd<RingBuf<MapData>>,
     /// What came before the stream was taken.
     early: Vec<Bytes>,
-    attended: Array<MapData, u32>,
+    attended: Array<MapData, u64>,
     /// Looks in vain so far, while this side comes by itself.
     attending: Option<u32>,
 }
@@ -52,7 +52,7 @@ impl Records {
         Ok(Self {
             ring: poll::register(ring).context("waiting on the ring buffer")?,
             early,
-            attended: Array::try_from(attended).context("opening the map ATTENDED")?,
+            attended: Array::try_from(attended).context("opening the word that says so")?,
             attending: None,
         })
     }
@@ -97,8 +97,8 @@ impl Records {
 
     fn attend(&mut self, attending: Option<u32>) -> anyhow::Result<()> {
         if attending.is_some() != self.attending.is_some() {
-            let word = u32::from(attending.is_some());
-            self.attended.set(0, word, 0).context("writing the map ATTENDED")?;
+            let word = u64::from(attending.is_some());
+            self.attended.set(0, word, 0).context("saying whether to be woken")?;
         }
         self.attending = attending;
         Ok(())

@@ -27,6 +27,9 @@ pub(crate) struct Program {
     pub(crate) name: String,
     pub(crate) attach_btf_id: u32,
     pub(crate) verified: u32,
+    /// What the kernel's statistics say, while they are on: nanoseconds, and how often it ran.
+    pub(crate) run_time: u64,
+    pub(crate) run_count: u64,
 }
 
 /// The beginning of `union bpf_attr` for `BPF_PROG_LOAD`.
@@ -59,12 +62,16 @@ struct Info {
     program_type: u32,
     before_name: [u32; 15],
     name: [u8; 16],
-    between: [u32; 34],
+    between: [u32; 28],
+    run_time: u64,
+    run_count: u64,
+    missed: u64,
     verified: u32,
     attach_btf: [u32; 2],
 }
 
 const _: () = assert!(std::mem::offset_of!(Info, name) == 64);
+const _: () = assert!(std::mem::offset_of!(Info, run_time) == 192);
 const _: () = assert!(std::mem::offset_of!(Info, verified) == 216);
 
 /// `union bpf_attr` for `BPF_OBJ_GET_INFO_BY_FD`.
@@ -94,6 +101,8 @@ pub(crate) fn program(id: u32) -> anyhow::Result<Program> {
         name: name.to_string_lossy().into_owned(),
         attach_btf_id: info.attach_btf[1],
         verified: info.verified,
+        run_time: info.run_time,
+        run_count: info.run_count,
     })
 }
 

@@ -27,6 +27,9 @@ pub(crate) struct Link {
     hook: Hook,
     /// Instructions that the verifier looked at.
     verified: u32,
+    /// Nanoseconds, and how often it ran, as far as the kernel counted.
+    run_time: u64,
+    run_count: u64,
 }
 
 /// `BPF_TRACE_RAW_TP`, which the kernel does not print for a tracepoint's link.
@@ -54,7 +57,8 @@ pub(crate) fn links(pid: u32) -> anyhow::Result<Vec<Link>> {
         let attach_type = number("attach_type").unwrap_or(RAW_TRACEPOINT);
         let hook =
             Hook { program_type: program.type_number, attach_type, target: program.attach_btf_id };
-        links.push(Link { program: program.name, hook, verified: program.verified });
+        let kernel::Program { name, verified, run_time, run_count, .. } = program;
+        links.push(Link { program: name, hook, verified, run_time, run_count });
     }
     Ok(links)
 }

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::cost::{self, Rounds};
 use super::row::Row;
 use super::subject::{Bench, Op, Subject};
-use super::{Programs, row};
+use super::{Programs, profile, row};
 use crate::sh::say;
 use crate::vm;
 
@@ -117,6 +117,11 @@ pub(crate) fn inside(options: &Inside) -> Result<()> {
     }
     for hook in bench.hooks()?.lines() {
         say_row(&row::of_hook(hook)?)?;
+    }
+    if options.what != What::Budgets {
+        for row in profile::measure(&bench, OPS)? {
+            say_row(&row)?;
+        }
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod host;
 mod loss;
 mod machine;
 mod peer;
+mod profile;
 mod row;
 mod start;
 mod subject;
@@ -153,6 +154,7 @@ fn run(suite: Suite, programs: &Programs, options: &Options) -> Result<Vec<Row>>
                 ));
             }
             say(row::list(&part("verifier")));
+            say(row::list(&part(profile::SUITE)));
         }
         _ => say(row::list(&rows)),
     }

@@ -79,6 +79,11 @@ impl Running {
         self.beside.map_or(Ok(()), Served::end)
     }
 
+    /// The driftline that watches the workload.
+    pub(super) fn agent(&self) -> Option<u32> {
+        self.agent
+    }
+
     pub(super) fn stop_agent(&self) -> Result<()> {
         let Some(agent) = self.agent else { return Ok(()) };
         signal(agent, "STOP")?;
@@ -135,13 +140,14 @@ impl Bench {
         for op in ops {
             busy.measure(op.name, op.count.min(100))?;
         }
-        let pid = busy.started().to_string();
-        fs::write(
-            self.scratch.join("hooks"),
-            sh::output(Command::new(&self.hooks).args(["list", &pid]))?,
-        )?;
+        fs::write(self.scratch.join("hooks"), self.list_hooks(busy.started())?)?;
         busy.end()?;
         self.under("record", "idle")?.end()
+    }
+
+    /// The hooks of a process, one JSON object a line.
+    pub(super) fn list_hooks(&self, pid: u32) -> Result<String> {
+        sh::output(Command::new(&self.hooks).args(["list", &pid.to_string()]))
     }
 
     /// The hooks that driftline's probes have on this kernel, one JSON object a line; known once it has recorded.
