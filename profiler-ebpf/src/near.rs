@@ -124,8 +124,8 @@ unsafe fn fill(near: *mut Near, asker: Asker, cgroup: u64, generation: u64) {
         (*near).cgroup = cgroup;
         (*near).generation = generation;
         (*near).found = match &container {
-            // One that was moved out is where it came from.
-            None if escape::anybody_left() => ASK,
+            // One that was moved out is where it came from, wherever it is.
+            _ if escape::anybody_left() => ASK,
             None => NONE,
             Some(container) => {
                 keep(near, container);
@@ -279,7 +279,7 @@ pub(crate) fn shared() -> Option<Named> {
         }
         let found = match Container::of_cgroup(cgroup) {
             None if !escape::anybody_left() => NONE,
-            Some(container) if container.is_simple() => container.id,
+            Some(container) if container.is_simple() && !escape::anybody_left() => container.id,
             _ => return Container::current_started().map(|container| Named(container.id)),
         };
         (&raw mut (*shared).found).write_volatile(found);
