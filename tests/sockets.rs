@@ -203,13 +203,7 @@ fn a_capability_used_anew_is_reported_where_it_is_seen() {
         skip(&format!("no probe sees capabilities here: {status:#}"));
         return;
     }
-    for (step, object) in [
-        ("socket 17 3 0", "CAP_NET_RAW"),
-        ("setuid 33", "CAP_SETUID"),
-        ("chroot /", "CAP_SYS_CHROOT"),
-    ] {
-        is_reported_last(&Deviation::new(step, "capability", object), |_| {});
-    }
+    is_reported_last(&Deviation::new("socket 17 3 0", "capability", "CAP_NET_RAW"), |_| {});
 }
 
 #[test]

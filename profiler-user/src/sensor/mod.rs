@@ -22,7 +22,7 @@ use aya::{
 };
 use bytes::Bytes;
 use profiler_common::{
-    container::{ContainerState, KnownCalls},
+    container::{ContainerState, KnownCalls, SET_WORDS},
     offset::ABSENT,
 };
 
@@ -212,15 +212,11 @@ impl Sensor {
         cgroup: CgroupId,
         calls: Option<&KnownCalls>,
     ) -> anyhow::Result<()> {
+        const NOTHING: KnownCalls = [0; SET_WORDS];
         let mut known = HashMap::<_, u64, KnownCalls>::try_from(self.map("KNOWN_CALLS")?)?;
-        match calls {
-            Some(calls) => known.insert(cgroup.0, calls, 0),
-            None => known.remove(&cgroup.0).or_else(|error| match error {
-                aya::maps::MapError::KeyNotFound => Ok(()),
-                error => Err(error),
-            }),
-        }
-        .context("telling the kernel which calls are known")
+        known
+            .insert(cgroup.0, calls.unwrap_or(&NOTHING), 0)
+            .context("telling the kernel which calls are known")
     }
 
     /// Captures nothing more of this cgroup; unknown ones are none of ours anyway.

@@ -51,12 +51,12 @@ fn table(ebpf: &mut Ebpf) -> anyhow::Result<ProgramArray<&mut aya::maps::MapData
 
 fn change(ebpf: &mut Ebpf, combine: fn(u64, u64) -> u64, follower: Follower) -> anyhow::Result<()> {
     let map = ebpf.map_mut("FOLLOWED").context("the eBPF object has no map FOLLOWED")?;
-    let mut followed = Array::<_, [u64; SET_WORDS]>::try_from(map)?;
-    let mut words = followed.get(&0, 0).context("reading the calls that are followed")?;
+    let mut wanted = Array::<_, [u64; SET_WORDS]>::try_from(map)?;
+    let mut words = wanted.get(&0, 0).context("reading the calls that are followed")?;
     for (word, numbers) in words.iter_mut().zip(numbers(follower)) {
         *word = combine(*word, numbers);
     }
-    followed.set(0, words, 0).context("writing the calls that are followed")?;
+    wanted.set(0, words, 0).context("writing the calls that are followed")?;
     outdate(ebpf)
 }
 
