@@ -6,6 +6,7 @@ mod cost;
 mod guest;
 mod host;
 mod loss;
+mod memory;
 mod peer;
 mod row;
 mod start;
@@ -56,6 +57,8 @@ enum Suite {
     Loss,
     /// Time from the start to the first event, and the memory that driftline has then
     Start,
+    /// What the agent of a full node holds in memory, here and in a virtual machine; fails over budget
+    Memory,
 }
 
 /// What cargo built.
@@ -64,6 +67,7 @@ struct Programs {
     workload: PathBuf,
     hooks: PathBuf,
     replay: PathBuf,
+    crowd: PathBuf,
 }
 
 impl Programs {
@@ -84,6 +88,7 @@ impl Programs {
             workload: find("driftline-workload")?,
             hooks: find("driftline-hooks")?,
             replay: find("driftline-replay")?,
+            crowd: find("driftline-crowd")?,
         })
     }
 
@@ -131,6 +136,14 @@ fn run(suite: Suite, programs: &Programs, options: &Options) -> Result<Vec<Row>>
         Suite::Userspace => userspace::measure(&programs.replay, options.rounds)?,
         Suite::Loss => loss::measure(&here.bench)?,
         Suite::Start => start::measure(&here.bench, options.rounds)?,
+        Suite::Memory => {
+            let node = memory::Node {
+                driftline: &programs.driftline,
+                crowd: &programs.crowd,
+                scratch: &here.bench.scratch,
+            };
+            [node.measure()?, guest::memory(programs, &options.kernel)?].concat()
+        }
     };
     let part =
         |name: &str| -> Vec<_> { rows.iter().filter(|row| row.suite == name).cloned().collect() };
@@ -148,6 +161,10 @@ fn run(suite: Suite, programs: &Programs, options: &Options) -> Result<Vec<Row>>
                 ));
             }
             say(row::list(&part("verifier")));
+        }
+        Suite::Memory => {
+            say(row::list(&rows));
+            memory::check(&rows)?;
         }
         _ => say(row::list(&rows)),
     }
