@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::cost::{self, Rounds};
 use super::row::Row;
 use super::subject::{Bench, Op, Subject};
-use super::{Programs, profile, row};
+use super::{Programs, memory, profile, row};
 use crate::sh::say;
 use crate::vm;
 
@@ -40,6 +40,9 @@ pub(crate) struct Inside {
     /// The programs `driftline`, `driftline-workload` and `driftline-hooks`
     #[arg(long, num_args = 3)]
     programs: Vec<std::path::PathBuf>,
+    /// For memory: the program `driftline-crowd`
+    #[arg(long)]
+    crowd: Option<std::path::PathBuf>,
     #[arg(long)]
     rounds: usize,
     #[arg(long)]
@@ -53,6 +56,8 @@ pub(super) enum What {
     Budgets,
     /// Also behaviour that is new each time
     Kernel,
+    /// Nothing of it: what the agent holds in memory
+    Memory,
     /// Also what the agent itself runs for an operation, which says something of an optimised one only
     All,
 }
@@ -75,6 +80,23 @@ pub(super) fn measure(
     );
     let said =
         vm::run_counting(kernel, &programs.for_operations(), &script, Duration::from_mins(30))?;
+    self::rows(&said)
+}
+
+/// Boots the guest, fills it with containers, and returns what the agent holds there.
+pub(super) fn memory(programs: &Programs, kernel: &str) -> Result<Vec<Row>> {
+    let this = std::env::current_exe()?;
+    let ours = [&this, &programs.driftline, &programs.workload, &programs.hooks, &programs.crowd];
+    let words: Vec<_> = ours.iter().map(|path| vm::quoted(path)).collect();
+    let [this, driftline, workload, hooks, crowd] = words.as_slice() else {
+        unreachable!("five programs")
+    };
+    let script = format!(
+        "{this} bench-inside --what memory --rounds 1 --crowd {crowd} --programs {driftline} {workload} {hooks}\n\
+         echo \"driftline-guest: exit bench $?\"\n"
+    );
+    let files = ours.map(Clone::clone);
+    let said = vm::run_counting(kernel, &files, &script, Duration::from_mins(60))?;
     self::rows(&said)
 }
 
@@ -103,12 +125,19 @@ pub(crate) fn inside(options: &Inside) -> Result<()> {
         scratch: Path::new("/run/bench").to_owned(),
     };
     std::fs::create_dir_all(&bench.scratch)?;
+    if let (What::Memory, Some(crowd)) = (options.what, &options.crowd) {
+        let node = memory::Node { driftline: &bench.driftline, crowd, scratch: &bench.scratch };
+        return node
+            .measure()?
+            .into_iter()
+            .try_for_each(|row| say_row(&Row { suite: format!("guest-{}", row.suite), ..row }));
+    }
     bench.record(OPS)?;
     let mut rounds = Rounds::default();
     let mut agent = (options.what == What::All).then(Rounds::default);
     let subjects = match options.what {
         What::Budgets => &Subject::ALL[..4],
-        What::Kernel | What::All => &Subject::ALL,
+        What::Kernel | What::All | What::Memory => &Subject::ALL,
     };
     cost::counted(&bench, subjects, OPS, options.rounds, &mut rounds, agent.as_mut())?;
     let agent = agent.unwrap_or_default();

@@ -7,6 +7,7 @@ mod guest;
 mod host;
 mod loss;
 mod machine;
+mod memory;
 mod peer;
 mod profile;
 mod row;
@@ -58,6 +59,8 @@ enum Suite {
     Loss,
     /// Time from the start to the first event, and the memory that driftline has then
     Start,
+    /// What the agent of a full node holds in memory, here and in a virtual machine; fails over budget
+    Memory,
 }
 
 /// What cargo built.
@@ -66,6 +69,7 @@ struct Programs {
     workload: PathBuf,
     hooks: PathBuf,
     replay: PathBuf,
+    crowd: PathBuf,
 }
 
 impl Programs {
@@ -86,6 +90,7 @@ impl Programs {
             workload: find("driftline-workload")?,
             hooks: find("driftline-hooks")?,
             replay: find("driftline-replay")?,
+            crowd: find("driftline-crowd")?,
         })
     }
 
@@ -133,6 +138,14 @@ fn run(suite: Suite, programs: &Programs, options: &Options) -> Result<Vec<Row>>
         Suite::Userspace => userspace::measure(&programs.replay, options.rounds)?,
         Suite::Loss => loss::measure(&here.bench)?,
         Suite::Start => start::measure(&here.bench, options.rounds)?,
+        Suite::Memory => {
+            let node = memory::Node {
+                driftline: &programs.driftline,
+                crowd: &programs.crowd,
+                scratch: &here.bench.scratch,
+            };
+            [node.measure()?, guest::memory(programs, &options.kernel)?].concat()
+        }
     };
     let part =
         |name: &str| -> Vec<_> { rows.iter().filter(|row| row.suite == name).cloned().collect() };
@@ -155,6 +168,10 @@ fn run(suite: Suite, programs: &Programs, options: &Options) -> Result<Vec<Row>>
             }
             say(row::list(&part("verifier")));
             say(row::list(&part(profile::SUITE)));
+        }
+        Suite::Memory => {
+            say(row::list(&rows));
+            memory::check(&rows)?;
         }
         _ => say(row::list(&rows)),
     }

@@ -1,0 +1,62 @@
+//! A full node for `cargo xtask bench`: `driftline-crowd DIRECTORY IMAGES`.
+//!
+//! A thousand containers of a real runtime are too heavy for a measurement. Here a container is a cgroup with the path that
+//! a kubelet gives it and one small program in it, and the runtime is a socket that answers what the CRI is asked. Each line
+//! `start COUNT` starts so many more and is answered by `start NANOSECONDS`; all end with the standard input.
+
+mod baselines;
+mod containers;
+mod messages;
+mod runtime;
+
+use std::io::{BufRead as _, Write as _};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use containers::Containers;
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args_os().skip(1);
+    let usage = "usage: driftline-crowd DIRECTORY IMAGES";
+    let directory = PathBuf::from(arguments.next().context(usage)?);
+    let images = arguments.next().and_then(|count| count.to_str()?.parse().ok()).context(usage)?;
+    baselines::write(&directory.join("baselines"), images)?;
+    let mut containers = Containers::make()?;
+    runtime::serve(&directory.join("runtime.sock"), images)?;
+
+    let mut answers = std::io::stdout().lock();
+    writeln!(answers, "ready {}", std::process::id())?;
+    answers.flush()?;
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let count = line.strip_prefix("start ").context("a line is `start COUNT`")?;
+        let start = Instant::now();
+        for _ in 0..count.parse()? {
+            containers.start()?;
+        }
+        writeln!(answers, "start {}", start.elapsed().as_nanos())?;
+        answers.flush()?;
+    }
+    Ok(())
+}
+
+/// The id of a container, or with another letter of its sandbox, and back.
+fn id(letter: char, number: usize) -> String {
+    format!("{letter}{number:063}")
+}
+
+/// The number in an id, if it has this letter.
+fn number(letter: char, id: &str) -> Option<usize> {
+    id.strip_prefix(letter).filter(|rest| rest.len() == 63)?.parse().ok()
+}
+
+/// An image's config digest.
+fn digest(image: usize) -> String {
+    format!("sha256:{image:064}")
+}
+
+/// An image's repository.
+fn repository(image: usize) -> String {
+    format!("registry.test/crowd/app-{image}")
+}
