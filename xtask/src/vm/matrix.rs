@@ -62,6 +62,7 @@ const BEHAVIOURS: Choice = &[
     ("command", &["check_reports", "stdio_and_status"]),
     ("drift", &["reading_shadow"]),
     ("sockets", &["a_known_use_of_sockets"]),
+    ("self_test", &[]),
     ("tiers", &[]),
     ("workloads", &["all_of_it"]),
 ];
