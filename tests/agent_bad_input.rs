@@ -2,14 +2,11 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    io::{Read, Write},
+    net::TcpListener,
     os::unix::net::{UnixListener, UnixStream},
     process::{Output, Stdio},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -18,48 +15,9 @@ use serde_json::Value;
 use support::{
     agent::{self, AGENT, Agent, EVENTS},
     driftline,
-    pods::{self, BUSYBOX, ContainerSpec, Node, Pod, PodSpec, REDIS},
+    pods::{ContainerSpec, Node, Pod, PodSpec, REDIS},
+    told::{busybox, can_run, metric, until, wait_for_event},
 };
-
-fn can_run() -> bool {
-    pods::can_run() && support::can_load()
-}
-
-/// Waits for something that comes.
-fn until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + limit;
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}: not within {limit:?}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// The drift events of a pod: the agent sees other nodes' as well.
-fn events_of(node: &Node, pod: &Pod) -> Vec<Value> {
-    let mut events = agent::events(node);
-    events.retain(|event| event["k8s.pod.uid"] == pod.spec.uid.as_str());
-    events
-}
-
-fn wait_for_event(node: &Node, pod: &Pod, kind: &str, limit: Duration) -> Value {
-    let mut found = None;
-    until(limit, kind, || {
-        found = events_of(node, pod).into_iter().find(|event| event["drift.kind"] == kind);
-        found.is_some()
-    });
-    found.expect("it was found")
-}
-
-/// The value of a series, 0 where there is none yet.
-fn metric(agent: &Agent<'_>, series: &str) -> f64 {
-    let metrics = agent.metrics();
-    let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.map_or(0., |value| value.parse().expect("a number"))
-}
-
-fn busybox(name: &str, script: &str) -> ContainerSpec {
-    ContainerSpec::new(name, BUSYBOX).command(&["/bin/sh", "-c", script])
-}
 
 /// A socket of the node behind which a thread does this with every connection.
 fn serve(node: &Node, name: &str, answer: impl Fn(UnixStream) + Send + 'static) -> String {
@@ -179,131 +137,6 @@ fn a_baseline_that_cannot_be_used_stops_no_other() {
         assert_eq!(said.matches(sentence).count(), 1, "{sentence}:\n{said}");
     }
     [job, cache].into_iter().for_each(Pod::remove);
-}
-
-/// Takes alerts in place of an Alertmanager: answers with this status, with none at all while it is 0.
-struct Receiver {
-    status: Arc<AtomicU16>,
-    bodies: Arc<Mutex<Vec<String>>>,
-}
-
-impl Receiver {
-    fn start(node: &Node, port: u16, status: u16) -> Self {
-        let listener = node.in_network(|| TcpListener::bind(("127.0.0.1", port)));
-        let listener = listener.expect("the port is free in the node's own network");
-        let receiver = Self { status: Arc::new(status.into()), bodies: Arc::default() };
-        let (status, bodies) = (Arc::clone(&receiver.status), Arc::clone(&receiver.bodies));
-        thread::spawn(move || {
-            let mut held = Vec::new();
-            for mut stream in listener.incoming().flatten() {
-                let Some(body) = body(&stream) else { continue };
-                match status.load(Ordering::Relaxed) {
-                    0 => held.push(stream),
-                    status => {
-                        if status == 200 {
-                            bodies.lock().expect("no panic").push(body);
-                        }
-                        let _gone = write!(
-                            stream,
-                            "HTTP/1.1 {status} So\r\nContent-Length: 9\r\nConnection: close\r\n\r\nsays test"
-                        );
-                    }
-                }
-            }
-        });
-        receiver
-    }
-
-    fn has(&self, text: &str) -> bool {
-        self.bodies.lock().expect("no panic").iter().any(|body| body.contains(text))
-    }
-}
-
-/// The body of a request.
-fn body(stream: &TcpStream) -> Option<String> {
-    let mut reader = BufReader::new(stream);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let line = line.trim().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    String::from_utf8(body).ok()
-}
-
-#[test]
-fn an_alertmanager_that_takes_nothing_holds_up_nothing() {
-    if !can_run() {
-        return;
-    }
-    let _alone = agent::alone();
-    let node = Node::start();
-    let urls = [1, 2, 3, 4].map(|n| format!("http://127.0.0.1:909{n}"));
-    // Behind the first there is nobody yet.
-    let failing = Receiver::start(&node, 9092, 500);
-    let refusing = Receiver::start(&node, 9093, 400);
-    let _silent = Receiver::start(&node, 9094, 0);
-    let all = urls.join(",");
-    let flags = [EVENTS[0], EVENTS[1], "--alertmanager", &all];
-    let mut watcher = Agent::start(&node, "watch", &flags);
-    let pod = node.run(PodSpec::new("shop", "job").container(busybox("app", "sleep 1000")));
-    assert_eq!(pod.container("app").exec(&["/bin/sh", "-c", "id"]).code, 0);
-    wait_for_event(&node, &pod, "exec.injected", Duration::from_secs(15));
-    for (url, why) in urls.iter().zip([
-        "cannot be reached",
-        "answers 500",
-        "answers 400",
-        "no answer within 10 s",
-    ]) {
-        watcher.wait_for(
-            &format!("the sink alertmanager:{url} fails: {url}"),
-            Duration::from_secs(20),
-        );
-        watcher.wait_for(why, Duration::from_secs(1));
-    }
-    for url in &urls {
-        let series = format!("driftline_sink_failures_total{{sink=\"alertmanager:{url}\"}}");
-        until(Duration::from_secs(5), &series, || metric(&watcher, &series) > 0.5);
-    }
-    // Not for long: a try that fails is repeated.
-    let series = format!("driftline_sink_failures_total{{sink=\"alertmanager:{}\"}}", urls[0]);
-    assert!(metric(&watcher, &series) > 1.5);
-    // More comes meanwhile, and is in the file at once.
-    let second = node.run(PodSpec::new("bank", "job").container(busybox("app", "sleep 1000")));
-    assert_eq!(second.container("app").exec(&["/bin/sh", "-c", "id"]).code, 0);
-    wait_for_event(&node, &second, "exec.injected", Duration::from_secs(10));
-
-    let late = Receiver::start(&node, 9091, 200);
-    failing.status.store(200, Ordering::Relaxed);
-    refusing.status.store(200, Ordering::Relaxed);
-    for (receiver, url) in [&late, &failing, &refusing].into_iter().zip(&urls) {
-        until(Duration::from_secs(35), &format!("both alerts reach {url}"), || {
-            receiver.has("\"shop\"") && receiver.has("\"bank\"")
-        });
-        watcher.wait_for(
-            &format!("the sink alertmanager:{url} takes events again"),
-            Duration::from_secs(10),
-        );
-    }
-    let said = watcher.said();
-    for url in &urls {
-        let sentence = format!("the sink alertmanager:{url} fails: ");
-        assert_eq!(said.matches(&sentence).count(), 1, "{said}");
-    }
-    let numbers: Vec<_> =
-        agent::events(&node).iter().map(|event| event["event.seq"].as_u64().unwrap()).collect();
-    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
-    // What hangs is not waited for, so it is not asked to end.
-    watcher.kill();
-    [pod, second].into_iter().for_each(Pod::remove);
 }
 
 /// Runs an agent that is expected to end by itself.

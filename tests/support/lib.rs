@@ -1,6 +1,7 @@
 //! Running the real binary on the real kernel.
 
 pub mod agent;
+pub mod churned;
 pub mod deeds;
 pub mod deviation;
 pub mod names;
@@ -8,9 +9,11 @@ pub mod outside;
 pub mod pods;
 mod programs;
 mod server;
+pub mod shop;
 mod terminal;
 #[path = "bench/program.rs"]
 mod tiny;
+pub mod told;
 pub mod work;
 pub mod worker;
 

@@ -64,6 +64,7 @@ const BEHAVIOURS: Choice = &[
     ("drift", &["reading_shadow"]),
     ("known_calls", &[]),
     ("sockets", &["a_known_use_of_sockets", "a_capability_used_anew"]),
+    ("self_test", &[]),
     ("tiers", &[]),
     ("workloads", &["all_of_it"]),
 ];
