@@ -39,7 +39,7 @@ CONF
     nginx -p "$place/nginx" -c nginx.conf 2>/dev/null &
     fetch 8080 "$1" "$2"
     kill -QUIT $!
-    wait $!
+    wait $! || true
 }
 
 # python_serves DIRECTORY COUNT
@@ -47,7 +47,7 @@ python_serves() {
     /usr/bin/python3 -m http.server --bind 127.0.0.1 --directory /usr/share 8081 2>/dev/null &
     fetch 8081 "$1" "$2"
     kill $!
-    wait $!
+    wait $! || true
 }
 
 # redis_keeps FILE COUNT: under so many keys, with a client started for each.
@@ -60,7 +60,7 @@ redis_keeps() {
     done
     redis-cli save
     redis-cli shutdown
-    wait $!
+    wait $! || true
 }
 
 # works DIRECTORY PROGRAM...: a job that goes through files, as an image build or a backup does.

@@ -35,7 +35,11 @@ impl Containers {
         fs::create_dir_all(&own)?;
         let mut procs = fs::File::options().write(true).open(own.join("cgroup.procs"))?;
         let mut shell = Command::new("/bin/busybox");
-        shell.args(["sh", "-c", DOES]).stdin(Stdio::null()).stdout(Stdio::null());
+        // What runs in the mount namespace of who moved it here is still the runtime on its way in.
+        shell
+            .args(["unshare", "-m", "busybox", "sh", "-c", DOES])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         // SAFETY: one write between fork and exec, of memory prepared before.
         unsafe { shell.pre_exec(move || procs.write_all(b"0")) };
         self.running.push(shell.spawn().context("starting a container's program")?);
