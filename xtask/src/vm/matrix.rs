@@ -64,14 +64,10 @@ const BEHAVIOURS: Choice = &[
     ("sockets", &["a_known_use_of_sockets"]),
     ("self_test", &[]),
     ("tiers", &[]),
-    ("workloads", &["all_of_it"]),
 ];
 
-const PROBES: Choice = &[
-    ("command", &["check_reports"]),
-    ("tiers", &["every_tier_records_the_same"]),
-    ("workloads", &["all_of_it"]),
-];
+const PROBES: Choice =
+    &[("command", &["check_reports"]), ("tiers", &["every_tier_records_the_same"])];
 
 fn of(choice: Choice, program: &str) -> Option<&'static [&'static str]> {
     choice.iter().find(|(name, _)| *name == program).map(|(_, filters)| *filters)
