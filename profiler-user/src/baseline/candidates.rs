@@ -61,7 +61,7 @@ fn between<'a, V>(
 mod tests {
     use super::*;
 
-    fn of<'a>(keys: &'a [&str], own: &str) -> Vec<String> {
+    fn of(keys: &[&str], own: &str) -> Vec<String> {
         let keys = keys.iter().map(|key| ((*key).to_owned(), ())).collect();
         let mut found: Vec<_> = candidates(&keys, own).into_iter().map(str::to_owned).collect();
         found.sort();

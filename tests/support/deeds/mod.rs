@@ -59,13 +59,13 @@ pub struct Plan {
 pub fn plan(place: &mut Place, count: usize, over: Duration, known: &BTreeSet<String>) -> Plan {
     let seed = std::time::UNIX_EPOCH.elapsed().map_or(1, |now| now.as_secs());
     let mut random = Random::new(seed);
-    let mut deeds: Vec<_> = of_calls(place, known).take(count / 10).collect();
-    deeds.extend(place.secrets(count / 10).into_iter().map(|file| Deed {
+    let mut deeds: Vec<_> = of_calls(known).take(count / 10).collect();
+    deeds.extend(Place::secrets(count / 10).into_iter().map(|file| Deed {
         step: format!("read {file}"),
-        told: ("file.read".to_owned(), file, place.actor()),
+        told: ("file.read".to_owned(), file, Place::actor()),
     }));
-    let seen = SHARES.iter().filter(|(kind, _)| !is_blind(sees(kind)));
-    let kinds = seen.flat_map(|(kind, share)| std::iter::repeat_n(*kind, *share));
+    let shown = SHARES.iter().filter(|(kind, _)| !is_blind(sees(kind)));
+    let kinds = shown.flat_map(|(kind, share)| std::iter::repeat_n(*kind, *share));
     let mut kinds: Vec<_> = kinds.collect();
     random.shuffle(&mut kinds);
     let left = count - deeds.len();
@@ -83,8 +83,8 @@ pub fn plan(place: &mut Place, count: usize, over: Duration, known: &BTreeSet<St
     Plan { text, expected, sorts }
 }
 
-fn of_calls<'a>(place: &Place, known: &'a BTreeSet<String>) -> impl Iterator<Item = Deed> + 'a {
-    let actor = place.actor();
+fn of_calls(known: &BTreeSet<String>) -> impl Iterator<Item = Deed> {
+    let actor = Place::actor();
     CALLS.iter().filter(|(name, _)| !known.contains(*name)).map(move |(name, number)| Deed {
         step: format!("call {number}"),
         told: ("syscall".to_owned(), (*name).to_owned(), actor.clone()),
@@ -94,7 +94,7 @@ fn of_calls<'a>(place: &Place, known: &'a BTreeSet<String>) -> impl Iterator<Ite
 /// The `number`th deviation, of this kind; its objects lie ready.
 fn deed(place: &mut Place, kind: &str, number: usize) -> Deed {
     let name = word(number);
-    let actor = place.actor();
+    let actor = Place::actor();
     let (step, kind, object, process) = match kind {
         "run" => {
             let path = place.program(&name);
@@ -121,9 +121,9 @@ fn deed(place: &mut Place, kind: &str, number: usize) -> Deed {
             let step = format!("mode 4755 {}", place.file("mode", &name));
             (step.clone(), "file.meta", step, actor)
         }
-        "link" => two_names(format!("link {}", place.file("link", &name)), place, &name),
-        "symlink" => two_names("symlink /etc/shadow".to_owned(), place, &name),
-        "rename" => two_names(format!("rename {}", place.file("rename", &name)), place, &name),
+        "link" => two_names(&format!("link {}", place.file("link", &name)), place, &name),
+        "symlink" => two_names("symlink /etc/shadow", place, &name),
+        "rename" => two_names(&format!("rename {}", place.file("rename", &name)), place, &name),
         "map" => {
             let path = place.known_file().expect("as many as may be mapped");
             (format!("map {path}"), "file.map_exec", path, actor)
@@ -145,9 +145,9 @@ fn deed(place: &mut Place, kind: &str, number: usize) -> Deed {
     Deed { step, told: (kind.to_owned(), object, process) }
 }
 
-fn two_names(step: String, place: &Place, name: &str) -> (String, &'static str, String, String) {
+fn two_names(step: &str, place: &Place, name: &str) -> (String, &'static str, String, String) {
     let step = format!("{step} {}", place.no_file("new-name", name));
-    (step.clone(), "file.link", step, place.actor())
+    (step.clone(), "file.link", step, Place::actor())
 }
 
 /// The behaviour, as `driftline check` calls it, that shows a kind of deviation.

@@ -100,13 +100,13 @@ impl Place {
     }
 
     /// The actor, as events name it.
-    pub(super) fn actor(&self) -> String {
+    pub(super) fn actor() -> String {
         let actor = fs::canonicalize(actor()).expect("the actor is there");
         actor.to_str().expect("UTF-8").to_owned()
     }
 
     /// Files that mean something, and that the actor does not read by itself.
-    pub(super) fn secrets(&self, most: usize) -> Vec<String> {
+    pub(super) fn secrets(most: usize) -> Vec<String> {
         let read = ["/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime"];
         let mut files = Vec::new();
         collect(Path::new("/etc"), &mut files);

@@ -1,6 +1,6 @@
 //! Packages installed and removed by dpkg, maintainers' scripts and all, in an overlay over this machine.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use super::{Size, Work, sources};
 use crate::Lab;
@@ -45,10 +45,10 @@ pub(super) fn work(lab: &Lab, size: Size) -> Work {
     let dpkg = "PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive chroot root dpkg";
     let names = packages.join(" ");
     // One at a time, as some must be configured before others are unpacked.
-    let install: String = archives(lab)
-        .iter()
-        .map(|name| format!("{dpkg} --install /mnt/packages/{name}\n"))
-        .collect();
+    let mut install = String::new();
+    for name in archives(lab) {
+        let _infallible = writeln!(install, "{dpkg} --install /mnt/packages/{name}");
+    }
     Work {
         name: if size == Size::Full { "installing packages" } else { "installing a package" },
         script: format!(

@@ -13,6 +13,7 @@ pub(super) const PACKAGES: &[&str] = &[
     "busybox-static",
     "coreutils",
     "dash",
+    "diffutils",
     "dpkg",
     "findutils",
     "grep",
