@@ -77,7 +77,7 @@ impl Programs {
         let mut arguments = vec!["build", "--package", "profiler-user", "--package"];
         arguments.extend(["driftline-tests", "--bins"]);
         if !dev {
-            arguments.extend(["--profile", "measure"]);
+            arguments.push("--release");
         }
         let built = cargo::executables(&arguments)?;
         let find = |name: &str| {
