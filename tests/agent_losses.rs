@@ -6,6 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 use support::{
     agent::{self, Agent, EVENTS},
@@ -13,9 +17,9 @@ use support::{
     pods::{self, BUSYBOX, ContainerSpec, Node, Pod, PodSpec},
 };
 
-/// Four writers at once, faster than a buffer of 4 KiB is emptied.
-const FLOOD: &str = "for w in 1 2 3 4; do (n=0; while [ $n -lt 1500 ]; do : > /tmp/$w-$n; n=$((n + 1)); done) & done; \
-    wait; echo over; sleep 1000";
+/// More than fits into a buffer of 4 KiB, as soon as somebody asks for it.
+const FLOOD: &str = "while [ ! -e /go ]; do usleep 20000; done; n=0; \
+    while [ $n -lt 500 ]; do : > /tmp/$n; n=$((n + 1)); done; echo over; sleep 1000";
 
 /// What `driftline check` says of the node's history, while an agent writes it.
 fn losses(node: &Node) -> Value {
@@ -45,7 +49,12 @@ fn losses_are_in_the_metrics_in_check_and_in_the_events_they_touched() {
     let spec = ContainerSpec::new("app", BUSYBOX).command(&["/bin/sh", "-c", FLOOD]);
     let pod = node.run(PodSpec::new("shop", "flood").container(spec));
     let app = pod.container("app");
+    // A driftline that does not get to run, as on a node with too much to do.
+    let agent = Pid::from_raw(watcher.pid().cast_signed());
+    kill(agent, Signal::SIGSTOP).expect("it runs");
+    assert_eq!(app.exec(&["/bin/touch", "/go"]).code, 0);
     until("the flood's end", Duration::from_secs(60), || pod.printed(app).contains("over"));
+    kill(agent, Signal::SIGCONT).expect("it runs");
 
     let lost = || watcher.metric("driftline_lost_events_total{kind=\"open\"}");
     let mut own = Value::Null;

@@ -28,7 +28,8 @@ static JOINING: LruHashMap<u32, Joining> = LruHashMap::with_max_entries(16_384, 
 #[repr(C)]
 struct Joining {
     container: u64,
-    /// The mount namespace that it came from, as an address that is only compared.
+    /// The mount namespace that it came from, as an address that is only compared; 0 where the user side found it on its
+    /// way, and then that of who started it stands for it.
     namespace: u64,
 }
 
@@ -111,7 +112,11 @@ pub(crate) fn executed(container: &Container) -> Origin {
     if container.joining() != 0
         && let Some(joining) = find(container)
     {
-        if same(namespace(), joining.namespace) {
+        let is_runtime = match joining.namespace {
+            0 => same(namespace(), namespace_of(parent())),
+            namespace_of_origin => same(namespace(), namespace_of_origin),
+        };
+        if is_runtime {
             return Origin::Runtime;
         }
         forget(container);
@@ -128,13 +133,20 @@ fn is_on_its_way(container: &Container) -> bool {
     if EVERY_CGROUP.load() == 0 || (container.started() && member::is_of(container)) {
         return false;
     }
-    // SAFETY: BTF-typed, from what the helper returns on.
-    let (parent, process) = unsafe {
-        let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
-        let parent = load::<*const u8>(task, &offset::TASK_REAL_PARENT);
-        (parent, load::<u32>(parent, &offset::TASK_TGID))
-    };
+    let parent = parent();
+    // SAFETY: BTF-typed.
+    let process = unsafe { load::<u32>(parent, &offset::TASK_TGID) };
     member::container_of(process) != Some(container.id) && same(namespace(), namespace_of(parent))
+}
+
+/// Who started the current process, or has taken it on; BTF-typed.
+#[inline(always)]
+fn parent() -> *const u8 {
+    // SAFETY: BTF-typed, from what the helper returns on.
+    unsafe {
+        let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
+        load(task, &offset::TASK_REAL_PARENT)
+    }
 }
 
 /// The current process ends. True where it never ran a program inside.

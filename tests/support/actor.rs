@@ -12,7 +12,7 @@ use std::{
             net::{SocketAddr, UnixDatagram, UnixStream},
         },
     },
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::Duration,
 };
@@ -113,7 +113,11 @@ fn act(step: &str) -> anyhow::Result<()> {
         }
         // Takes hold of another process, as a debugger does.
         "ptrace" => {
-            let mut child = Command::new("/bin/sleep").arg("60").spawn()?;
+            let mut child =
+                Command::new("/bin/cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+            // It is past its start, and waits, when it has said something.
+            child.stdin.as_mut().context("a pipe")?.write_all(b"x")?;
+            child.stdout.as_mut().context("a pipe")?.read_exact(&mut [0])?;
             // SAFETY: no memory of ours is touched.
             let seized = unsafe { libc::ptrace(libc::PTRACE_SEIZE, child.id(), 0, 0) };
             child.kill()?;

@@ -18,13 +18,16 @@ use crate::{
 /// Programs that start containers: as long as nothing else runs in a cgroup, its entrypoint does not either.
 const RUNTIMES: [&str; 4] = ["runc", "crun", "youki", "runsc"];
 
-/// Whether any of the processes is the container's own, and not its runtime on the way in.
-pub(super) fn is_running(pids: &[u32]) -> bool {
-    pids.iter().any(|pid| {
-        let Ok(executable) = fs::read_link(format!("/proc/{pid}/exe")) else { return false };
+/// The processes of a container that are its own, and those by which its runtime is on the way in.
+pub(super) fn own_and_runtimes(pids: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    let known = pids.iter().filter_map(|pid| {
+        let executable = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        !is_runtime(&executable, &command)
-    })
+        Some((*pid, is_runtime(&executable, &command)))
+    });
+    let (runtimes, own): (Vec<_>, Vec<_>) = known.partition(|(_, is_runtime)| *is_runtime);
+    let pid = |(pid, _)| pid;
+    (own.into_iter().map(pid).collect(), runtimes.into_iter().map(pid).collect())
 }
 
 /// By the executable's link and the command line in /proc. runc runs itself through a mount of its own file that is not
@@ -178,7 +181,7 @@ mod tests {
         let redactor = Redactor::new([0; 32]);
         let own = process(std::process::id(), &redactor).unwrap();
         assert!(own.executable.contains("driftline") || own.executable.contains("profiler"));
-        assert!(is_running(&[own.pid]));
+        assert_eq!(own_and_runtimes(&[own.pid]), (vec![own.pid], Vec::new()));
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut observer = Observer::new(Clock::now().unwrap());
         take_in(&mut observer, 1, &[own.pid], &redactor);

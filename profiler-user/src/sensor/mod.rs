@@ -179,9 +179,16 @@ impl Sensor {
         self.begin(cgroup, &ContainerState::NEW)
     }
 
-    /// The same for a container in which something runs already: what it does is reported from now on.
-    pub fn track_running(&mut self, cgroup: CgroupId) -> anyhow::Result<()> {
-        self.begin(cgroup, &ContainerState::RUNNING)
+    /// The same for a container in which something runs already: what it does is reported from now on. `joining` are on
+    /// the way in: what they do is not, until each runs a program inside.
+    pub fn track_running(&mut self, cgroup: CgroupId, joining: &[u32]) -> anyhow::Result<()> {
+        let mut marks = HashMap::<_, u32, [u64; 2]>::try_from(self.map("JOINING")?)?;
+        for pid in joining {
+            // Of the namespace that it came from nothing is known.
+            marks.insert(pid, [cgroup.0, 0], 0).context("marking who comes into a container")?;
+        }
+        let state = ContainerState { joining: joining.len() as u64, ..ContainerState::RUNNING };
+        self.begin(cgroup, &state)
     }
 
     fn begin(&mut self, cgroup: CgroupId, state: &ContainerState) -> anyhow::Result<()> {

@@ -42,7 +42,7 @@ impl<T: Task> Node<T> {
             if self.around.sensor.is_tracked(cgroup)? {
                 continue;
             }
-            if !takein::is_running(&pids) {
+            if takein::own_and_runtimes(&pids).0.is_empty() {
                 // Its entrypoint may start meanwhile: whoever starts from now on is seen by the kernel side.
                 self.around.sensor.track(cgroup)?;
                 pids = locate::processes(&self.around.hierarchy, &path).unwrap_or_default();
@@ -65,14 +65,13 @@ impl<T: Task> Node<T> {
         identity: CgroupIdentity,
         pids: &[u32],
     ) -> anyhow::Result<()> {
-        let running = takein::is_running(pids);
-        if running {
-            for pid in pids {
-                self.around.sensor.adopt_process(*pid, cgroup)?;
-            }
+        let (pids, runtimes) = takein::own_and_runtimes(pids);
+        let running = !pids.is_empty();
+        for pid in &pids {
+            self.around.sensor.adopt_process(*pid, cgroup)?;
         }
         if running || self.containers.contains_key(&identity.id) {
-            self.around.sensor.track_running(cgroup)?;
+            self.around.sensor.track_running(cgroup, &runtimes)?;
         }
         let capture = match running {
             // Even if nothing runs in it now: it may have ended meanwhile.
@@ -83,7 +82,7 @@ impl<T: Task> Node<T> {
         let id = identity.id.clone();
         self.begin(cgroup.0, identity, capture)?;
         if let Some(container) = self.containers.get_mut(&id) {
-            takein::take_in(&mut container.observer, cgroup.0, pids, &self.around.redactor);
+            takein::take_in(&mut container.observer, cgroup.0, &pids, &self.around.redactor);
         }
         Ok(())
     }
