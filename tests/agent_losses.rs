@@ -53,7 +53,7 @@ fn losses_are_in_the_metrics_in_check_and_in_the_events_they_touched() {
     let agent = Pid::from_raw(watcher.pid().cast_signed());
     kill(agent, Signal::SIGSTOP).expect("it runs");
     assert_eq!(app.exec(&["/bin/touch", "/go"]).code, 0);
-    until("the flood's end", Duration::from_secs(60), || pod.printed(app).contains("over"));
+    until("the flood's end", Duration::from_mins(1), || pod.printed(app).contains("over"));
     kill(agent, Signal::SIGCONT).expect("it runs");
 
     let lost = || watcher.metric("driftline_lost_events_total{kind=\"open\"}");

@@ -34,7 +34,8 @@ fn check_reports_every_behaviour() {
 /// What the verifier looks at is most of the time that a start takes: a branch too many multiplies it.
 #[test]
 fn check_reports_that_no_probe_takes_the_verifier_long() {
-    const AT_MOST: u64 = 60_000;
+    // 6.1's, which knows less of what was seen before, needs four times what newer ones do for the names of a change.
+    const AT_MOST: u64 = 160_000;
     if !can_load() {
         return;
     }
@@ -48,7 +49,7 @@ fn check_reports_that_no_probe_takes_the_verifier_long() {
     };
     let efforts: Vec<_> = said.lines().filter_map(effort).collect();
     assert!(efforts.iter().any(|(program, _)| program == "syscall"), "{said}");
-    println!("{efforts:#?}");
+    eprintln!("{efforts:#?}");
     let long: Vec<_> = efforts.iter().filter(|(_, count)| *count > AT_MOST).collect();
     assert!(long.is_empty(), "{long:?}");
 }

@@ -111,19 +111,7 @@ fn act(step: &str) -> anyhow::Result<()> {
             let (name, server) = object.split_once(' ').context("a name and a server")?;
             resolve(name, server, verb == "resolve")?;
         }
-        // Takes hold of another process, as a debugger does.
-        "ptrace" => {
-            let mut child =
-                Command::new("/bin/cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-            // It is past its start, and waits, when it has said something.
-            child.stdin.as_mut().context("a pipe")?.write_all(b"x")?;
-            child.stdout.as_mut().context("a pipe")?.read_exact(&mut [0])?;
-            // SAFETY: no memory of ours is touched.
-            let seized = unsafe { libc::ptrace(libc::PTRACE_SEIZE, child.id(), 0, 0) };
-            child.kill()?;
-            child.wait()?;
-            anyhow::ensure!(seized == 0, "ptrace failed");
-        }
+        "ptrace" => debug()?,
         "setuid" => {
             let user = nix::unistd::Uid::from_raw(object.parse()?);
             nix::unistd::setresuid(user, user, nix::unistd::ROOT)?;
@@ -212,6 +200,21 @@ fn resolve(name: &str, server: &str, connected: bool) -> anyhow::Result<()> {
         socket.send_to(&question, server)?;
     }
     socket.recv(&mut [0; 512])?;
+    Ok(())
+}
+
+/// Takes hold of another process, as a debugger does.
+fn debug() -> anyhow::Result<()> {
+    let mut child =
+        Command::new("/bin/cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    // It is past its start, and waits, when it has said something.
+    child.stdin.as_mut().context("a pipe")?.write_all(b"x")?;
+    child.stdout.as_mut().context("a pipe")?.read_exact(&mut [0])?;
+    // SAFETY: no memory of ours is touched.
+    let seized = unsafe { libc::ptrace(libc::PTRACE_SEIZE, child.id(), 0, 0) };
+    child.kill()?;
+    child.wait()?;
+    anyhow::ensure!(seized == 0, "ptrace failed");
     Ok(())
 }
 

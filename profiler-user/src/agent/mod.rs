@@ -131,7 +131,7 @@ async fn run<T: Task>(
         tokio::select! {
             batch = records.next() => {
                 for record in batch? {
-                    node.record(record)?;
+                    node.record(&record)?;
                 }
             }
             Some(answer) = answers.recv() => node.answer(answer),
@@ -154,7 +154,7 @@ async fn run<T: Task>(
             break;
         }
         for record in batch {
-            node.record(record)?;
+            node.record(&record)?;
         }
     }
     node.leave();

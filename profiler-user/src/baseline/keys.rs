@@ -16,7 +16,7 @@ pub(super) type Place = usize;
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     /// Sorted.
-    keys: Vec<Box<str>>,
+    sorted: Vec<Box<str>>,
     /// Their places, by hash.
     index: HashTable<u32>,
     /// Sorted by size.
@@ -50,16 +50,16 @@ impl<'a> Sought<'a> {
 impl Keys {
     /// What an executable without any of a set has.
     pub(super) const NONE: &Self =
-        &Self { keys: Vec::new(), index: HashTable::new(), patterned: Vec::new() };
+        &Self { sorted: Vec::new(), index: HashTable::new(), patterned: Vec::new() };
 
     /// Of keys in their order.
     pub(super) fn new<'a>(set: Set, all: impl Iterator<Item = &'a String>) -> Self {
         let mut keys =
-            Self { keys: all.map(|key| key.as_str().into()).collect(), ..Self::default() };
-        keys.index.reserve(keys.keys.len(), |_| unreachable!("it is empty"));
-        for (place, key) in keys.keys.iter().enumerate() {
+            Self { sorted: all.map(|key| key.as_str().into()).collect(), ..Self::default() };
+        keys.index.reserve(keys.sorted.len(), |_| unreachable!("it is empty"));
+        for (place, key) in keys.sorted.iter().enumerate() {
             let place = u32::try_from(place).expect("a baseline has fewer keys than that");
-            let rehash = |place: &u32| hash(&keys.keys[*place as usize]);
+            let rehash = |place: &u32| hash(&keys.sorted[*place as usize]);
             keys.index.insert_unique(hash(key), place, rehash);
             let patterns = if key.contains('{') { set.patterns(key) } else { None };
             if let Some(patterns) = patterns
@@ -81,7 +81,7 @@ impl Keys {
 
     /// Where that key is.
     pub(super) fn literal(&self, text: &str) -> Option<Place> {
-        if self.keys.is_empty() {
+        if self.sorted.is_empty() {
             return None;
         }
         self.get(text, hash(text)).filter(|_| !text.contains('{'))
@@ -89,12 +89,12 @@ impl Keys {
 
     /// Whether this very text is a key.
     pub(super) fn has(&self, key: &str) -> bool {
-        !self.keys.is_empty() && self.get(key, hash(key)).is_some()
+        !self.sorted.is_empty() && self.get(key, hash(key)).is_some()
     }
 
     /// The key that holds the name.
     pub(super) fn find(&self, sought: &Sought<'_>, secrets: Secrets) -> Option<Place> {
-        if self.keys.is_empty() {
+        if self.sorted.is_empty() {
             return None;
         }
         let literal = || sought.literal.as_ref().and_then(|text| self.get(text, hash(text)));
@@ -110,34 +110,34 @@ impl Keys {
     }
 
     fn get(&self, key: &str, hash: u64) -> Option<Place> {
-        let is_it = |place: &u32| *self.keys[*place as usize] == *key;
+        let is_it = |place: &u32| *self.sorted[*place as usize] == *key;
         self.index.find(hash, is_it).map(|place| *place as usize)
     }
 
     /// The keys before and after the place where `text` would be: they begin most like it.
     pub(super) fn neighbours(&self, text: &str) -> impl Iterator<Item = &str> {
-        let after = self.keys.partition_point(|key| **key < *text);
+        let after = self.sorted.partition_point(|key| **key < *text);
         let before = after.checked_sub(1);
-        let is_it = self.keys.get(after).is_some_and(|key| **key == *text);
+        let is_it = self.sorted.get(after).is_some_and(|key| **key == *text);
         let after = if is_it { after + 1 } else { after };
         let places = before.into_iter().chain([after]);
-        places.filter_map(|place| self.keys.get(place)).map(|key| &**key)
+        places.filter_map(|place| self.sorted.get(place)).map(|key| &**key)
     }
 
     pub(super) fn key(&self, place: Place) -> &str {
-        &self.keys[place]
+        &self.sorted[place]
     }
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &str> + Clone {
-        self.keys.iter().map(|key| &**key)
+        self.sorted.iter().map(|key| &**key)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.keys.len()
+        self.sorted.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.sorted.is_empty()
     }
 }
 

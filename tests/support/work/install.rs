@@ -25,7 +25,7 @@ const MOUNTS: &str = "mount -t tmpfs none upper; mkdir upper/up upper/work; \
      mount --bind /dev root/dev; mount --bind /proc root/proc; \
      mkdir -p root/var/lib/dpkg/info root/var/lib/dpkg/updates root/var/lib/dpkg/triggers; \
      rm -f root/var/lib/man-db/auto-update; \
-     [ -e root/var/lib/dpkg/status ] || : >root/var/lib/dpkg/status; cp -r packages root/mnt";
+     [ -e root/var/lib/dpkg/status ] || : >root/var/lib/dpkg/status; mkdir -p root/mnt; cp -r packages root/mnt";
 
 pub(super) fn work(lab: &Lab, size: Size) -> Work {
     for directory in ["upper", "root", "packages"] {

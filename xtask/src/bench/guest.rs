@@ -96,7 +96,7 @@ pub(super) fn memory(programs: &Programs, kernel: &str) -> Result<Vec<Row>> {
          echo \"driftline-guest: exit bench $?\"\n"
     );
     let files = ours.map(Clone::clone);
-    let said = vm::run_counting(kernel, &files, &script, Duration::from_mins(60))?;
+    let said = vm::run_counting(kernel, &files, &script, Duration::from_hours(1))?;
     self::rows(&said)
 }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use anyhow::Context as _;
-use bytes::Bytes;
 use jiff::Timestamp;
 
 mod arrivals;
@@ -83,8 +82,8 @@ impl<T: Task> Node<T> {
         })
     }
 
-    pub(super) fn record(&mut self, record: Bytes) -> anyhow::Result<()> {
-        match sensor::decode(&record, &self.around.redactor) {
+    pub(super) fn record(&mut self, record: &[u8]) -> anyhow::Result<()> {
+        match sensor::decode(record, &self.around.redactor) {
             Ok(event) => self.event(event),
             Err(error) => {
                 eprintln!(

@@ -38,7 +38,7 @@ fn of_image(image: usize) -> Baseline {
         id: Some(super::digest(image)),
         container: Some("app".to_owned()),
         references: [format!("{}:1", super::repository(image))].into(),
-        ..Image::here(&super::repository(image))
+        ..Image::here(super::repository(image))
     });
     let about = Run {
         started: now,
