@@ -66,15 +66,10 @@ const BEHAVIOURS: Choice = &[
     ("sockets", &["a_known_use_of_sockets", "a_capability_used_anew"]),
     ("self_test", &[]),
     ("tiers", &[]),
-    ("workloads", &["all_of_it"]),
 ];
 
-const PROBES: Choice = &[
-    ("check", &[]),
-    ("known_calls", &[]),
-    ("tiers", &["every_tier_records_the_same"]),
-    ("workloads", &["all_of_it"]),
-];
+const PROBES: Choice =
+    &[("check", &[]), ("known_calls", &[]), ("tiers", &["every_tier_records_the_same"])];
 
 fn of(choice: Choice, program: &str) -> Option<&'static [&'static str]> {
     choice.iter().find(|(name, _)| *name == program).map(|(_, filters)| *filters)
