@@ -1,5 +1,7 @@
 //! Templates of temporary names that are known so well that the letters need not look random.
 
+use super::token::is_random;
+
 /// What a template's random part is drawn from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Alphabet {
@@ -56,8 +58,10 @@ pub(super) fn find(name: &str) -> Option<(usize, usize)> {
         let rest = name.strip_prefix(template.prefix)?;
         let random = rest.get(..template.random)?;
         let ends = !rest[template.random..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        let fits =
-            template.alphabet.holds(random) && (!template.glued || super::token::is_random(random));
+        // What would be taken for random as a whole is better told from other names with its prefix.
+        let whole = &name[..template.prefix.len() + template.random];
+        let looks_random = || is_random(random) || is_random(whole);
+        let fits = template.alphabet.holds(random) && (!template.glued || looks_random());
         (ends && fits).then_some((template.prefix.len(), template.random))
     })
 }
@@ -100,6 +104,7 @@ mod tests {
         assert_eq!(find("cctools.s"), None);
         assert_eq!(find("ccabcdef.s"), None);
         assert_eq!(find("cc1a2B3c.s"), Some((2, 6)));
+        assert_eq!(find("ccKrowsE.s"), Some((2, 6)));
         assert_eq!(find("fileserver"), None);
     }
 }
