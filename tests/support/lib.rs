@@ -21,11 +21,13 @@ use std::{
     ffi::OsStr,
     fs,
     io::Write,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::OnceLock,
 };
 
+use nix::sys::signal::{SigHandler, Signal};
 pub use programs::{actor, driftline};
 use serde_json::Value;
 pub use server::{Nginx, free_port, knock, python};
@@ -131,6 +133,16 @@ impl Lab {
             .arg("--")
             .args(command)
             .stdin(Stdio::null());
+        // Whoever started the tests in the background has these ignored, and so would every program from there on.
+        // SAFETY: system calls only.
+        unsafe {
+            driftline.pre_exec(|| {
+                for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+                    nix::sys::signal::signal(signal, SigHandler::SigDfl)?;
+                }
+                Ok(())
+            });
+        }
         driftline
     }
 
