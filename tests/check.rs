@@ -34,8 +34,9 @@ fn check_reports_every_behaviour() {
 /// What the verifier looks at is most of the time that a start takes: a branch too many multiplies it.
 #[test]
 fn check_reports_that_no_probe_takes_the_verifier_long() {
-    // 6.1's, which knows less of what was seen before, needs four times what newer ones do for the names of a change.
-    const AT_MOST: u64 = 160_000;
+    // 6.1's, which sees fewer ways of getting somewhere as the same, needs 131,000 for the names of a change and, where paths
+    // are printed instead of walked, 272,000 for `exec`; others stay below 45,000. It gives up at 1,000,000.
+    const AT_MOST: u64 = 400_000;
     if !can_load() {
         return;
     }
