@@ -1,6 +1,6 @@
 //! Who comes into a running container from outside is not the container until it runs a program there.
 
-use std::{fs, path::PathBuf, thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 use nix::{
     libc,
@@ -13,6 +13,7 @@ use nix::{
 use serde_json::Value;
 use support::{
     agent::{self, Agent},
+    outside,
     pods::{self, BUSYBOX, ContainerSpec, Node, PodSpec},
 };
 
@@ -54,7 +55,7 @@ fn a_call_made_while_being_moved_into_a_container_is_not_the_containers() {
     };
     assert!(has(&|baseline| baseline["executables"].get("/bin/usleep").is_some()));
 
-    let procs = mount().join(app.cgroup().trim_start_matches('/')).join("cgroup.procs");
+    let procs = outside::mount().join(app.cgroup().trim_start_matches('/')).join("cgroup.procs");
     for _ in 0..MOVES {
         let caller = caller();
         thread::sleep(Duration::from_millis(1));
@@ -70,14 +71,4 @@ fn a_call_made_while_being_moved_into_a_container_is_not_the_containers() {
     assert!(has(&is_recorded), "{CALL} is not told any more");
     pod.remove();
     recorder.stop();
-}
-
-/// Where this mount namespace has the second version of cgroups.
-fn mount() -> PathBuf {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("/proc");
-    let mut found = mounts.lines().filter_map(|line| {
-        let (mount, kind) = line.split_once(" - ")?;
-        kind.starts_with("cgroup2 ").then(|| mount.split(' ').nth(4).map(PathBuf::from))?
-    });
-    found.next().expect("cgroup2 is mounted")
 }

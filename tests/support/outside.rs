@@ -38,8 +38,8 @@ impl Drop for OtherCgroup {
     }
 }
 
-/// Where the second version of cgroups is mounted.
-fn mount() -> PathBuf {
+/// Where this mount namespace has the second version of cgroups.
+pub fn mount() -> PathBuf {
     let mounts = fs::read_to_string("/proc/self/mountinfo").expect("/proc");
     let mut found = mounts.lines().filter_map(|line| {
         let (mount, kind) = line.split_once(" - ")?;
