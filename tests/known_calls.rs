@@ -80,6 +80,8 @@ async fn a_known_call_never_crosses_until_it_is_known_no_more() {
     // A baseline that does not hold them takes its place.
     sensor.know_calls(cgroup.id(), None).expect("knowing");
     sensor.forget_seen().expect("forgetting");
+    // The answer is read before its `write` returns; the second answer says that the first one has.
+    said(&mut child);
     said(&mut child);
     let again = told(&mut records, &redactor);
     assert!(again.contains(&READ) && again.contains(&WRITE), "{again:?}");
