@@ -162,3 +162,18 @@ fn wrong_keys_are_refused_with_what_is_wanted() {
     let no_time = signed.sign("own.pem", &["--expires", "soon"]);
     assert_eq!(no_time.status.code(), Some(2));
 }
+
+#[test]
+fn recordings_are_merged_to_stdout() {
+    if !can_load() {
+        return;
+    }
+    let (one, two) = (Signed::new(), Signed::new());
+    let mut merge = Command::new(driftline());
+    merge.args(["baseline", "merge"]).arg(&one.baseline).arg(&two.baseline);
+    let output = run(&mut merge);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("2 files, 2 runs"), "{}", said(&output));
+    let merged: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(merged["runs"].as_object().expect("runs").len(), 2);
+}

@@ -215,6 +215,11 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), SaveError> {
         .map_err(|source| SaveError { path: path.to_owned(), source })
 }
 
+/// The baseline as text, as it is saved.
+pub(crate) fn render(baseline: &Baseline) -> String {
+    layout::render(baseline)
+}
+
 fn write_whole(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     // Removed again when dropped; the leading dot keeps it out of `list`.

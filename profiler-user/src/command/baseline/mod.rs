@@ -1,5 +1,7 @@
 //! `driftline baseline …`: what is done with baselines that are files. One file each.
 
+mod export;
+mod merge;
 mod sign;
 mod verify;
 
@@ -25,6 +27,10 @@ enum Action {
     Sign(sign::Sign),
     /// Say whether a trusted key answers for a baseline
     Verify(verify::Verify),
+    /// Print several baselines of one image as one
+    Merge(merge::Merge),
+    /// Print what a baseline allows, in the form of another tool
+    Export(export::Export),
 }
 
 pub(crate) fn run(args: Baseline) -> Result<ExitCode, Error> {
@@ -32,6 +38,8 @@ pub(crate) fn run(args: Baseline) -> Result<ExitCode, Error> {
     match args.action {
         Action::Sign(args) => sign::run(&args, now),
         Action::Verify(args) => verify::run(&args, now),
+        Action::Merge(args) => merge::run(&args),
+        Action::Export(args) => export::run(&args),
     }
 }
 
