@@ -49,8 +49,14 @@ fn bundle(lab: &Lab, script: &str, user: u32, no_new_privileges: bool, seccomp: 
 
 /// Runs the bundle. crun wants nothing but the second version of cgroups.
 fn run(lab: &Lab, runtime: &str) -> Output {
-    let id = format!("driftline-export-{}", std::process::id());
+    run_after(":", lab, runtime)
+}
+
+/// The same after something was done (shell) in the mount namespace that it runs in.
+fn run_after(prepare: &str, lab: &Lab, runtime: &str) -> Output {
     let state = lab.path("state");
+    let name = state.parent().and_then(Path::file_name).expect("a lab has a name");
+    let id = format!("driftline-export-{}", name.to_string_lossy());
     let run = match runtime {
         "crun" => format!(
             "mount -t cgroup2 none /sys/fs/cgroup && exec crun --cgroup-manager=disabled --root {} run {id}",
@@ -59,6 +65,7 @@ fn run(lab: &Lab, runtime: &str) -> Output {
         _ => format!("exec runc --root {} run {id}", state.display()),
     };
     let mut unshare = Command::new("unshare");
+    let run = format!("{prepare} && {run}");
     unshare.args(["--mount", "sh", "-c", &run]).current_dir(lab.path("bundle"));
     unshare.stdin(Stdio::null()).output().expect("unshare runs")
 }
@@ -72,6 +79,17 @@ fn has(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
+/// Records a command and exports what it called.
+fn profile(lab: &Lab, command: &[&str]) -> Value {
+    let recorded = lab.record(command).output().expect("driftline runs");
+    assert!(recorded.status.success(), "{}", text(&recorded));
+    let mut export = Command::new(driftline());
+    export.args(["baseline", "export", "seccomp"]).arg(lab.baselines().join("lab.json"));
+    let exported = export.output().expect("driftline runs");
+    assert!(exported.status.success(), "{}", text(&exported));
+    serde_json::from_slice(&exported.stdout).expect("JSON")
+}
+
 #[test]
 fn runtimes_run_what_was_recorded_under_the_exported_seccomp_profile_and_refuse_the_rest() {
     if !can_load() {
@@ -81,13 +99,7 @@ fn runtimes_run_what_was_recorded_under_the_exported_seccomp_profile_and_refuse_
         return skip("runc, crun and busybox are needed");
     }
     let lab = Lab::new();
-    let recorded = lab.record(&[BUSYBOX, "sh", "-c", SCRIPT]).output().expect("driftline runs");
-    assert!(recorded.status.success(), "{}", text(&recorded));
-    let mut export = Command::new(driftline());
-    export.args(["baseline", "export", "seccomp"]).arg(lab.baselines().join("lab.json"));
-    let exported = export.output().expect("driftline runs");
-    assert!(exported.status.success(), "{}", text(&exported));
-    let profile: Value = serde_json::from_slice(&exported.stdout).expect("JSON");
+    let profile = profile(&lab, &[BUSYBOX, "sh", "-c", SCRIPT]);
 
     for runtime in ["runc", "crun"] {
         for (user, no_new_privileges) in [(0, false), (0, true), (1000, false), (1000, true)] {
@@ -110,5 +122,30 @@ fn runtimes_run_what_was_recorded_under_the_exported_seccomp_profile_and_refuse_
             bundle(&lab, mkdir, user, no_new_privileges, None);
             assert_eq!(run(&lab, runtime).stdout, b"made\n", "{how}");
         }
+    }
+}
+
+/// Threads, an event loop, libraries: run from this machine's own files.
+#[test]
+fn a_server_serves_under_the_profile_of_its_recordings() {
+    if !can_load() {
+        return;
+    }
+    if !has("runc") || !has("crun") || !has("redis-server") {
+        return skip("runc, crun and redis-server are needed");
+    }
+    let serve = "redis-server --port 16390 --save '' --dir /tmp --logfile /dev/null & sleep 0.2; \
+                 until redis-cli -p 16390 ping > /dev/null 2>&1; do sleep 0.1; done; \
+                 redis-cli -p 16390 set a b; redis-cli -p 16390 get a; \
+                 redis-cli -p 16390 shutdown nosave; wait";
+    let lab = Lab::new();
+    let command = ["sh", "-c", serve];
+    // Threads meet differently each time.
+    let [_, _, profile] = [(); 3].map(|()| profile(&lab, &command));
+    bundle(&lab, serve, 0, false, Some(&profile));
+    for runtime in ["runc", "crun"] {
+        let output = run_after("mount --bind / rootfs", &lab, runtime);
+        assert_eq!(output.stdout, b"OK\nb\n", "{runtime}: {}", text(&output));
+        assert!(output.status.success(), "{runtime}: {}", text(&output));
     }
 }

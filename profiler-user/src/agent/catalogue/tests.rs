@@ -196,3 +196,33 @@ fn without_trust_it_is_only_said_whether_there_is_a_signature() {
     fs::remove_file(attest::envelope_path(&signed.path)).unwrap();
     assert_eq!(signed.verdict(&mut catalogue, now()), Ok(BaselineSignature::Unsigned));
 }
+
+/// As the kubelet fills a `ConfigMap`'s directory: flat names that lead through one link, which is swapped.
+#[test]
+fn a_config_map_is_swapped_as_a_whole() {
+    let signed = Signed::new();
+    let mount = tempfile::tempdir().unwrap();
+    let at = |name: &str| mount.path().join(name);
+    let envelope = attest::envelope_path(&signed.path);
+    let files = [&signed.path, &envelope].map(|path| (path, path.file_name().unwrap()));
+    let publish = |version: &str| {
+        fs::create_dir(at(version)).unwrap();
+        for (path, name) in files {
+            fs::copy(path, at(version).join(name)).unwrap();
+        }
+        std::os::unix::fs::symlink(version, at("..data_tmp")).unwrap();
+        fs::rename(at("..data_tmp"), at("..data")).unwrap();
+    };
+    publish("..2026_01_02");
+    for (_, name) in files {
+        std::os::unix::fs::symlink(Path::new("..data").join(name), mount.path().join(name))
+            .unwrap();
+    }
+    let trust = Trust::open(signed.trust.path()).unwrap();
+    let mut catalogue = Catalogue::new(mount.path(), "k".to_owned(), Some(trust));
+    assert_eq!(signed.verdict(&mut catalogue, now()), Ok(BaselineSignature::Verified));
+    assert_eq!(catalogue.len(), 1);
+    signed.sign(&Pair::new(Algorithm::Ed25519), None);
+    publish("..2026_01_03");
+    assert_eq!(signed.verdict(&mut catalogue, now()), Err(Reason::Untrusted));
+}

@@ -63,9 +63,13 @@ pub(crate) fn refused(path: &Path, why: impl std::fmt::Display) -> Error {
 /// Data for somebody else's tool.
 fn print(text: &str) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| Error::Output(format!("cannot write to stdout: {error}")))
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader that has seen enough: `head`, `less`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => {
+            written.map_err(|error| Error::Output(format!("cannot write to stdout: {error}")))
+        }
+    }
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Error> {
