@@ -20,7 +20,7 @@ Exit codes:
     2  wrong command line
     3  drift was seen (watch --fail-on-drift)
   120  this machine does not allow it: not root, no BTF, no cgroup2, no probe
-  121  a baseline is missing or cannot be used
+  121  a baseline, or a key, is missing or cannot be used; a baseline is refused
   122  a file could not be written
   125  driftline failed in another way
   126  CMD was found but cannot be run
@@ -37,6 +37,8 @@ pub enum Command {
     Record(Record),
     /// Report what CMD, or any container of this node, does beyond its baseline
     Watch(Watch),
+    /// Sign, verify, merge and export baselines
+    Baseline(crate::command::baseline::Baseline),
     /// Record a real server, break into it, and show what Driftline saw
     Demo,
 }
@@ -76,6 +78,9 @@ pub struct Watch {
     /// Exit with status 3 when anything drifted
     #[arg(long)]
     pub fail_on_drift: bool,
+    /// Believe only baselines that a key of this directory has signed (public keys, *.pem and *.pub)
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_TRUST")]
+    pub trust: Option<PathBuf>,
     #[command(flatten)]
     pub node: Node,
     #[command(flatten)]

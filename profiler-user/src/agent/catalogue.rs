@@ -1,4 +1,4 @@
-//! The baselines of a directory, and which of them is a container's.
+//! The baselines of a directory, which of them are believed, and which is a container's.
 
 use std::{
     collections::BTreeMap,
@@ -6,11 +6,17 @@ use std::{
     sync::Arc,
 };
 
-use super::saver::{Stamp, stamp};
+use jiff::Timestamp;
+
+use super::{
+    likeness::Likeness,
+    saver::{Stamp, stamp},
+};
 use crate::{
+    attest::{self, Reason, Trust},
     baseline::{self, Baseline, Image, Judge},
     container::Identity,
-    drift::BaselineStatus,
+    drift::{BaselineSignature, BaselineStatus},
     memory,
 };
 
@@ -18,37 +24,55 @@ use crate::{
 pub(super) struct Catalogue {
     directory: PathBuf,
     key_id: String,
+    /// Whose signature a baseline must have; none where any is believed.
+    trust: Option<Trust>,
     entries: BTreeMap<PathBuf, Entry>,
     /// Grows with every change, so that whoever has chosen can see that the choice is stale.
     generation: u64,
 }
 
 struct Entry {
-    stamp: Option<Stamp>,
+    /// Of the baseline and of its signature.
+    stamps: [Option<Stamp>; 2],
     /// None where the file cannot be used; it was said why.
     loaded: Option<Loaded>,
+    /// Where it is not believed.
+    refused: Option<Refused>,
 }
 
 struct Loaded {
     image: Image,
     id: String,
+    signature: BaselineSignature,
+    expires: Option<Timestamp>,
     runs: u64,
     judge: Arc<Judge>,
+}
+
+/// A baseline that is there and not believed.
+pub(super) struct Refused {
+    /// As it says; none where not even that can be read.
+    image: Option<Image>,
+    pub(super) reason: Reason,
+    /// Which file, and what to do.
+    pub(super) why: String,
 }
 
 /// What a container is judged by.
 #[derive(Clone)]
 pub(super) struct Choice {
+    likeness: Likeness,
     pub(super) judge: Arc<Judge>,
     pub(super) id: String,
     pub(super) runs: u64,
     pub(super) status: BaselineStatus,
+    pub(super) signature: BaselineSignature,
 }
 
 impl Catalogue {
-    pub(super) fn new(directory: &Path, key_id: String) -> Self {
+    pub(super) fn new(directory: &Path, key_id: String, trust: Option<Trust>) -> Self {
         let directory = directory.to_owned();
-        Self { directory, key_id, entries: BTreeMap::new(), generation: 0 }
+        Self { directory, key_id, trust, entries: BTreeMap::new(), generation: 0 }
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -60,8 +84,15 @@ impl Catalogue {
         self.entries.values().filter(|entry| entry.loaded.is_some()).count()
     }
 
-    /// Reads what is new or has changed. What cannot be used is said once per change, and the rest goes on.
-    pub(super) fn refresh(&mut self) {
+    /// Why, for each baseline that is not believed.
+    pub(super) fn reasons(&self) -> Vec<Reason> {
+        let refused = self.entries.values().filter_map(|entry| entry.refused.as_ref());
+        refused.map(|refused| refused.reason).collect()
+    }
+
+    /// Reads what is new or has changed, is signed otherwise, or has expired. What cannot be used is said once per change,
+    /// and the rest goes on.
+    pub(super) fn refresh(&mut self, now: Timestamp) {
         let listed = match baseline::list(&self.directory) {
             Ok(listed) => listed,
             Err(error) => {
@@ -75,29 +106,67 @@ impl Catalogue {
                 return;
             }
         };
+        let others_are_trusted = self.trust.as_mut().is_some_and(Trust::refresh);
         let before = self.entries.len();
         self.entries.retain(|path, _| listed.iter().any(|listed| listed.path == *path));
         let mut changed = self.entries.len() != before || self.generation == 0;
         for path in listed.into_iter().map(|listed| listed.path) {
-            let stamp = stamp(&path);
-            if self.entries.get(&path).is_some_and(|entry| entry.stamp == stamp) {
+            let stamps = [stamp(&path), stamp(&attest::envelope_path(&path))];
+            let is_current = |entry: &Entry| entry.stamps == stamps && !entry.has_expired(now);
+            if !others_are_trusted && self.entries.get(&path).is_some_and(is_current) {
                 continue;
             }
             changed = true;
-            let loaded = match baseline::load_file(&path) {
-                Ok(baseline) => Some(Loaded::new(&baseline, &self.key_id)),
-                Err(error) => {
-                    eprintln!("driftline: {error}; until then its image is judged without it");
-                    // What it held before is better than nothing.
-                    self.entries.remove(&path).and_then(|entry| entry.loaded)
-                }
-            };
-            self.entries.insert(path, Entry { stamp, loaded });
+            let before = self.entries.remove(&path);
+            let entry = self.read(&path, stamps, before, now);
+            self.entries.insert(path, entry);
         }
         self.generation += u64::from(changed);
         if changed {
             memory::give_back();
         }
+    }
+
+    fn read(
+        &self,
+        path: &Path,
+        stamps: [Option<Stamp>; 2],
+        before: Option<Entry>,
+        now: Timestamp,
+    ) -> Entry {
+        let refused = |image, reason, why: String| {
+            eprintln!("driftline: {why}; it is not judged by");
+            Entry { stamps, loaded: None, refused: Some(Refused { image, reason, why }) }
+        };
+        let (baseline, bytes) = match baseline::read_file(path) {
+            Ok(read) => read,
+            Err(error) if self.trust.is_some() => {
+                // Nobody answers for what was there before any more.
+                return refused(
+                    before.and_then(Entry::image),
+                    Reason::Malformed,
+                    error.to_string(),
+                );
+            }
+            Err(error) => {
+                eprintln!("driftline: {error}; until then its image is judged without it");
+                // What it held before is better than nothing.
+                let loaded = before.and_then(|entry| entry.loaded);
+                return Entry { stamps, loaded, refused: None };
+            }
+        };
+        let (signature, expires) = match &self.trust {
+            None => (attest::unchecked(path), None),
+            Some(trust) => match attest::check(path, &bytes, &baseline, trust.keys(), now) {
+                Ok(verified) => (BaselineSignature::Verified, verified.expires()),
+                Err(refusal) => {
+                    let why = format!("baseline {} is refused: {refusal}", path.display());
+                    return refused(Some(baseline.image), refusal.reason(), why);
+                }
+            },
+        };
+        let loaded = Loaded::new(&baseline, &self.key_id, signature, expires);
+        Entry { stamps, loaded: Some(loaded), refused: None }
     }
 
     /// The baseline of a container: its image in its role; else, as provisional, the same image in another role or
@@ -106,17 +175,14 @@ impl Catalogue {
         let Some(image) = Image::of_container(container) else { return Ok(None) };
         let all = || self.entries.values().filter_map(|entry| entry.loaded.as_ref());
         let here = || all().filter(|loaded| loaded.image.architecture == image.architecture);
-        let rank = |loaded: &&Loaded| (loaded.likeness(&image), loaded.runs);
-        let best =
-            here().filter(|loaded| loaded.likeness(&image) > Likeness::None).max_by_key(rank);
+        let likeness = |loaded: &Loaded| Likeness::between(&loaded.image, &image);
+        let best = here()
+            .filter(|loaded| likeness(loaded) > Likeness::None)
+            .max_by_key(|loaded| (likeness(loaded), loaded.runs));
         if let Some(best) = best {
-            let status = match best.likeness(&image) {
-                Likeness::Exact => BaselineStatus::Exact,
-                _ => BaselineStatus::Provisional,
-            };
-            return Ok(Some(best.choice(status)));
+            return Ok(Some(best.choice(likeness(best))));
         }
-        match all().find(|loaded| loaded.likeness(&image) >= Likeness::Image) {
+        match all().find(|loaded| likeness(loaded) >= Likeness::Image) {
             Some(other) => Err(format!(
                 "the baseline of {} was recorded on {}, this container runs on {}: record the image on {} as well",
                 other.image.label(),
@@ -127,22 +193,55 @@ impl Catalogue {
             None => Ok(None),
         }
     }
+
+    /// A baseline that would have been nearer than what was chosen, were it believed.
+    pub(super) fn refused(
+        &self,
+        container: &Identity,
+        chosen: Option<&Choice>,
+    ) -> Option<&Refused> {
+        let image = Image::of_container(container)?;
+        let chosen = chosen.map_or(Likeness::None, |choice| choice.likeness);
+        let likeness = |refused: &&Refused| {
+            let own = refused.image.as_ref().filter(|own| own.architecture == image.architecture);
+            own.map_or(Likeness::None, |own| Likeness::between(own, &image))
+        };
+        let all = self.entries.values().filter_map(|entry| entry.refused.as_ref());
+        all.filter(|refused| likeness(refused) > chosen).max_by_key(likeness)
+    }
 }
 
-/// How near a baseline's image is to a container's; greater is nearer.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Likeness {
-    None,
-    Repository,
-    RepositoryAndRole,
-    Image,
-    /// The image, in this role.
-    Exact,
+impl Entry {
+    fn has_expired(&self, now: Timestamp) -> bool {
+        let expires = self.loaded.as_ref().and_then(|loaded| loaded.expires);
+        expires.is_some_and(|expires| expires <= now)
+    }
+
+    fn image(self) -> Option<Image> {
+        let of_refused = self.refused.and_then(|refused| refused.image);
+        self.loaded.map(|loaded| loaded.image).or(of_refused)
+    }
+}
+
+impl Refused {
+    pub(super) fn signature(&self) -> BaselineSignature {
+        match self.reason {
+            Reason::Unsigned => BaselineSignature::Unsigned,
+            _ => BaselineSignature::Untrusted,
+        }
+    }
 }
 
 impl Loaded {
-    fn new(baseline: &Baseline, key_id: &str) -> Self {
+    fn new(
+        baseline: &Baseline,
+        key_id: &str,
+        signature: BaselineSignature,
+        expires: Option<Timestamp>,
+    ) -> Self {
         Self {
+            signature,
+            expires,
             image: baseline.image.clone(),
             id: baseline.id(),
             runs: baseline.runs.len() as u64,
@@ -150,104 +249,15 @@ impl Loaded {
         }
     }
 
-    fn choice(&self, status: BaselineStatus) -> Choice {
-        Choice { judge: Arc::clone(&self.judge), id: self.id.clone(), runs: self.runs, status }
-    }
-
-    fn likeness(&self, image: &Image) -> Likeness {
-        let own = &self.image;
-        let same_id = own.id.is_some() && own.id == image.id;
-        let same_image = same_id || !own.repo_digests.is_disjoint(&image.repo_digests);
-        let same_role = own.container == image.container;
-        // A baseline of a command may be named after the image as the user writes it.
-        let same_repository =
-            own.name == image.name || (own.id.is_none() && image.references.contains(&own.name));
-        match (same_image, same_repository, same_role) {
-            (true, _, true) => Likeness::Exact,
-            (true, _, false) => Likeness::Image,
-            (false, true, true) => Likeness::RepositoryAndRole,
-            (false, true, false) => Likeness::Repository,
-            (false, false, _) => Likeness::None,
-        }
+    fn choice(&self, likeness: Likeness) -> Choice {
+        let status = match likeness {
+            Likeness::Exact => BaselineStatus::Exact,
+            _ => BaselineStatus::Provisional,
+        };
+        let (judge, id) = (Arc::clone(&self.judge), self.id.clone());
+        Choice { likeness, judge, id, runs: self.runs, status, signature: self.signature }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-    use crate::container::{ContainerId, ImageIdentity};
-
-    fn container(id: &str, name: &str, role: &str) -> Identity {
-        let mut identity =
-            Identity::of_path(ContainerId::parse(&"ab".repeat(32)).unwrap(), None, None);
-        identity.name = Some(role.to_owned());
-        identity.image = Some(ImageIdentity {
-            id: Some(format!("sha256:{id}")),
-            name: name.to_owned(),
-            repo_digests: vec![format!("{name}@sha256:d{id}")],
-            ..ImageIdentity::default()
-        });
-        identity
-    }
-
-    fn save(directory: &Path, identity: &Identity, architecture: &str) {
-        let image = Image {
-            architecture: architecture.to_owned(),
-            ..Image::of_container(identity).unwrap()
-        };
-        baseline::save(directory, &Baseline::new(image)).unwrap();
-    }
-
-    #[test]
-    fn the_nearest_baseline_is_chosen_and_says_how_near_it_is() {
-        let directory = tempfile::tempdir().unwrap();
-        let here = std::env::consts::ARCH;
-        let web = container("1111", "registry/shop/web", "web");
-        save(directory.path(), &web, here);
-        save(directory.path(), &container("2222", "registry/shop/api", "api"), "other");
-        let mut catalogue = Catalogue::new(directory.path(), "k".to_owned());
-        catalogue.refresh();
-        assert_eq!((catalogue.len(), catalogue.generation()), (2, 1));
-        let status = |id, name, role| {
-            catalogue.choose(&container(id, name, role)).map(|choice| choice.map(|c| c.status))
-        };
-        assert_eq!(status("1111", "registry/shop/web", "web"), Ok(Some(BaselineStatus::Exact)));
-        assert_eq!(
-            status("1111", "registry/shop/web", "debug"),
-            Ok(Some(BaselineStatus::Provisional))
-        );
-        assert_eq!(
-            status("3333", "registry/shop/web", "web"),
-            Ok(Some(BaselineStatus::Provisional))
-        );
-        assert_eq!(status("3333", "registry/shop/db", "db"), Ok(None));
-        let why = status("2222", "registry/shop/api", "api").unwrap_err();
-        assert!(why.contains("recorded on other"), "{why}");
-        // Pulled through a mirror: another name, the same image.
-        assert_eq!(status("1111", "mirror/web", "web"), Ok(Some(BaselineStatus::Exact)));
-    }
-
-    #[test]
-    fn a_changed_directory_is_seen_and_a_broken_file_keeps_what_it_was() {
-        let directory = tempfile::tempdir().unwrap();
-        let web = container("1111", "registry/shop/web", "web");
-        let mut catalogue = Catalogue::new(directory.path(), "k".to_owned());
-        catalogue.refresh();
-        assert!(catalogue.choose(&web).unwrap().is_none());
-        save(directory.path(), &web, std::env::consts::ARCH);
-        catalogue.refresh();
-        let generation = catalogue.generation();
-        assert!(catalogue.choose(&web).unwrap().is_some());
-        catalogue.refresh();
-        assert_eq!(catalogue.generation(), generation);
-        let path = baseline::path_of(directory.path(), &Image::of_container(&web).unwrap());
-        fs::write(&path, "{").unwrap();
-        catalogue.refresh();
-        assert!(catalogue.choose(&web).unwrap().is_some());
-        fs::remove_file(&path).unwrap();
-        catalogue.refresh();
-        assert!(catalogue.choose(&web).unwrap().is_none());
-    }
-}
+mod tests;

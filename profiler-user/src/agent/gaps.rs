@@ -107,6 +107,7 @@ impl Gaps {
         let seconds = now.duration_since(from).as_secs();
         let why = format!("no driftline ran on this node for {seconds} s");
         let notice = Notice {
+            refused: false,
             kind: DriftKind::SensorGap,
             object: "agent".to_owned(),
             sentence: format!("{why}: what this container did meanwhile was not seen"),

@@ -6,6 +6,7 @@
 mod catalogue;
 mod container;
 mod gaps;
+mod likeness;
 mod node;
 mod outlets;
 mod recorder;
@@ -33,6 +34,7 @@ use self::{
     watcher::Watcher,
 };
 use crate::{
+    attest::Trust,
     baseline,
     cgroup::Hierarchy,
     error::Error,
@@ -72,8 +74,9 @@ pub(crate) async fn watch(settings: Settings, signals: Signals) -> Result<ExitCo
         .map_err(|error| Error::Baseline(error.to_string()))?;
     let redactor = Redactor::new(key.map_or_else(crate::redact::throw_away_key, Ok)?);
     let (directory, key_id) = (settings.baselines.clone(), redactor.key_id());
-    run(settings, signals, redactor, |tier| Watcher::new(Catalogue::new(&directory, key_id), tier))
-        .await
+    let trust = settings.trust.as_deref().map(Trust::open).transpose()?;
+    let catalogue = Catalogue::new(&directory, key_id, trust);
+    run(settings, signals, redactor, |tier| Watcher::new(catalogue, tier)).await
 }
 
 async fn run<T: Task>(

@@ -8,6 +8,7 @@ use tokio::{
 
 use super::{node::Figures, settings::Settings};
 use crate::{
+    attest::Reason,
     drift::Action,
     error::Error,
     http::{Health, Metrics, Server, Stage},
@@ -107,6 +108,10 @@ impl Outlets {
         self.ticks += 1;
         self.metrics.containers(figures.containers);
         self.metrics.baselines(figures.baselines as u64);
+        for reason in Reason::ALL {
+            let refused = figures.refused.iter().filter(|refused| **refused == reason).count();
+            self.metrics.baselines_refused(reason, refused as u64);
+        }
         self.metrics.images_unprofiled(figures.unprofiled as u64);
         self.metrics.runtime_up(runtimes.is_connected());
         self.metrics.store_failures(self.writer.status().failures);

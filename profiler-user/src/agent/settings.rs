@@ -7,6 +7,7 @@ use crate::{cli, drift::Node as Machine, error::Error, runtime, sensor};
 
 pub(crate) struct Settings {
     pub(super) baselines: PathBuf,
+    pub(super) trust: Option<PathBuf>,
     pub(super) store: PathBuf,
     pub(super) events: Option<PathBuf>,
     pub(super) http: Option<std::net::SocketAddr>,
@@ -36,6 +37,7 @@ impl Settings {
             .map_err(|why| usage("--runtime-endpoint", why))?;
         Ok(Self {
             baselines,
+            trust: None,
             store: node.store,
             events: None,
             http: node.http,
@@ -56,6 +58,10 @@ impl Settings {
 
     pub(crate) fn with_limit(self, limit: Option<Duration>) -> Self {
         Self { limit, ..self }
+    }
+
+    pub(crate) fn with_trust(self, trust: Option<PathBuf>) -> Self {
+        Self { trust, ..self }
     }
 
     pub(crate) fn with_events(self, events: Option<PathBuf>, fail_on_drift: bool) -> Self {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use profiler_common::container::KnownCalls;
 
 use crate::{
+    attest::Reason,
     behaviour::Observation,
     container::Identity,
     drift::{BaselineStatus, Origin},
@@ -58,6 +59,11 @@ pub(super) trait Task: Send + 'static {
 
     /// Baselines at hand, and images that run without one.
     fn baselines(&self) -> (usize, usize);
+
+    /// Why, for each baseline that is there and not believed.
+    fn refused(&self) -> Vec<Reason> {
+        Vec::new()
+    }
 
     /// Counts a container among those of its state.
     fn count(job: &Self::Job, containers: &mut Containers);

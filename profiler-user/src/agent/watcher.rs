@@ -1,6 +1,9 @@
 //! `driftline watch` on a node: each container is judged by its image's baseline.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use profiler_common::container::KnownCalls;
@@ -11,6 +14,7 @@ use super::{
     unprofiled,
 };
 use crate::{
+    attest::Reason,
     behaviour::Observation,
     container::{Identity, Role, Source},
     drift::{Aggregator, BaselineStatus, Context, DriftKind, Event, Notice, Origin, aggregate},
@@ -23,6 +27,8 @@ pub(super) struct Watcher {
     tier: String,
     /// Images without a baseline of which it was said.
     unprofiled: HashSet<String>,
+    /// Images whose baseline is refused, and what was said of it.
+    refused: HashMap<String, String>,
     /// What was said of baselines that do not fit.
     said: HashSet<String>,
 }
@@ -38,11 +44,12 @@ pub(super) struct Watching {
 
 impl Watcher {
     pub(super) fn new(mut catalogue: Catalogue, tier: String) -> Self {
-        catalogue.refresh();
-        Self { catalogue, tier, unprofiled: HashSet::new(), said: HashSet::new() }
+        catalogue.refresh(Timestamp::now());
+        let (unprofiled, refused, said) = (HashSet::new(), HashMap::new(), HashSet::new());
+        Self { catalogue, tier, unprofiled, refused, said }
     }
 
-    /// The baseline to go by now; that there is none is told once per image.
+    /// The baseline to go by now; that there is none, or none that is believed, is told once per image.
     fn choose(&mut self, job: &mut Watching, now: Timestamp, out: &mut Vec<Write>) {
         job.generation = self.catalogue.generation();
         job.choice = match self.catalogue.choose(&job.identity) {
@@ -59,6 +66,7 @@ impl Watcher {
             context.baseline_id = Some(choice.id.clone());
             context.baseline_status = choice.status;
             context.recorded_runs = choice.runs;
+            context.baseline_signature = Some(choice.signature);
             if let Some(image) = image_key(&job.identity) {
                 self.unprofiled.remove(&image);
             }
@@ -66,8 +74,53 @@ impl Watcher {
             context.baseline_id = None;
             context.baseline_status = BaselineStatus::None;
             context.recorded_runs = 0;
+            context.baseline_signature = None;
+        }
+        let refused = self.catalogue.refused(&job.identity, job.choice.as_ref());
+        if let Some(refused) = refused {
+            if job.choice.is_none() {
+                context.baseline_signature = Some(refused.signature());
+            }
+            let why = refused.why.clone();
+            self.tell_refused(job, why, now, out);
+            return;
+        }
+        if let Some(image) = image_key(&job.identity) {
+            self.refused.remove(&image);
+        }
+        if job.choice.is_none() {
             self.tell_unprofiled(job, now, out);
         }
+    }
+
+    /// Tells of a baseline that is there and not believed; again when the reason is another.
+    fn tell_refused(&mut self, job: &Watching, why: String, now: Timestamp, out: &mut Vec<Write>) {
+        let Some(image) = image_key(&job.identity) else { return };
+        if job.identity.role == Role::Sandbox {
+            return;
+        }
+        if job.choice.is_none() {
+            self.unprofiled.insert(image.clone());
+        }
+        if self.refused.get(&image) == Some(&why) {
+            return;
+        }
+        let instead = match job.choice {
+            Some(_) => "the nearest one that is believed",
+            None => "the rules that need none",
+        };
+        let notice = Notice {
+            kind: DriftKind::ImageUnprofiled,
+            sentence: format!(
+                "{why}; until then containers of the image {image} are judged by {instead}"
+            ),
+            object: image.clone(),
+            refused: true,
+            time: now,
+            last: now,
+        };
+        self.refused.insert(image, why);
+        out.push(Write::Event(Box::new(notice.event(&job.context))));
     }
 
     fn tell_unprofiled(&mut self, job: &Watching, now: Timestamp, out: &mut Vec<Write>) {
@@ -82,6 +135,7 @@ impl Watcher {
                  record it with driftline record"
             ),
             object: image,
+            refused: false,
             time: now,
             last: now,
         };
@@ -139,9 +193,9 @@ impl Task for Watcher {
         job.choice.as_ref().map(|choice| choice.judge.known_calls())
     }
 
-    fn every_second(&mut self, _now: Timestamp) -> bool {
+    fn every_second(&mut self, now: Timestamp) -> bool {
         let before = self.catalogue.generation();
-        self.catalogue.refresh();
+        self.catalogue.refresh(now);
         self.catalogue.generation() != before
     }
 
@@ -153,10 +207,15 @@ impl Task for Watcher {
                 "this container did more new things than {} a second: {excess} of them were counted and not looked at",
                 crate::sensor::RATE
             ),
+            refused: false,
             time: now,
             last: now,
         };
         out.push(Write::Event(Box::new(notice.event(&job.context))));
+    }
+
+    fn refused(&self) -> Vec<Reason> {
+        self.catalogue.reasons()
     }
 
     fn baselines(&self) -> (usize, usize) {
@@ -181,6 +240,7 @@ pub(super) fn context(origin: &Arc<Origin>, tier: &str) -> Context {
         origin: Arc::clone(origin),
         baseline_id: None,
         baseline_status: BaselineStatus::None,
+        baseline_signature: None,
         recorded_runs: 0,
         sensor_tier: tier.to_owned(),
         lost_events: 0,

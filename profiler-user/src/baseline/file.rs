@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,9 @@ use crate::generalise::GENERALISER;
 
 /// Longer names than a file system takes are cut and told apart by a hash.
 const NAME_MAX: usize = 200;
+
+/// The largest that were recorded have some hundred kilobytes.
+const SIZE_MAX: u64 = 64 * 1024 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -97,8 +100,13 @@ pub fn path_of(directory: &Path, image: &Image) -> PathBuf {
 
 /// The baseline of `image`, which must be of that very image and architecture.
 pub fn load(directory: &Path, image: &Image) -> Result<Baseline, LoadError> {
+    read(directory, image).map(|(baseline, _)| baseline)
+}
+
+/// The same with the bytes that it was read from.
+pub(crate) fn read(directory: &Path, image: &Image) -> Result<(Baseline, Vec<u8>), LoadError> {
     let path = path_of(directory, image);
-    let baseline = match load_file(&path) {
+    let (baseline, bytes) = match read_file(&path) {
         Err(LoadError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             let known = list(directory)
                 .unwrap_or_default()
@@ -122,17 +130,32 @@ pub fn load(directory: &Path, image: &Image) -> Result<Baseline, LoadError> {
         let (found, expected) = (found.architecture, expected.architecture);
         return Err(LoadError::OtherArchitecture { path, found, expected });
     }
-    Ok(baseline)
+    Ok((baseline, bytes))
 }
 
 /// Any baseline, whatever it is of.
 pub fn load_file(path: &Path) -> Result<Baseline, LoadError> {
+    read_file(path).map(|(baseline, _)| baseline)
+}
+
+/// The same with the bytes that it was read from.
+pub(crate) fn read_file(path: &Path) -> Result<(Baseline, Vec<u8>), LoadError> {
     let path = path.to_owned();
-    let bytes = match fs::read(&path) {
+    let bytes = match read_up_to(&path, SIZE_MAX) {
         Ok(bytes) => bytes,
         Err(source) => return Err(LoadError::Unreadable { path, source }),
     };
-    parse(path, &bytes)
+    Ok((parse(path, &bytes)?, bytes))
+}
+
+/// A file that is not larger than it may be: one that somebody else put there must not take all memory.
+pub(crate) fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::other(format!("it is larger than {limit} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// What any version of the format will have.
@@ -180,6 +203,21 @@ pub fn save(directory: &Path, baseline: &Baseline) -> Result<PathBuf, SaveError>
         Ok(()) => Ok(path),
         Err(source) => Err(SaveError { path, source }),
     }
+}
+
+/// Writes a file that belongs to a baseline, whole or not at all.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), SaveError> {
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    write_whole(directory, path, bytes)
+        .map_err(|source| SaveError { path: path.to_owned(), source })
+}
+
+/// The baseline as text, as it is saved.
+pub(crate) fn render(baseline: &Baseline) -> String {
+    layout::render(baseline)
 }
 
 fn write_whole(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -1,16 +1,17 @@
 //! `driftline watch -- CMD`: what CMD does beyond its baseline is drift.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use jiff::Timestamp;
 
 use super::{tier_name, warn_of_blindness, warn_of_loss};
 use crate::{
     agent::{self, Settings},
+    attest::{self, Trust},
     baseline::{self, Baseline, Image, Judge},
     behaviour::Observation,
     cli,
-    drift::{Aggregator, BaselineStatus, Context, Event, Origin, aggregate},
+    drift::{Aggregator, BaselineSignature, BaselineStatus, Context, Event, Origin, aggregate},
     error::{Error, code},
     launch::{self, Signals},
     pipeline::Consumer,
@@ -75,12 +76,13 @@ impl Watcher {
 pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, Error> {
     if args.target.is_node()? {
         let settings = Settings::new(args.target.baselines, args.node, args.sensor)?;
-        return agent::watch(settings.with_events(args.events, args.fail_on_drift), signals).await;
+        let settings = settings.with_trust(args.trust).with_events(args.events, args.fail_on_drift);
+        return agent::watch(settings, signals).await;
     }
     requirements::check()?;
     let directory = &args.target.baselines;
     let image = Image::here(args.target.image());
-    let baseline = baseline::load(directory, &image)?;
+    let (baseline, signature) = believed(directory, &image, args.trust.as_deref())?;
     // Without the key of the recording, secrets are compared by their place alone.
     let key = baseline::load_key(directory).map_err(|e| Error::Baseline(e.to_string()))?;
     let redactor = Redactor::new(key.map_or_else(redact::throw_away_key, Ok)?);
@@ -98,7 +100,7 @@ pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, 
     let watcher = Watcher {
         judge,
         aggregator: Aggregator::new(aggregate::CAPACITY),
-        context: context(&baseline, &session),
+        context: context(&baseline, signature, &session),
         terminal: Terminal::stderr(),
         events,
         failure: None,
@@ -125,11 +127,31 @@ pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, 
     Ok(launch::exit_code(end.status).into())
 }
 
-fn context(baseline: &Baseline, session: &Session) -> Context {
+/// The baseline, if it is to be believed: like one that is missing, a refused one ends the command before it begins.
+fn believed(
+    directory: &Path,
+    image: &Image,
+    trust: Option<&Path>,
+) -> Result<(Baseline, BaselineSignature), Error> {
+    let trust = trust.map(Trust::open).transpose()?;
+    let path = baseline::path_of(directory, image);
+    let (baseline, bytes) = baseline::read(directory, image)?;
+    let Some(trust) = trust else {
+        let signature = attest::unchecked(&path);
+        return Ok((baseline, signature));
+    };
+    match attest::check(&path, &bytes, &baseline, trust.keys(), Timestamp::now()) {
+        Ok(_) => Ok((baseline, BaselineSignature::Verified)),
+        Err(why) => Err(super::baseline::refused(&path, why)),
+    }
+}
+
+fn context(baseline: &Baseline, signature: BaselineSignature, session: &Session) -> Context {
     Context {
         origin: Arc::new(Origin::of_command(crate::host_name(), &baseline.image.name)),
         baseline_id: Some(baseline.id()),
         baseline_status: BaselineStatus::Exact,
+        baseline_signature: Some(signature),
         recorded_runs: baseline.runs.len() as u64,
         sensor_tier: tier_name(session.tier()).to_owned(),
         lost_events: 0,

@@ -17,6 +17,6 @@ mod show;
 pub(crate) mod sample;
 
 pub use aggregate::Aggregator;
-pub use event::{Action, BaselineStatus, Context, Event, Node, Notice, Origin};
+pub use event::{Action, BaselineSignature, BaselineStatus, Context, Event, Node, Notice, Origin};
 pub use kind::{DriftKind, Finding, Novelty};
 pub use severity::Severity;

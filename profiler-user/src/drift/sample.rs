@@ -26,6 +26,7 @@ pub(crate) fn context() -> Context {
         origin: Arc::new(Origin::of_command("node-1".to_owned(), "demo")),
         baseline_id: Some("sha256:0123".to_owned()),
         baseline_status: BaselineStatus::Exact,
+        baseline_signature: None,
         recorded_runs: 5,
         sensor_tier: "full".to_owned(),
         lost_events: 0,

@@ -9,6 +9,7 @@ use prometheus::{
 };
 
 use super::namespaces::Namespaces;
+use crate::attest::Reason;
 use crate::drift::{DriftKind, Severity};
 use crate::sink::SinkStatus;
 
@@ -26,6 +27,7 @@ pub struct Metrics {
     unresolved: IntCounter,
     images_unprofiled: IntGauge,
     baselines: IntGauge,
+    baselines_refused: IntGaugeVec,
     blind: IntGaugeVec,
     sink_queue: IntGaugeVec,
     sink_failures: IntCounterVec,
@@ -81,6 +83,11 @@ impl Metrics {
             images_unprofiled: made
                 .gauge("images_unprofiled", "Images in use that have no baseline.")?,
             baselines: made.gauge("baselines", "Baselines that are loaded.")?,
+            baselines_refused: made.gauges(
+                "baselines_refused",
+                "Baselines that are there and not believed.",
+                &["reason"],
+            )?,
             blind: made.gauges(
                 "blind_behaviours",
                 "1 where no probe sees this behaviour.",
@@ -114,6 +121,9 @@ impl Metrics {
             for severity in SEVERITIES {
                 metrics.drift.with_label_values(&[kind.name(), severity.name()]);
             }
+        }
+        for reason in Reason::ALL {
+            metrics.baselines_refused(reason, 0);
         }
         metrics.containers(Containers::default());
         Ok(metrics)
@@ -171,6 +181,10 @@ impl Metrics {
 
     pub fn baselines(&self, baselines: u64) {
         self.baselines.set(gauge(baselines));
+    }
+
+    pub fn baselines_refused(&self, reason: Reason, baselines: u64) {
+        self.baselines_refused.with_label_values(&[reason.name()]).set(gauge(baselines));
     }
 
     /// Tell of every behaviour, so that each is there to be watched.

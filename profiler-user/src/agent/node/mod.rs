@@ -15,6 +15,7 @@ use super::{
     task::Task,
 };
 use crate::{
+    attest::Reason,
     behaviour::Observation,
     cgroup::{CgroupId, Hierarchy},
     container::{ContainerId, Identity, locate::Locator},
@@ -205,7 +206,8 @@ impl<T: Task> Node<T> {
             namespaces.extend(container.member().and_then(|member| member.identity.namespace()));
         }
         let (baselines, unprofiled) = self.task.baselines();
-        Figures { containers, namespaces, baselines, unprofiled }
+        let refused = self.task.refused();
+        Figures { containers, namespaces, baselines, refused, unprofiled }
     }
 
     pub(super) fn runtimes(&self) -> crate::runtime::Health {
@@ -258,5 +260,7 @@ pub(super) struct Figures<'a> {
     pub(super) containers: Containers,
     pub(super) namespaces: BTreeSet<&'a str>,
     pub(super) baselines: usize,
+    /// Why, for each baseline that is not believed.
+    pub(super) refused: Vec<Reason>,
     pub(super) unprofiled: usize,
 }

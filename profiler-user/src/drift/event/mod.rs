@@ -34,6 +34,8 @@ pub struct Context {
     pub origin: Arc<Origin>,
     pub baseline_id: Option<String>,
     pub baseline_status: BaselineStatus,
+    /// Of the baseline; of a refused one where there is no other. None where there is none at all.
+    pub baseline_signature: Option<BaselineSignature>,
     /// Runs that the baseline was recorded in; 0 where unknown.
     pub recorded_runs: u64,
     pub sensor_tier: String,
@@ -48,6 +50,17 @@ pub enum BaselineStatus {
     Exact,
     Provisional,
     None,
+}
+
+/// Whether somebody answers for the baseline.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BaselineSignature {
+    /// A trusted key does.
+    Verified,
+    Unsigned,
+    /// It is signed, but no trusted key answers for it as it is, or there is no directory of trusted keys.
+    Untrusted,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -133,6 +146,8 @@ pub struct Event {
     pub baseline_id: Option<String>,
     #[serde(rename = "baseline.status")]
     pub baseline_status: BaselineStatus,
+    #[serde(rename = "baseline.signature", skip_serializing_if = "Option::is_none")]
+    pub baseline_signature: Option<BaselineSignature>,
     #[serde(rename = "sensor.tier")]
     pub sensor_tier: String,
     #[serde(rename = "sensor.lost_events")]
@@ -169,6 +184,7 @@ impl Event {
             subject: Subject::of(&observation.behaviour),
             baseline_id: context.baseline_id.clone(),
             baseline_status: context.baseline_status,
+            baseline_signature: context.baseline_signature,
             sensor_tier: context.sensor_tier.clone(),
             lost_events: context.lost_events,
         }

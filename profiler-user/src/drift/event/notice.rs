@@ -16,6 +16,8 @@ pub struct Notice {
     pub kind: DriftKind,
     pub object: String,
     pub sentence: String,
+    /// It tells of a baseline that is there and not believed, which is graver than that there is none.
+    pub refused: bool,
     pub time: Timestamp,
     /// The end of what it speaks of, where that has a length.
     pub last: Timestamp,
@@ -23,7 +25,8 @@ pub struct Notice {
 
 impl Notice {
     pub fn event(self, context: &Context) -> Event {
-        let verdict = Table::builtin().default_of(self.kind);
+        let table = Table::builtin();
+        let verdict = if self.refused { table.of_refused() } else { table.default_of(self.kind) };
         Event {
             schema_version: SCHEMA_VERSION,
             id: Ulid::from_datetime(self.time.into()),
@@ -48,6 +51,7 @@ impl Notice {
             subject: Subject::default(),
             baseline_id: context.baseline_id.clone(),
             baseline_status: context.baseline_status,
+            baseline_signature: context.baseline_signature,
             sensor_tier: context.sensor_tier.clone(),
             lost_events: context.lost_events,
         }

@@ -22,6 +22,7 @@ pub struct Table {
     framework_version: String,
     rules: Vec<Rule>,
     defaults: BTreeMap<DriftKind, Verdict>,
+    refused: Verdict,
 }
 
 impl Table {
@@ -46,7 +47,8 @@ impl Table {
         for kind in DriftKind::ALL {
             ensure!(defaults.contains_key(&kind), "{kind} has no default");
         }
-        Ok(Self { framework_version: file.framework_version, rules, defaults })
+        let refused = file.refused_baseline.build().context("refused_baseline")?;
+        Ok(Self { framework_version: file.framework_version, rules, defaults, refused })
     }
 
     /// The version of ATT&CK that the technique ids are of.
@@ -57,6 +59,11 @@ impl Table {
     /// Where no rule can speak, because nothing was observed.
     pub fn default_of(&self, kind: DriftKind) -> &Verdict {
         &self.defaults[&kind]
+    }
+
+    /// Of a baseline that is not believed.
+    pub fn of_refused(&self) -> &Verdict {
+        &self.refused
     }
 
     /// Whether it is worth telling without a baseline.
@@ -83,6 +90,7 @@ struct File {
     framework_version: String,
     sets: HashMap<String, Vec<String>>,
     rules: Vec<RuleLine>,
+    refused_baseline: Grade,
     defaults: BTreeMap<DriftKind, Grade>,
 }
 

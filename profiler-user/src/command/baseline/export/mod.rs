@@ -1,0 +1,56 @@
+//! `driftline baseline export`: what a baseline allows, for tools that enforce.
+
+mod networkpolicy;
+mod seccomp;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Subcommand};
+
+use super::print_json;
+use crate::{baseline, error::Error};
+
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    #[command(subcommand)]
+    form: Form,
+}
+
+#[derive(Debug, Subcommand)]
+enum Form {
+    /// A seccomp profile for runc, crun, Docker, Podman and Kubernetes
+    Seccomp {
+        /// The baseline
+        file: PathBuf,
+    },
+    /// A `NetworkPolicy` of Kubernetes
+    Networkpolicy {
+        /// The policy's name; by default the image's
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// The namespace of the pods
+        #[arg(long, value_name = "NAME")]
+        namespace: Option<String>,
+        /// Labels of the pods it is for: key=value, separated by commas
+        #[arg(long, value_name = "LABELS", value_delimiter = ',', required = true)]
+        selector: Vec<String>,
+        /// The baseline
+        file: PathBuf,
+    },
+}
+
+pub(super) fn run(args: &Export) -> Result<ExitCode, Error> {
+    let (json, left_out) = match &args.form {
+        Form::Seccomp { file } => seccomp::profile(&baseline::load_file(file)?),
+        Form::Networkpolicy { name, namespace, selector, file } => {
+            let pods = networkpolicy::Pods::new(name.as_deref(), namespace.as_deref(), selector)
+                .map_err(Error::Usage)?;
+            networkpolicy::policy(&baseline::load_file(file)?, &pods)
+        }
+    };
+    for why in left_out {
+        eprintln!("driftline: {why}");
+    }
+    print_json(&json)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,78 @@
+//! `driftline baseline …`: what is done with baselines that are files. One file each.
+
+mod export;
+mod merge;
+mod sign;
+mod verify;
+
+use std::{io::Write, path::Path, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+use crate::{
+    attest::{KeyError, TrustError},
+    error::Error,
+};
+
+#[derive(Debug, Args)]
+pub struct Baseline {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Say that a baseline was reviewed, and sign it; the signature is written beside it
+    Sign(sign::Sign),
+    /// Say whether a trusted key answers for a baseline
+    Verify(verify::Verify),
+    /// Print several baselines of one image as one
+    Merge(merge::Merge),
+    /// Print what a baseline allows, in the form of another tool
+    Export(export::Export),
+}
+
+pub(crate) fn run(args: Baseline) -> Result<ExitCode, Error> {
+    let now = Timestamp::now();
+    match args.action {
+        Action::Sign(args) => sign::run(&args, now),
+        Action::Verify(args) => verify::run(&args, now),
+        Action::Merge(args) => merge::run(&args),
+        Action::Export(args) => export::run(&args),
+    }
+}
+
+impl From<KeyError> for Error {
+    fn from(error: KeyError) -> Self {
+        Self::Baseline(error.to_string())
+    }
+}
+
+impl From<TrustError> for Error {
+    fn from(error: TrustError) -> Self {
+        Self::Baseline(error.to_string())
+    }
+}
+
+/// That a baseline is not believed, and why.
+pub(crate) fn refused(path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::Baseline(format!("baseline {} is refused: {why}", path.display()))
+}
+
+/// Data for somebody else's tool.
+fn print(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader that has seen enough: `head`, `less`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => {
+            written.map_err(|error| Error::Output(format!("cannot write to stdout: {error}")))
+        }
+    }
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<(), Error> {
+    let json = serde_json::to_string_pretty(value).map_err(anyhow::Error::from)?;
+    print(&format!("{json}\n"))
+}
