@@ -56,9 +56,30 @@ fn build() -> Result<()> {
         bail!("{}", missing()?);
     };
     match toolchain {
-        Toolchain::Nightly => with_nightly(&linker, &workspace),
-        Toolchain::Debian => with_debian(&linker, &out),
+        Toolchain::Nightly => with_nightly(&linker, &workspace)?,
+        Toolchain::Debian => with_debian(&linker, &out)?,
     }
+    without_debug_information(&out.join(pinned::EBPF_CRATE))
+}
+
+/// What the linker made the BTF from is nine tenths of the object, and would be in memory with it.
+fn without_debug_information(path: &Path) -> Result<()> {
+    let linked = std::fs::read(path)?;
+    let mut object = object::build::elf::Builder::read64(linked.as_slice())
+        .with_context(|| format!("{} is no object", path.display()))?;
+    for section in object.sections.iter_mut() {
+        let name = section.name.to_string();
+        section.delete = name.starts_with(".debug_") || name.starts_with(".rel.debug_");
+    }
+    object.delete_orphans();
+    // The linker keeps the names of sections with those of symbols, which this writer does not.
+    let names = object.sections.add();
+    names.name = ".shstrtab".into();
+    names.sh_type = object::elf::SHT_STRTAB;
+    names.data = object::build::elf::SectionData::SectionString;
+    let mut stripped = Vec::new();
+    object.write(&mut stripped).context("writing the object without its debug information")?;
+    Ok(std::fs::write(path, stripped)?)
 }
 
 /// The usual way of aya projects; `aya-build` compiles `core` for eBPF from `rust-src`.

@@ -137,7 +137,7 @@ pub struct Target {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Sensor {
     /// Ring buffer between kernel and driftline, in KiB (rounded up to a power of two)
-    #[arg(long, value_name = "KIB", env = "DRIFTLINE_BUFFER", default_value_t = 8192,
+    #[arg(long, value_name = "KIB", env = "DRIFTLINE_BUFFER", default_value_t = 4096,
           value_parser = clap::value_parser!(u32).range(4..=1_048_576))]
     pub buffer: u32,
     /// Print what each probe meets (aya-log); slow

@@ -61,6 +61,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Error> {
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    memory::keep_together();
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

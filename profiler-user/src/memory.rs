@@ -9,3 +9,12 @@ pub(crate) fn give_back() {
         nix::libc::malloc_trim(0);
     }
 }
+
+/// One heap for all threads: there are few, and each heap keeps what it once had.
+pub(crate) fn keep_together() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes no pointer, and nothing was allocated by another thread yet.
+    unsafe {
+        nix::libc::mallopt(nix::libc::M_ARENA_MAX, 1);
+    }
+}

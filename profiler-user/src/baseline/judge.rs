@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use profiler_common::container::{KnownCalls, SET_OTHER, SET_WORDS};
 
 use super::facts::{Fact, facts, path_name, syscall_name};
+use super::holders::Holders;
 use super::keys::{Keys, Sought};
 use super::model::{Baseline, ENTRYPOINT, Executable};
 use super::names::Set;
@@ -24,6 +25,7 @@ pub struct Judge {
     /// Of the executables, one for one.
     paths: Keys,
     known: Vec<Known>,
+    holders: Holders,
     pub(super) syscalls: BTreeSet<String>,
     calls: KnownCalls,
     /// Whether the recording could see capabilities at all.
@@ -45,9 +47,11 @@ impl Judge {
     /// alone, one secret is as good as another.
     pub fn new(baseline: &Baseline, key_id: &str) -> Self {
         let same_key = baseline.redaction_key.iter().all(|key| key == key_id);
+        let known: Vec<_> = baseline.executables.values().map(Known::new).collect();
         let mut judge = Self {
             paths: Keys::new(Set::Parents, baseline.executables.keys()),
-            known: baseline.executables.values().map(Known::new).collect(),
+            holders: Holders::new(&known),
+            known,
             syscalls: baseline.syscalls.keys().cloned().collect(),
             calls: [0; SET_WORDS],
             capabilities: sees_capabilities(baseline),
@@ -99,7 +103,9 @@ impl Judge {
 
     /// The executables that hold a name in `set`.
     pub(super) fn holders(&self, set: Set, name: &Sought<'_>) -> Vec<&str> {
-        self.those(|known| known.holds(set, name, self.secrets))
+        let candidates = self.holders.candidates(set, name, self.known.len());
+        let holders = candidates.filter(|at| self.known[*at].holds(set, name, self.secrets));
+        holders.map(|at| self.paths.key(at)).collect()
     }
 
     fn judge_syscall(&self, syscall: &Syscall) -> Option<Finding> {

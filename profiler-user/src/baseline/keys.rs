@@ -45,6 +45,11 @@ impl<'a> Sought<'a> {
         let size = size(name.values.len(), &name.key);
         Self { name, hash: hash(&name.key), literal, size }
     }
+
+    /// Of the keys that would hold it as they are.
+    pub(super) fn hashes(&self) -> impl Iterator<Item = u64> {
+        std::iter::once(self.hash).chain(self.literal.as_deref().map(hash))
+    }
 }
 
 impl Keys {
@@ -122,6 +127,16 @@ impl Keys {
         let after = if is_it { after + 1 } else { after };
         let places = before.into_iter().chain([after]);
         places.filter_map(|place| self.sorted.get(place)).map(|key| &**key)
+    }
+
+    /// Of every key.
+    pub(super) fn hashes(&self) -> impl Iterator<Item = u64> {
+        self.iter().map(hash)
+    }
+
+    /// Whether any key matches more than itself.
+    pub(super) fn has_patterns(&self) -> bool {
+        !self.patterned.is_empty()
     }
 
     pub(super) fn key(&self, place: Place) -> &str {

@@ -8,6 +8,7 @@ mod facts;
 mod file;
 #[cfg(test)]
 mod fixtures;
+mod holders;
 mod judge;
 mod key;
 mod keys;

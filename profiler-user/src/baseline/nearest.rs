@@ -143,7 +143,10 @@ fn other_access(known: &Known, fact: &Fact, program: &str) -> Option<String> {
 
 fn file(keys: &Keys, fact: &Fact, program: &str) -> String {
     let does = verb(fact.set, false);
-    let does = does.replace(" it", "");
+    let does = match fact.set {
+        Set::MapExec => "maps executable",
+        _ => does.strip_suffix(" it").unwrap_or(does),
+    };
     let path = &fact.name.key;
     let nearest = keys.neighbours(path).max_by_key(|key| common(key, path));
     let directory = |path: &str| path.rfind('/').map_or(0, |slash| slash);

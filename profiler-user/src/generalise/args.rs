@@ -1,8 +1,9 @@
 //! Arguments: what changes from run to run inside them, and how a list of them is written as one line.
 
 use super::name::{self, Context};
-use super::path::generalise_path;
+use super::path::{generalise_path, is_spelled};
 use super::pattern::{is_break, push_escaped, secret_at};
+use super::template;
 
 /// Where a number is a mode or an owner, and a different one is a different deed.
 const LITERAL_NUMBERS: &[&str] = &["chgrp", "chmod", "chown", "install", "mknod", "setpriv"];
@@ -39,11 +40,16 @@ pub fn split_args(line: &str) -> Option<Vec<String>> {
 }
 
 fn push_quoted(line: &mut String, arg: &str) {
-    let plain = |c: char| {
-        c.is_ascii_alphanumeric()
-            || matches!(c, '_' | '-'..='/' | ':' | '=' | ',' | '@' | '%' | '+' | '{' | '}' | '…')
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'_' | b'-'..=b'/' | b':' | b'=' | b',' | b'@' | b'%' | b'+' | b'{' | b'}'
+            )
     };
-    if !arg.is_empty() && arg.chars().all(plain) {
+    let is_plain =
+        arg.bytes().all(plain) || arg.chars().all(|c| c == '…' || u8::try_from(c).is_ok_and(plain));
+    if !arg.is_empty() && is_plain {
         line.push_str(arg);
     } else if arg.contains('\'') && !arg.contains(['"', '$', '`', '\\', '!']) {
         line.extend(["\"", arg, "\""]);
@@ -61,6 +67,9 @@ fn push_quoted(line: &mut String, arg: &str) {
 
 fn generalise_arg(arg: &str, keep_numbers: bool) -> String {
     let keeps = |context: &Context<'_>, number: &str| keep_numbers || is_fixed(context, number);
+    if is_spelled(arg) && template::find(arg).is_none() {
+        return arg.to_owned();
+    }
     let mut pattern = String::with_capacity(arg.len() + 8);
     let mut at = 0;
     while at < arg.len() {
@@ -92,8 +101,12 @@ fn starts_path(rest: &str, before: Option<char>) -> bool {
 fn words_length(rest: &str, before: Option<char>) -> usize {
     let mut before = before;
     for (at, c) in rest.char_indices() {
-        let ahead = &rest[at..];
-        if at > 0 && (starts_path(ahead, before) || ahead.starts_with("://")) {
+        let begins = match c {
+            '/' => starts_path(&rest[at..], before),
+            ':' => rest[at..].starts_with("://"),
+            _ => false,
+        };
+        if at > 0 && begins {
             return at;
         }
         before = Some(c);
@@ -105,7 +118,8 @@ fn words_length(rest: &str, before: Option<char>) -> usize {
 fn span(text: &str, belongs: impl Fn(char) -> bool) -> usize {
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
-        at += match secret_at(&text[at..]) {
+        let secret = if c == '{' { secret_at(&text[at..]) } else { None };
+        at += match secret {
             Some(secret) => secret.len(),
             None if belongs(c) => c.len_utf8(),
             None => break,

@@ -2,14 +2,15 @@
 
 use super::pattern::push_escaped;
 use super::place::{Place, Walk};
-use super::{date, name};
+use super::{date, name, template};
 
 /// The pattern of an absolute, resolved path, or of the name of something without one (`pipe:[4711]`).
 pub fn generalise_path(path: &str) -> String {
     let mut pattern = String::with_capacity(path.len() + 8);
     let mut walk = Walk::ROOT;
     let mut start = 0_usize;
-    for component in path.split('/') {
+    for component in path.as_bytes().split(|byte| *byte == b'/') {
+        let component = &path[start..start + component.len()];
         if start > 0 {
             pattern.push('/');
         }
@@ -23,6 +24,9 @@ pub fn generalise_path(path: &str) -> String {
 }
 
 fn push_component(pattern: &mut String, directory: &str, component: &str, place: Place) {
+    if is_spelled(component) && (place == Place::Fixed || template::find(component).is_none()) {
+        return pattern.push_str(component);
+    }
     if let Some(number) = kernel_number(directory, component) {
         return pattern.push_str(number);
     }
@@ -88,6 +92,13 @@ fn half_written_bytecode<'a>(directory: &str, component: &'a str) -> Option<&'a 
         && number.len() >= 8
         && is_number(number);
     written.then(|| &component[..=compiled.len()])
+}
+
+/// As most names are: of small letters, in which no rule but a template sees anything that changes.
+pub(super) fn is_spelled(name: &str) -> bool {
+    /// Of letters alone, and yet no word.
+    const UUID: usize = 36;
+    name.len() < UUID && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'.' | b'-'))
 }
 
 fn is_number(text: &str) -> bool {
@@ -234,6 +245,16 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn spelled_names_are_seen_through_as_any_name(name in "(tmp|sess_|cc|file|ssh-|tmp\\.)?[a-z.-]{0,40}") {
+            for temporary in [false, true] {
+                let mut pattern = String::new();
+                name::push(&mut pattern, &name, temporary, |_, _| false);
+                let literal = is_spelled(&name) && template::find(&name).is_none();
+                prop_assert!(!literal || pattern == name, "{} {}", name, pattern);
+            }
+        }
 
         #[test]
         fn every_path_matches_its_own_pattern(path in path()) {

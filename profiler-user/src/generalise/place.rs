@@ -10,40 +10,64 @@ pub(super) enum Place {
     Temporary,
 }
 
-/// The longest prefix decides.
-const PLACES: &[(&str, Place)] = &[
-    ("/bin", Place::Fixed),
-    ("/boot", Place::Fixed),
-    ("/dev", Place::Fixed),
-    ("/dev/mqueue", Place::Ordinary),
-    ("/dev/shm", Place::Temporary),
-    ("/etc", Place::Fixed),
-    ("/lib", Place::Fixed),
-    ("/lib32", Place::Fixed),
-    ("/lib64", Place::Fixed),
-    ("/libx32", Place::Fixed),
-    ("/proc", Place::Fixed),
-    ("/root", Place::Fixed),
-    ("/run/secrets", Place::Fixed),
-    ("/run/user", Place::Temporary),
-    ("/sbin", Place::Fixed),
-    ("/sys", Place::Fixed),
+/// The longest prefix decides. A `match`, which compares whole words where a search would call for every text.
+macro_rules! places {
+    ($($prefix:literal => $place:ident,)*) => {
+        fn of_directory(directory: &str) -> Option<Place> {
+            match directory {
+                $($prefix => Some(Place::$place),)*
+                _ => None,
+            }
+        }
+
+        #[cfg(test)]
+        const PLACES: &[(&str, Place)] = &[$(($prefix, Place::$place),)*];
+
+        const LONGEST: usize = {
+            let mut longest = 0;
+            $(if $prefix.len() > longest { longest = $prefix.len(); })*
+            longest
+        };
+    };
+}
+
+places! {
+    "/bin" => Fixed,
+    "/boot" => Fixed,
+    "/dev" => Fixed,
+    "/dev/mqueue" => Ordinary,
+    "/dev/shm" => Temporary,
+    "/etc" => Fixed,
+    "/lib" => Fixed,
+    "/lib32" => Fixed,
+    "/lib64" => Fixed,
+    "/libx32" => Fixed,
+    "/proc" => Fixed,
+    "/root" => Fixed,
+    "/run/secrets" => Fixed,
+    "/run/user" => Temporary,
+    "/sbin" => Fixed,
+    "/sys" => Fixed,
     // Its directories carry container and pod ids.
-    ("/sys/fs/cgroup", Place::Ordinary),
-    ("/tmp", Place::Temporary),
-    ("/usr", Place::Fixed),
-    ("/usr/tmp", Place::Temporary),
-    ("/var/lib/dpkg", Place::Fixed),
-    ("/var/run/secrets", Place::Fixed),
-    ("/var/run/user", Place::Temporary),
-    ("/var/spool/cron", Place::Fixed),
-    ("/var/tmp", Place::Temporary),
-];
+    "/sys/fs/cgroup" => Ordinary,
+    "/tmp" => Temporary,
+    "/usr" => Fixed,
+    "/usr/tmp" => Temporary,
+    "/var/lib/dpkg" => Fixed,
+    "/var/run/secrets" => Fixed,
+    "/var/run/user" => Temporary,
+    "/var/spool/cron" => Fixed,
+    "/var/tmp" => Temporary,
+}
 
 /// Directories that hold credentials wherever they are.
-const FIXED_NAMES: &[&str] = &[".aws", ".azure", ".docker", ".gcloud", ".gnupg", ".kube", ".ssh"];
+fn holds_credentials(name: &str) -> bool {
+    matches!(name, ".aws" | ".azure" | ".docker" | ".gcloud" | ".gnupg" | ".kube" | ".ssh")
+}
 
-const TEMPORARY_NAMES: &[&str] = &["tmp", "temp", ".tmp"];
+fn is_temporary(name: &str) -> bool {
+    matches!(name, "tmp" | "temp" | ".tmp")
+}
 
 /// Where a walk down a path stands: at the root, to begin with.
 pub(super) struct Walk {
@@ -60,12 +84,12 @@ impl Walk {
     pub(super) fn enter(&mut self, directory: &str, name: &str) {
         // A longer prefix is met later.
         if directory.len() <= LONGEST
-            && let Some((_, place)) = PLACES.iter().find(|(prefix, _)| *prefix == directory)
+            && let Some(place) = of_directory(directory)
         {
-            self.place = *place;
+            self.place = place;
         }
-        self.credentials |= FIXED_NAMES.contains(&name);
-        self.temporary |= TEMPORARY_NAMES.contains(&name);
+        self.credentials |= holds_credentials(name);
+        self.temporary |= is_temporary(name);
     }
 
     /// The place of each entry of the directory.
@@ -77,18 +101,6 @@ impl Walk {
         }
     }
 }
-
-/// Bytes of the longest prefix.
-const LONGEST: usize = {
-    let (mut longest, mut at) = (0, 0);
-    while at < PLACES.len() {
-        if PLACES[at].0.len() > longest {
-            longest = PLACES[at].0.len();
-        }
-        at += 1;
-    }
-    longest
-};
 
 /// Without those that hold numbers or other places.
 #[cfg(test)]

@@ -56,7 +56,7 @@ fn assigned(word: &str) -> Option<Range<usize>> {
 }
 
 /// `-pX` of a program that is not known, where X looks like a password and not like a port, a path or a word.
-fn glued(word: &str) -> Option<Range<usize>> {
+pub(super) fn glued(word: &str) -> Option<Range<usize>> {
     const LEAST: usize = 6;
     let value = word.strip_prefix("-p")?;
     let digit = value.bytes().any(|byte| byte.is_ascii_digit());

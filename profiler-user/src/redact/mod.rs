@@ -118,6 +118,33 @@ fn find_in_args(args: &[&str]) -> Vec<Vec<Range<usize>>> {
 
 fn find_in_text(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
+    // As most arguments are: one word of no script, that assigns nothing.
+    let Some(run) = longest_run(text) else { return find_in_any_text(text) };
+    if run >= shapes::SHORTEST {
+        shapes::find(text, &mut spans);
+    }
+    spans.extend(flags::glued(text));
+    spans
+}
+
+/// The most letters, digits and joining signs in a row, in a word that only shapes could tell from another; none for any
+/// other text.
+fn longest_run(text: &str) -> Option<usize> {
+    let (mut run, mut longest) = (0, 0);
+    for byte in text.bytes() {
+        run = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' => run + 1,
+            b'=' | b':' | b'@' => return None,
+            _ if words::is_plain(byte) => 0,
+            _ => return None,
+        };
+        longest = longest.max(run);
+    }
+    Some(longest)
+}
+
+fn find_in_any_text(text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
     assign::find(text, &mut spans);
     url::find(text, &mut spans);
     shapes::find(text, &mut spans);

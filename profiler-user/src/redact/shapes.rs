@@ -48,35 +48,56 @@ const SHAPES: &[Shape] = &[
     shape("AGE-SECRET-KEY-1", 20, ""),
 ];
 
+/// Of letters, digits and `_-.`, every one of them holds at least so many in a row, with what is before a slash.
+pub(super) const SHORTEST: usize = {
+    // The header of a web token, a dot, its payload.
+    let (mut shortest, mut at) = (TOKEN_HEADER + 1 + TOKEN_PAYLOAD, 0);
+    while at < SHAPES.len() {
+        let prefix = SHAPES[at].prefix.as_bytes();
+        let mut run = 0;
+        while run < prefix.len() && prefix[run] != b'/' {
+            run += 1;
+        }
+        if run == prefix.len() {
+            run += SHAPES[at].least;
+        }
+        if run < shortest {
+            shortest = run;
+        }
+        at += 1;
+    }
+    shortest
+};
+
 pub(super) fn find(text: &str, spans: &mut Vec<Range<usize>>) {
-    let mut before = None;
+    let mut before_is_word = false;
     // No shape is looked for inside its like, so that the time stays in proportion to the text.
     let (mut shape_end, mut key_end) = (0, 0);
-    for (at, c) in text.char_indices() {
-        let rest = &text[at..];
-        let begins = before.is_none_or(|c: char| !c.is_ascii_alphanumeric());
+    // Whatever is looked for begins with an ASCII character.
+    for (at, byte) in text.bytes().enumerate() {
+        let begins = !before_is_word && BEGINS[usize::from(byte)];
         if begins
             && at >= shape_end
-            && let Some(length) = known(rest)
+            && let Some(length) = known(&text[at..])
         {
             shape_end = at + length;
             spans.push(at..shape_end);
         }
-        if begins && let Some(value) = credentials(rest) {
+        if begins && let Some(value) = credentials(&text[at..]) {
             spans.push(at + value.start..at + value.end);
         }
-        if c == '-'
+        if byte == b'-'
             && at >= key_end
-            && let Some(length) = private_key(rest)
+            && let Some(length) = private_key(&text[at..])
         {
             key_end = at + length;
             spans.push(at..key_end);
         }
-        before = Some(c);
+        before_is_word = byte.is_ascii_alphanumeric();
     }
 }
 
-/// By the first byte, whether any shape or web token begins with it.
+/// By the first byte, whether any shape, web token or scheme begins with it.
 const BEGINS: [bool; 256] = {
     let mut begins = [false; 256];
     let mut at = 0;
@@ -85,14 +106,12 @@ const BEGINS: [bool; 256] = {
         at += 1;
     }
     begins[b'e' as usize] = true;
+    begins[b'b' as usize] = true;
+    begins[b'B' as usize] = true;
     begins
 };
 
 fn known(text: &str) -> Option<usize> {
-    let first = *text.as_bytes().first()?;
-    if !BEGINS[usize::from(first)] {
-        return None;
-    }
     SHAPES.iter().find_map(|shape| shape.length(text)).or_else(|| web_token(text))
 }
 
@@ -103,6 +122,10 @@ impl Shape {
         (length >= self.least).then_some(self.prefix.len() + length)
     }
 }
+
+/// Characters of a web token's parts, at least.
+const TOKEN_HEADER: usize = 10;
+const TOKEN_PAYLOAD: usize = 4;
 
 /// Longer than the header of any token.
 const HEADER_MAX: usize = 4096;
@@ -138,7 +161,7 @@ fn web_token(text: &str) -> Option<usize> {
     let payload = run(text[header..].strip_prefix('.')?, "_-");
     let end = header + 1 + payload;
     let signature = text[end..].strip_prefix('.').map_or(0, |rest| 1 + run(rest, "_-"));
-    (header >= 10 && payload >= 4).then_some(end + signature)
+    (header >= TOKEN_HEADER && payload >= TOKEN_PAYLOAD).then_some(end + signature)
 }
 
 /// A PEM block, whole; one that is cut off goes on to the end.

@@ -211,6 +211,17 @@ fn wild_text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #[test]
+    fn a_plain_word_hides_as_much_as_any_text(word in "(-p|/usr/bin/)?(ghp_|AKIA|sk-|npm_|eyJ|mysql|vault|7z|password|login|token|-----BEGIN)?[a-zA-Z0-9_./{}*+~-]{0,40}") {
+        let spans = |find: fn(&str) -> Vec<Range<usize>>| {
+            let mut spans = find(&word);
+            spans.sort_by_key(|span| (span.start, span.end));
+            spans.dedup();
+            spans
+        };
+        prop_assert_eq!(spans(find_in_text), spans(find_in_any_text));
+    }
+
     #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]

@@ -51,7 +51,7 @@ pub(super) fn commands(script: &str) -> Vec<Vec<Range<usize>>> {
 }
 
 /// No blank, quote, escape or separator.
-fn is_plain(byte: u8) -> bool {
+pub(super) fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"\"'\\;|&()<>`".contains(&byte)
 }
 

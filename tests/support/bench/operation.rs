@@ -16,6 +16,8 @@ use crate::program::PROGRAM;
 /// Where the operations happen.
 pub(crate) struct Place {
     directory: PathBuf,
+    /// Below it, five directories from the root.
+    deep: &'static str,
     /// Connections go here; nobody else listens on it.
     listener: TcpListener,
 }
@@ -23,10 +25,16 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn make(directory: PathBuf) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("0.0.0.0:0").context("listening")?;
-        let place = Self { directory, listener };
-        fs::create_dir_all(place.path("a/b/c")).context("making the directory")?;
-        for file in ["file", "a/b/c/file"] {
-            fs::write(place.path(file), "x").with_context(|| format!("writing {file}"))?;
+        // The root is a component, too.
+        let deep = match directory.components().count() {
+            3 => "a/b/c",
+            4 => "a/b",
+            _ => anyhow::bail!("{} is not two or three below the root", directory.display()),
+        };
+        let place = Self { directory, deep, listener };
+        fs::create_dir_all(place.path(deep)).context("making the directory")?;
+        for file in ["file".to_owned(), format!("{deep}/file")] {
+            fs::write(place.path(&file), "x").with_context(|| format!("writing {file}"))?;
         }
         let program = place.path("program");
         fs::write(&program, PROGRAM)?;
@@ -47,10 +55,9 @@ impl Place {
                 unsafe { libc::syscall(libc::SYS_getppid) };
                 Ok(())
             }),
-            // `a/b/c` lies in a directory that is two below the root.
-            "open" => self.opens(&["a/b/c/file".to_owned()], count),
+            "open" => self.opens(&[format!("{}/file", self.deep)], count),
             "open-2" => self.opens(&["file".to_owned()], count),
-            "new-open" => self.fresh_opens("a/b/c", count),
+            "new-open" => self.fresh_opens(self.deep, count),
             "new-open-2" => self.fresh_opens(".", count),
             "tempfile" | "new-tempfile" => {
                 let names = self.names("tmp", ".", count)?;

@@ -165,6 +165,11 @@ pub fn told(event: &Value) -> Told {
     (text("drift.kind"), text("drift.object"), text("process.executable.path"))
 }
 
+/// Whether the one who deviates used a capability.
+pub fn uses_capability((kind, _, process): &Told) -> bool {
+    kind == "capability" && *process == Place::actor()
+}
+
 fn sorts(expected: &BTreeSet<Told>) -> String {
     let mut counts = std::collections::BTreeMap::<_, usize>::new();
     for (kind, ..) in expected {

@@ -43,8 +43,9 @@ pub(super) fn measure(bench: &Bench, count: usize) -> Result<Vec<Row>> {
             match peer.start(bench) {
                 Ok(mut watched) => {
                     for op in OPS {
-                        let count = (op.count / peer.slower()).max(20);
-                        let took = watched.workload.measure(op.name, count);
+                        let op = Op { count: (op.count / peer.slower()).max(20), ..*op };
+                        let took =
+                            cost::undisturbed(op, |op| watched.workload.measure(op.name, op.count));
                         rounds.add(peer.name, op.name, took.with_context(|| peer.name)?);
                     }
                 }

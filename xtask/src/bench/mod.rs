@@ -185,8 +185,9 @@ struct Here {
 
 impl Here {
     fn new(programs: &Programs) -> Result<Self> {
-        let [place, scratch] = ["place", "scratch"]
-            .map(|name| PathBuf::from(format!("/tmp/bench-{name}-{}", std::process::id())));
+        // A disk's journal would be measured with the files.
+        let [place, scratch] = ["/dev/shm/bench-place", "/tmp/bench-scratch"]
+            .map(|name| PathBuf::from(format!("{name}-{}", std::process::id())));
         std::fs::create_dir_all(&scratch)?;
         Ok(Self {
             bench: Bench {

@@ -15,7 +15,7 @@ pub(super) struct Bench {
     pub(super) driftline: PathBuf,
     pub(super) workload: PathBuf,
     pub(super) hooks: PathBuf,
-    /// Where the workload has its files; two directories below the root.
+    /// Where the workload has its files.
     pub(super) place: PathBuf,
     /// Baselines and logs.
     pub(super) scratch: PathBuf,

@@ -172,23 +172,19 @@ fn take<'a>(rest: &mut &'a [u8], len: u32, what: &'static str) -> Result<&'a [u8
 
 /// Text as people read it: UTF-8 where it is, `\xNN` for every byte that is not.
 fn text(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    push_text(&mut text, bytes);
-    text
-}
-
-/// Appends the same. Nearly all of it is UTF-8, which is checked whole faster than piece by piece.
-fn push_text(text: &mut String, bytes: &[u8]) {
     use std::fmt::Write;
+    // Nearly all of it is UTF-8, which is checked whole faster than piece by piece.
     if let Ok(valid) = str::from_utf8(bytes) {
-        return text.push_str(valid);
+        return valid.to_owned();
     }
+    let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         for byte in chunk.invalid() {
             let _infallible = write!(text, "\\x{byte:02x}");
         }
     }
+    text
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use profiler_common::event::{
     PathForm, PathPart,
 };
 
-use super::{DecodeError, EventBody, fixed, push_text, take, text};
+use super::{DecodeError, EventBody, fixed, take, text};
 use crate::behaviour::{self, File};
 
 pub(super) fn open(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
@@ -64,16 +64,17 @@ fn readable(form: PathForm, bytes: &[u8], inode: u64) -> String {
 
 /// The names of a walk, root first, behind `before`.
 fn names(before: &str, bytes: &[u8]) -> String {
-    let mut path = String::with_capacity(before.len() + bytes.len());
-    path.push_str(before);
+    let mut path = Vec::with_capacity(before.len() + bytes.len());
+    path.extend_from_slice(before.as_bytes());
     let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
     for (index, name) in bytes.rsplit(|byte| *byte == 0).enumerate() {
         if index > 0 {
-            path.push('/');
+            path.push(b'/');
         }
-        push_text(&mut path, name);
+        path.extend_from_slice(name);
     }
-    path
+    // Neither a slash nor a NUL is part of another character: the whole is text if each name is.
+    String::from_utf8(path).unwrap_or_else(|error| text(error.as_bytes()))
 }
 
 /// As the kernel prints what has no place in the tree: memfds have a name, pipes have none.

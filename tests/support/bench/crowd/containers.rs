@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use profiler_user::cgroup::Hierarchy;
 
-/// Nothing of it is in a baseline: every container has events to tell.
+/// No program of it is in a baseline: every container has events to tell.
 const DOES: &str = "busybox cat /etc/passwd >/dev/null; exec busybox sleep 100000";
 
 /// All containers; dropped, they end.
