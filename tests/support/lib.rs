@@ -8,6 +8,7 @@ pub mod names;
 pub mod outside;
 pub mod pods;
 mod programs;
+pub mod recorded;
 mod server;
 pub mod shop;
 mod terminal;

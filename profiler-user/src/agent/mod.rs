@@ -18,7 +18,7 @@ mod task;
 mod unprofiled;
 mod watcher;
 
-use std::{process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
@@ -62,7 +62,10 @@ pub(crate) async fn record(settings: Settings, signals: Signals) -> Result<ExitC
     let redactor = Redactor::new(key);
     let (directory, key_id) = (settings.baselines.clone(), redactor.key_id());
     let host = settings.machine.name.clone().unwrap_or_else(|| settings.machine.host_name.clone());
-    run(settings, signals, redactor, |tier| Recorder::new(&directory, key_id, host, tier)).await
+    run(settings, signals, redactor, |tier, blind| {
+        Recorder::new(&directory, key_id, host, tier, blind)
+    })
+    .await
 }
 
 /// `driftline watch` without a command.
@@ -72,15 +75,17 @@ pub(crate) async fn watch(settings: Settings, signals: Signals) -> Result<ExitCo
         .map_err(|error| Error::Baseline(error.to_string()))?;
     let redactor = Redactor::new(key.map_or_else(crate::redact::throw_away_key, Ok)?);
     let (directory, key_id) = (settings.baselines.clone(), redactor.key_id());
-    run(settings, signals, redactor, |tier| Watcher::new(Catalogue::new(&directory, key_id), tier))
-        .await
+    run(settings, signals, redactor, |tier, _| {
+        Watcher::new(Catalogue::new(&directory, key_id), tier)
+    })
+    .await
 }
 
 async fn run<T: Task>(
     settings: Settings,
     signals: Signals,
     redactor: Redactor,
-    make: impl FnOnce(String) -> T,
+    make: impl FnOnce(String, BTreeSet<String>) -> T,
 ) -> Result<ExitCode, Error> {
     let hierarchy = Hierarchy::find()?;
     let store = Store::open(&settings.store).await?;
@@ -103,7 +108,7 @@ async fn run<T: Task>(
     let mut records = sensor.records()?;
     let (answers_in, mut answers) = mpsc::channel(ANSWERS);
     let resolver = Resolver::start(settings.runtime.clone(), answers_in);
-    let task = make(tier.clone());
+    let task = make(tier.clone(), crate::command::blind(sensor.status()));
     let around = Surroundings {
         sensor,
         hierarchy,

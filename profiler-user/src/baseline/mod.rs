@@ -17,10 +17,17 @@ mod merge;
 mod model;
 mod names;
 mod nearest;
+mod run;
+#[cfg(test)]
+mod schema;
+mod seen;
 
 pub(crate) use facts::kind_of;
 pub use file::{Listed, LoadError, SaveError, list, load, load_file, path_for, path_of, save};
 pub use judge::Judge;
 pub use key::{load_key, load_or_create_key};
 pub use merge::MergeError;
-pub use model::{Baseline, ENTRYPOINT, Executable, Image, Run, RunId, SCHEMA, Seen};
+pub use model::{Baseline, ENTRYPOINT, Executable, Image, SCHEMA, Scope};
+pub(crate) use run::window_of;
+pub use run::{Run, RunId};
+pub use seen::{Phases, Seen, Sighting, WINDOW, Windows};

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::candidates::candidates;
-use super::model::{Executable, Seen};
+use super::model::Executable;
+use super::seen::Seen;
 use crate::generalise::{Pattern, Secrets, join_args, split_args};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

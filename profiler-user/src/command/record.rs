@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::ExitCode};
 use anyhow::Context;
 use jiff::Timestamp;
 
-use super::{tier_name, warn_of_blindness, warn_of_loss};
+use super::{blind, tier_name, warn_of_blindness, warn_of_loss};
 use crate::{
     agent::{self, Settings},
     baseline::{self, Baseline, Image, LoadError, Run, RunId},
@@ -59,18 +59,14 @@ pub(crate) async fn run(args: cli::Record, signals: Signals) -> Result<ExitCode,
     let key = baseline::load_or_create_key(directory).map_err(|e| Error::Output(e.to_string()))?;
     let redactor = Redactor::new(key);
 
-    let session = Session::open(args.sensor.into())?;
+    let session = Session::open(args.sensor.into())?.with_windows();
     warn_of_blindness(&session);
     let run = RunId::new(ulid::Ulid::new().to_string());
     let command = args.target.command.iter().map(|word| word.to_string_lossy().into_owned());
     let details = Run {
-        started: Timestamp::now(),
-        ended: None,
-        host: crate::host_name(),
-        tier: tier_name(session.tier()).to_owned(),
-        partial: false,
-        lost: std::collections::BTreeMap::new(),
+        blind: blind(session.statuses()),
         command: Some(redactor.redact_args(command.collect())),
+        ..Run::new(Timestamp::now(), crate::host_name(), tier_name(session.tier()))
     };
     let mut learned = before.clone();
     learned.begin_run(run.clone(), details, &redactor.key_id());
