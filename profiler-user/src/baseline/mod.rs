@@ -3,7 +3,9 @@
 //! **Invariant:** learning and judging name an observation the same way ([`facts`]), and a name is looked up the same way
 //! ([`names`]): what was learned is known, and the entry that decided can always be named.
 
+mod aspect;
 mod candidates;
+mod completeness;
 mod facts;
 mod file;
 #[cfg(test)]
@@ -22,6 +24,8 @@ mod run;
 mod schema;
 mod seen;
 
+pub use aspect::Aspect;
+pub use completeness::{Completeness, Limit, Measure, Units};
 pub(crate) use facts::kind_of;
 pub use file::{Listed, LoadError, SaveError, list, load, load_file, path_for, path_of, save};
 pub use judge::Judge;
