@@ -55,6 +55,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Error> {
             let signals = Signals::block()?;
             runtime()?.block_on(command::watch::run(args, signals))
         }
+        Command::Baseline(args) => command::baseline::run(args),
         Command::Demo => command::demo::run().map(|()| ExitCode::SUCCESS).map_err(Error::from),
     }
 }

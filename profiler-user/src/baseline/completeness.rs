@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use super::aspect::Aspect;
 use super::model::Baseline;
-use super::names::Set;
 use super::run::{Run, RunId};
 use super::seen::{Seen, Windows};
 use crate::maturity::{Estimate, Forecast, Sample};
@@ -70,6 +69,19 @@ impl Measure {
 }
 
 impl Baseline {
+    /// Its coverage alone, without looking ahead: cheap enough to be asked often.
+    pub fn coverage(&self, now: Timestamp) -> (f64, Limit) {
+        let [runs, windows] = self.samples(None, now);
+        let of = |sample: &Sample| sample.estimate().map(|estimate| estimate.coverage);
+        least(of(&runs), of(&windows))
+    }
+
+    /// As events say it: in tenths of a percent, rounded down; none where there is not enough to tell.
+    pub fn told_coverage(&self, now: Timestamp) -> Option<f64> {
+        let (coverage, limit) = self.coverage(now);
+        (limit != Limit::Starts).then(|| (coverage * 1000.0).floor() / 1000.0)
+    }
+
     /// `now`: for runs that still go on.
     pub fn completeness(&self, now: Timestamp) -> Completeness {
         let overall = self.measure(None, now);
@@ -78,15 +90,17 @@ impl Baseline {
             .map(|aspect| (aspect, self.measure(Some(aspect), now)))
             .collect();
         let of = |units: &Units| units.estimate.map(|estimate| estimate.coverage);
-        let (coverage, limit) = match (of(&overall.runs), of(&overall.windows)) {
-            (None, _) => (0.0, Limit::Starts),
-            (Some(runs), Some(windows)) if windows < runs => (windows, Limit::Windows),
-            (Some(runs), _) => (runs, Limit::Runs),
-        };
+        let (coverage, limit) = least(of(&overall.runs), of(&overall.windows));
         Completeness { coverage, limit, overall, aspects, left_out: self.left_out() }
     }
 
     fn measure(&self, aspect: Option<Aspect>, now: Timestamp) -> Measure {
+        let [runs, windows] = self.samples(aspect, now).map(|sample| Units::of(&sample));
+        Measure { runs, windows }
+    }
+
+    /// By runs, and by windows.
+    fn samples(&self, aspect: Option<Aspect>, now: Timestamp) -> [Sample; 2] {
         let counts = |run: &Run| match aspect {
             Some(aspect) => aspect.is_whole_in(run),
             None => Aspect::ALL.into_iter().all(|aspect| aspect.is_whole_in(run)),
@@ -101,28 +115,17 @@ impl Baseline {
             all += count;
         }
         let (mut in_runs, mut in_windows) = (Vec::new(), Vec::new());
-        for (of, seen) in self.behaviours() {
+        for entry in self.list() {
+            let of = entry.aspect();
             if aspect.is_none_or(|aspect| aspect == of) {
-                in_runs.push(units_of(seen, &runs));
+                in_runs.push(units_of(entry.seen, &runs));
                 if of != Aspect::Syscalls {
-                    in_windows.push(windows_of(seen, &windows));
+                    in_windows.push(windows_of(entry.seen, &windows));
                 }
             }
         }
-        Measure { runs: Units::of(whole.len(), &in_runs), windows: Units::of(all, &in_windows) }
-    }
-
-    /// Every entry with its kind.
-    pub(super) fn behaviours(&self) -> impl Iterator<Item = (Aspect, &Seen)> {
-        let calls = self.syscalls.values().map(|seen| (Aspect::Syscalls, seen));
-        let of_executables = self.executables.values().flat_map(|executable| {
-            let sets = Set::ALL.into_iter().flat_map(|set| {
-                executable.set(set).values().map(move |seen| (Aspect::of(set), seen))
-            });
-            let flags = [&executable.fileless, &executable.not_in_image];
-            sets.chain(flags.into_iter().flatten().map(|seen| (Aspect::Programs, seen)))
-        });
-        calls.chain(of_executables)
+        let sample = |units, of: &[Vec<usize>]| Sample::new(units, of.iter().map(Vec::as_slice));
+        [sample(whole.len(), &in_runs), sample(all, &in_windows)]
     }
 
     fn left_out(&self) -> BTreeMap<String, usize> {
@@ -155,10 +158,17 @@ impl Aspect {
 }
 
 impl Units {
-    fn of(units: usize, behaviours: &[Vec<usize>]) -> Self {
-        let sample = Sample::new(units, behaviours.iter().map(Vec::as_slice));
-        let (seen, estimate, next) = (sample.seen(), sample.estimate(), sample.forecast(1));
-        Self { units, seen, estimate, next }
+    fn of(sample: &Sample) -> Self {
+        let (units, seen, next) = (sample.units(), sample.seen(), sample.forecast(1));
+        Self { units, seen, estimate: sample.estimate(), next }
+    }
+}
+
+fn least(runs: Option<f64>, windows: Option<f64>) -> (f64, Limit) {
+    match (runs, windows) {
+        (None, _) => (0.0, Limit::Starts),
+        (Some(runs), Some(windows)) if windows < runs => (windows, Limit::Windows),
+        (Some(runs), _) => (runs, Limit::Runs),
     }
 }
 

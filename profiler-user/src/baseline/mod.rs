@@ -6,6 +6,7 @@
 mod aspect;
 mod candidates;
 mod completeness;
+mod entry;
 mod facts;
 mod file;
 #[cfg(test)]
@@ -19,13 +20,16 @@ mod merge;
 mod model;
 mod names;
 mod nearest;
+mod portable;
 mod run;
 #[cfg(test)]
 mod schema;
 mod seen;
 
+pub use crate::maturity::Interval;
 pub use aspect::Aspect;
 pub use completeness::{Completeness, Limit, Measure, Units};
+pub use entry::Entry;
 pub(crate) use facts::kind_of;
 pub use file::{Listed, LoadError, SaveError, list, load, load_file, path_for, path_of, save};
 pub use judge::Judge;

@@ -1,0 +1,59 @@
+//! `driftline baseline …`: what is done with baselines that are files. One file each.
+
+mod diff;
+mod list;
+mod risk;
+mod sarif;
+mod show;
+mod text;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+use crate::error::Error;
+
+pub(super) use text::{coverage, percent};
+
+#[derive(Debug, Args)]
+pub struct Baseline {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Print what a baseline holds, for people
+    Show(show::Show),
+    /// Print which baselines a directory holds, and how complete they are
+    List(list::List),
+    /// Print what a second baseline holds that a first does not, and how grave that is; status 3 when anything is new
+    Diff(diff::Diff),
+}
+
+pub(crate) fn run(args: Baseline) -> Result<ExitCode, Error> {
+    let now = Timestamp::now();
+    match args.action {
+        Action::Show(args) => show::run(&args, now),
+        Action::List(args) => list::run(&args, now),
+        Action::Diff(args) => diff::run(&args),
+    }
+}
+
+/// Data for somebody else's tool, or a page for a person.
+fn print(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader that has seen enough: `head`, `less`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => {
+            written.map_err(|error| Error::Output(format!("cannot write to stdout: {error}")))
+        }
+    }
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<(), Error> {
+    let json = serde_json::to_string_pretty(value).map_err(anyhow::Error::from)?;
+    print(&format!("{json}\n"))
+}
