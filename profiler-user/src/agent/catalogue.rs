@@ -33,6 +33,7 @@ struct Loaded {
     image: Image,
     id: String,
     runs: u64,
+    coverage: Option<f64>,
     judge: Arc<Judge>,
 }
 
@@ -42,6 +43,7 @@ pub(super) struct Choice {
     pub(super) judge: Arc<Judge>,
     pub(super) id: String,
     pub(super) runs: u64,
+    pub(super) coverage: Option<f64>,
     pub(super) status: BaselineStatus,
 }
 
@@ -146,12 +148,19 @@ impl Loaded {
             image: baseline.image.clone(),
             id: baseline.id(),
             runs: baseline.runs.len() as u64,
+            coverage: baseline.told_coverage(jiff::Timestamp::now()),
             judge: Arc::new(Judge::new(baseline, key_id)),
         }
     }
 
     fn choice(&self, status: BaselineStatus) -> Choice {
-        Choice { judge: Arc::clone(&self.judge), id: self.id.clone(), runs: self.runs, status }
+        Choice {
+            judge: Arc::clone(&self.judge),
+            id: self.id.clone(),
+            runs: self.runs,
+            coverage: self.coverage,
+            status,
+        }
     }
 
     fn likeness(&self, image: &Image) -> Likeness {

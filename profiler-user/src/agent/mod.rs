@@ -6,6 +6,7 @@
 mod catalogue;
 mod container;
 mod gaps;
+mod goal;
 mod node;
 mod outlets;
 mod recorder;
@@ -49,7 +50,13 @@ use crate::{
 const ANSWERS: usize = 1024;
 
 /// `driftline record` without a command.
-pub(crate) async fn record(settings: Settings, signals: Signals) -> Result<ExitCode, Error> {
+///
+/// `until`: the coverage of all baselines at which it ends.
+pub(crate) async fn record(
+    settings: Settings,
+    until: Option<f64>,
+    signals: Signals,
+) -> Result<ExitCode, Error> {
     requirements::check()?;
     std::fs::create_dir_all(&settings.baselines).map_err(|error| {
         Error::Output(format!(
@@ -63,7 +70,7 @@ pub(crate) async fn record(settings: Settings, signals: Signals) -> Result<ExitC
     let (directory, key_id) = (settings.baselines.clone(), redactor.key_id());
     let host = settings.machine.name.clone().unwrap_or_else(|| settings.machine.host_name.clone());
     run(settings, signals, redactor, |tier, blind| {
-        Recorder::new(&directory, key_id, host, tier, blind)
+        Recorder::new(&directory, key_id, host, tier, blind, until)
     })
     .await
 }
@@ -144,6 +151,9 @@ async fn run<T: Task>(
             _ = ticks.tick() => {
                 node.tick()?;
                 outlets.tick(&node.figures(), &node.runtimes());
+                if node.task.is_done(jiff::Timestamp::now()) {
+                    break;
+                }
             }
             signal = &mut signal => {
                 signal?;

@@ -9,6 +9,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
+    goal::Goal,
     saver::{Saved, Saver, Stamp, stamp},
     task::{Member, Task},
 };
@@ -38,6 +39,7 @@ pub(super) struct Recorder {
     /// Labels of baselines that cannot be used; it was said why.
     unusable: HashMap<String, String>,
     saver: Saver,
+    goal: Option<Goal>,
 }
 
 /// A baseline that is being recorded.
@@ -66,12 +68,24 @@ impl Recorder {
         host: String,
         tier: String,
         blind: BTreeSet<String>,
+        until: Option<f64>,
     ) -> Self {
         let window = baseline::window_of(Timestamp::now());
         let directory = directory.to_owned();
         let (books, unusable) = (BTreeMap::new(), HashMap::new());
         let saver = Saver::start(directory.clone());
-        Self { directory, key_id, host, tier, blind, window, books, unusable, saver }
+        Self {
+            directory,
+            key_id,
+            host,
+            tier,
+            blind,
+            window,
+            books,
+            unusable,
+            saver,
+            goal: until.map(Goal::new),
+        }
     }
 
     fn book(&mut self, image: Image) -> Result<&mut Book, LoadError> {
@@ -218,6 +232,11 @@ impl Task for Recorder {
     fn every_second(&mut self, now: Timestamp) -> bool {
         let window = baseline::window_of(now);
         std::mem::replace(&mut self.window, window) != window
+    }
+
+    fn is_done(&mut self, now: Timestamp) -> bool {
+        let baselines = self.books.values().map(|book| &book.baseline);
+        self.goal.as_mut().is_some_and(|goal| goal.is_reached(baselines, now))
     }
 
     fn save(&mut self) {

@@ -51,6 +51,11 @@ pub(super) trait Task: Send + 'static {
         None
     }
 
+    /// Whether what was to be done is done; asked about every second.
+    fn is_done(&mut self, _now: Timestamp) -> bool {
+        false
+    }
+
     /// A few times a second.
     fn save(&mut self) {}
 

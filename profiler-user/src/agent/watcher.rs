@@ -59,6 +59,7 @@ impl Watcher {
             context.baseline_id = Some(choice.id.clone());
             context.baseline_status = choice.status;
             context.recorded_runs = choice.runs;
+            context.baseline_coverage = choice.coverage;
             if let Some(image) = image_key(&job.identity) {
                 self.unprofiled.remove(&image);
             }
@@ -66,6 +67,7 @@ impl Watcher {
             context.baseline_id = None;
             context.baseline_status = BaselineStatus::None;
             context.recorded_runs = 0;
+            context.baseline_coverage = None;
             self.tell_unprofiled(job, now, out);
         }
     }
@@ -182,6 +184,7 @@ pub(super) fn context(origin: &Arc<Origin>, tier: &str) -> Context {
         baseline_id: None,
         baseline_status: BaselineStatus::None,
         recorded_runs: 0,
+        baseline_coverage: None,
         sensor_tier: tier.to_owned(),
         lost_events: 0,
     }

@@ -131,6 +131,7 @@ fn context(baseline: &Baseline, session: &Session) -> Context {
         baseline_id: Some(baseline.id()),
         baseline_status: BaselineStatus::Exact,
         recorded_runs: baseline.runs.len() as u64,
+        baseline_coverage: baseline.told_coverage(Timestamp::now()),
         sensor_tier: tier_name(session.tier()).to_owned(),
         lost_events: 0,
     }

@@ -27,6 +27,7 @@ pub(crate) fn context() -> Context {
         baseline_id: Some("sha256:0123".to_owned()),
         baseline_status: BaselineStatus::Exact,
         recorded_runs: 5,
+        baseline_coverage: Some(0.979),
         sensor_tier: "full".to_owned(),
         lost_events: 0,
     }

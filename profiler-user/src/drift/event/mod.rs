@@ -36,6 +36,8 @@ pub struct Context {
     pub baseline_status: BaselineStatus,
     /// Runs that the baseline was recorded in; 0 where unknown.
     pub recorded_runs: u64,
+    /// How much of what the image does the baseline has seen, 0 to 1; none where too few runs tell.
+    pub baseline_coverage: Option<f64>,
     pub sensor_tier: String,
     /// Events of this container that the sensor could not deliver, so far.
     pub lost_events: u64,
@@ -133,6 +135,8 @@ pub struct Event {
     pub baseline_id: Option<String>,
     #[serde(rename = "baseline.status")]
     pub baseline_status: BaselineStatus,
+    #[serde(rename = "baseline.coverage", skip_serializing_if = "Option::is_none")]
+    pub baseline_coverage: Option<f64>,
     #[serde(rename = "sensor.tier")]
     pub sensor_tier: String,
     #[serde(rename = "sensor.lost_events")]
@@ -169,6 +173,7 @@ impl Event {
             subject: Subject::of(&observation.behaviour),
             baseline_id: context.baseline_id.clone(),
             baseline_status: context.baseline_status,
+            baseline_coverage: context.baseline_coverage,
             sensor_tier: context.sensor_tier.clone(),
             lost_events: context.lost_events,
         }

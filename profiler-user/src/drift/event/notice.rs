@@ -48,6 +48,7 @@ impl Notice {
             subject: Subject::default(),
             baseline_id: context.baseline_id.clone(),
             baseline_status: context.baseline_status,
+            baseline_coverage: context.baseline_coverage,
             sensor_tier: context.sensor_tier.clone(),
             lost_events: context.lost_events,
         }
