@@ -54,12 +54,12 @@ impl Aspect {
     /// was lost of a process's start may have been anything it did.
     pub(super) fn misses(self, lost: &str) -> bool {
         match lost {
-            "exec" | "fork" | "unattributed" | "probe" => true,
             "open" | "change" | "map" => self == Self::Files,
             "connect" | "listen" | "accept" | "socket" | "unix" | "dns" => self == Self::Network,
             "identity" | "escape" | "capability" => self == Self::Privileges,
             "syscall" => self == Self::Syscalls,
             "exit" | "cgroup-made" | "cgroup-removed" => false,
+            // `exec`, `fork`, `unattributed`, `probe`, and what a later version names.
             _ => true,
         }
     }
@@ -67,7 +67,6 @@ impl Aspect {
     /// Whether it is not wholly seen without this probe, as [`Run::blind`](super::Run::blind) names it.
     pub(super) fn needs(self, probe: &str) -> bool {
         match probe {
-            "exec" | "process" => true,
             "open" | "denied" | "change" | "map" => self == Self::Files,
             "connect" | "datagram" | "listen" | "bind" | "socket" | "unix" | "dns" => {
                 self == Self::Network
@@ -75,6 +74,7 @@ impl Aspect {
             "identity" | "capability" | "escape" => self == Self::Privileges,
             "syscall" => self == Self::Syscalls,
             "cgroup" => false,
+            // `exec`, `process`, and what a later version names.
             _ => true,
         }
     }

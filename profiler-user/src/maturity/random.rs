@@ -1,4 +1,4 @@
-//! Chance that is the same each time: SplitMix64 (Steele, Lea, Flood 2014).
+//! Chance that is the same each time: `SplitMix64` (Steele, Lea, Flood 2014).
 
 pub(super) struct Random(u64);
 

@@ -96,6 +96,55 @@ fn the_interval_holds_what_then_comes_in_nine_of_ten_cases_and_is_not_boundless(
     assert!(all.splits >= 200 && (0.90..=0.99).contains(&all.share()), "{}", all.share());
 }
 
+/// Of a recording, the behaviours of each run.
+fn runs_of(path: &std::path::Path) -> Vec<BTreeSet<Deed>> {
+    let held = crate::baseline::load_file(path).unwrap();
+    let mut runs: BTreeMap<_, BTreeSet<Deed>> =
+        held.runs.keys().map(|run| (run, BTreeSet::new())).collect();
+    for (deed, entry) in held.list().iter().enumerate() {
+        for run in entry.seen.runs.keys() {
+            runs.get_mut(run).unwrap().insert(deed);
+        }
+    }
+    runs.into_values().collect()
+}
+
+/// In `DRIFTLINE_RECORDINGS`, a directory of baselines of many runs each, besides those in the tree.
+#[test]
+fn the_interval_holds_for_runs_held_out_of_real_recordings() {
+    const EACH: usize = 40;
+    let mut random = Random::new(3);
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/src/maturity/recordings").into();
+    let others = std::env::var_os("DRIFTLINE_RECORDINGS").map(std::path::PathBuf::from);
+    let mut all = Tally::default();
+    for directory in [Some(own), others].into_iter().flatten() {
+        for listed in crate::baseline::list(&directory).unwrap() {
+            let mut runs = runs_of(&listed.path);
+            let mut of_recording = Tally::default();
+            let held = runs.len();
+            for (before, ahead) in SPLITS.into_iter().filter(|(a, b)| a + b <= held) {
+                for _ in 0..EACH {
+                    shuffle(&mut runs, &mut random);
+                    let (seen, held_out) = runs.split_at(before);
+                    let forecast = sample(seen).forecast(ahead).unwrap();
+                    let came = new(seen, &held_out[..ahead]);
+                    of_recording.add(forecast, came);
+                    all.add(forecast, came);
+                }
+            }
+            eprintln!("{}", of_recording.row(&format!("**{}** | |", listed.image)));
+        }
+    }
+    eprintln!("{}", all.row("**all recordings** | |"));
+    assert!(all.splits >= 200 && (0.90..=0.99).contains(&all.share()), "{}", all.share());
+}
+
+fn shuffle<T>(all: &mut [T], random: &mut Random) {
+    for place in (1..all.len()).rev() {
+        all.swap(place, random.below(place + 1));
+    }
+}
+
 #[test]
 fn chao2_and_coverage_are_as_worked_out_by_hand() {
     // Three units; six behaviours: three seen once, two twice, one always.
@@ -124,9 +173,9 @@ fn what_always_comes_is_covered_and_one_unit_says_nothing() {
 
 #[test]
 fn the_whole_universe_is_within_the_estimate_where_its_assumptions_hold() {
+    const SPLITS: i32 = 200;
     let mut random = Random::new(2);
     let mut held = 0;
-    const SPLITS: i32 = 200;
     for _ in 0..SPLITS {
         let units: Vec<BTreeSet<Deed>> =
             (0..12).map(|_| (0..200).filter(|_| random.uniform() < 0.15).collect()).collect();

@@ -56,20 +56,20 @@ fn runs_with_losses_do_not_count_for_what_was_lost_until_whole_ones_make_up_for_
     assert_eq!(few.aspects[&Aspect::Files].runs.units, 1);
     assert_eq!(few.aspects[&Aspect::Programs].coverage(), Some(1.0));
     assert_eq!(few.left_out["lost events of kind open"], 4);
-    assert_eq!(of(&recorded(9, &[], lossy)).coverage, 1.0);
+    assert!(of(&recorded(9, &[], lossy)).coverage > 0.999);
 }
 
 #[test]
 fn late_starts_and_blind_probes_lower_it() {
     let late = of(&recorded(3, &[], |number, run| run.partial = number > 0));
-    assert_eq!(late.coverage, 0.0);
+    assert_eq!(late.limit, Limit::Starts);
     assert_eq!(late.left_out.values().sum::<usize>(), 2);
     let blind = of(&recorded(3, &[], |_, run| {
         run.blind.insert("connect".to_owned());
     }));
     assert_eq!(blind.aspects[&Aspect::Network].runs.units, 0);
     assert_eq!(blind.aspects[&Aspect::Files].coverage(), Some(1.0));
-    assert_eq!(blind.coverage, 0.0);
+    assert_eq!(blind.limit, Limit::Starts);
 }
 
 #[test]
@@ -83,10 +83,7 @@ fn windows_of_long_runs_count_for_what_goes_on() {
             let mut one = read("/bin/app", "/etc/app.conf");
             one.time = at(passed * window);
             baseline.learn(&id, &one);
-            one = read(
-                "/bin/app",
-                &format!("/etc/{}-{number}", ["a", "b", "c"][passed as usize % 3]),
-            );
+            one = read("/bin/app", &format!("/etc/hourly-{number}"));
             one.time = at(passed * window + 5);
             if passed == 7 {
                 baseline.learn(&id, &one);

@@ -143,7 +143,7 @@ fn head(page: &mut String, held: &Baseline, completeness: &Completeness) {
         "lost",
         match held.lost() {
             0 => "nothing".to_owned(),
-            lost => format!("{lost} events"),
+            events => format!("{events} events"),
         },
     );
     for (why, runs) in &completeness.left_out {
