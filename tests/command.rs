@@ -138,7 +138,7 @@ fn recording_twice_merges() {
         assert!(lab.record(&["sh", "-c", script]).status().expect("driftline runs").success());
     }
     let baseline = fs::read_to_string(lab.baselines().join("lab.json")).expect("a baseline");
-    let baseline: serde_json::Value = serde_json::from_str(&baseline).expect("JSON");
+    let baseline = support::recorded::valid(&baseline);
     assert_eq!(baseline["runs"].as_object().expect("runs").len(), 2);
     for executable in ["/usr/bin/true", "/usr/bin/id"] {
         assert!(baseline["executables"][executable].is_object(), "{executable} is missing");

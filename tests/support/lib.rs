@@ -115,6 +115,11 @@ impl Lab {
         self.driftline("record", &[], command)
     }
 
+    /// The same with more flags.
+    pub fn record_with<S: AsRef<OsStr>>(&self, flags: &[&str], command: &[S]) -> Command {
+        self.driftline("record", flags, command)
+    }
+
     /// `driftline watch --image lab --events … --fail-on-drift -- CMD`, not yet started; the events file is empty.
     pub fn watch<S: AsRef<OsStr>>(&self, command: &[S]) -> Command {
         let events = self.path("events.jsonl");

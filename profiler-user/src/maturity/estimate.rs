@@ -24,9 +24,9 @@ pub struct Estimate {
 }
 
 impl Sample {
-    /// None for fewer than two units: one says nothing of the next.
+    /// None for fewer than two units: one says nothing of the next. Nor for what was never seen: empty is not complete.
     pub fn estimate(&self) -> Option<Estimate> {
-        (self.units >= 2).then(|| Estimate {
+        (self.units >= 2 && self.incidences > 0).then(|| Estimate {
             coverage: self.coverage(),
             unseen: self.unseen(),
             unseen_interval: self.unseen_interval(),
@@ -37,9 +37,6 @@ impl Sample {
     fn coverage(&self) -> f64 {
         let [units, once, twice, incidences] =
             [self.units, self.once, self.twice, self.incidences].map(number);
-        if self.incidences == 0 {
-            return 1.0;
-        }
         // Without any that was seen twice, as if the bias-corrected estimate of the unseen held.
         let (once_less, twice) = if self.twice > 0 { (once, twice) } else { (once - 1.0, 1.0) };
         let deviation = (units - 1.0) * once_less;
