@@ -65,13 +65,9 @@ fn the_log_is_valid_by_the_published_schema_and_names_the_line() {
     let text = std::fs::read_to_string(&path).unwrap();
     let differences = compare((Path::new("a b.json"), &one), (&path, &other));
     let log = sarif::log(&differences, &text);
-    let mut schema: serde_json::Value =
-        serde_json::from_str(include_str!("sarif-2.1.0.schema.json")).unwrap();
-    // As OASIS published it, this pattern has a bracket too many. It is of a field that is not written.
-    schema["definitions"]["run"]["properties"]["language"]
-        .as_object_mut()
-        .unwrap()
-        .remove("pattern");
+    // As OASIS published it, one pattern has a bracket too many. It is of fields that are not written.
+    let schema = include_str!("sarif-2.1.0.schema.json").replace("{2}]?$", "{2}$");
+    let schema = serde_json::from_str(&schema).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let faults: Vec<_> = validator.iter_errors(&log).map(|error| error.to_string()).collect();
     assert_eq!(faults, [""; 0]);
