@@ -138,7 +138,7 @@ fn recording_twice_merges() {
         assert!(lab.record(&["sh", "-c", script]).status().expect("driftline runs").success());
     }
     let baseline = fs::read_to_string(lab.baselines().join("lab.json")).expect("a baseline");
-    let baseline: serde_json::Value = serde_json::from_str(&baseline).expect("JSON");
+    let baseline = support::recorded::valid(&baseline);
     assert_eq!(baseline["runs"].as_object().expect("runs").len(), 2);
     for executable in ["/usr/bin/true", "/usr/bin/id"] {
         assert!(baseline["executables"][executable].is_object(), "{executable} is missing");
@@ -265,8 +265,7 @@ fn loss_is_counted_and_said() {
     let lost = run["lost"]["open"].as_u64().unwrap_or(0);
     let opens = baseline["executables"]["/usr/bin/dash"]["read"].as_object().expect("opens");
     let ours = opens.iter().filter(|(path, _)| path.contains("/files/"));
-    let runs = ours.filter_map(|(_, seen)| seen["runs"].as_object());
-    let seen: u64 = runs.flat_map(|runs| runs.values()).filter_map(serde_json::Value::as_u64).sum();
+    let seen: u64 = ours.map(|(_, seen)| support::recorded::times(seen)).sum();
     // dash's other opens, of its libraries, may be among the lost.
     let total = seen + lost;
     assert!((20_000..20_010).contains(&total), "{seen} seen + {lost} lost\n{said}");

@@ -89,8 +89,7 @@ fn crossings(lab: &Lab, executable: &str, deed: &str, below: &str) -> (u64, u64)
     let baseline: serde_json::Value = serde_json::from_str(&baseline).expect("JSON");
     let deeds = baseline["executables"][executable][deed].as_object().expect("deeds");
     let ours = deeds.iter().filter(|(path, _)| path.contains(below));
-    let runs = ours.filter_map(|(_, seen)| seen["runs"].as_object());
-    let seen = runs.flat_map(|runs| runs.values()).filter_map(serde_json::Value::as_u64).sum();
+    let seen = ours.map(|(_, seen)| support::recorded::times(seen)).sum();
     let runs = baseline["runs"].as_object().expect("runs");
     let lost = runs.values().filter_map(|run| run["lost"].as_object());
     (seen, lost.flat_map(|lost| lost.values()).filter_map(serde_json::Value::as_u64).sum())

@@ -18,7 +18,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   CMD's own, or 128 + N where signal N ended it
     2  wrong command line
-    3  drift was seen (watch --fail-on-drift)
+    3  drift was seen (watch --fail-on-drift), or anything is new (baseline diff)
   120  this machine does not allow it: not root, no BTF, no cgroup2, no probe
   121  a baseline, or a key, is missing or cannot be used; a baseline is refused
   122  a file could not be written
@@ -37,7 +37,7 @@ pub enum Command {
     Record(Record),
     /// Report what CMD, or any container of this node, does beyond its baseline
     Watch(Watch),
-    /// Sign, verify, merge and export baselines
+    /// Show, compare, sign, verify, merge and export baselines
     Baseline(crate::command::baseline::Baseline),
     /// Record a real server, break into it, and show what Driftline saw
     Demo,
@@ -62,6 +62,13 @@ pub struct Record {
     /// End after this long (seconds, or with a unit: 90s, 10m, 2h)
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub duration: Option<std::time::Duration>,
+    /// End when so much of what an image does has been seen, such as 0.99: every image of the node, or CMD, which is run
+    /// again until then
+    #[arg(long, value_name = "COVERAGE", value_parser = coverage)]
+    pub until: Option<f64>,
+    /// Run CMD so often; with --until at most so often [default: 1, with --until 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub runs: Option<u32>,
     #[command(flatten)]
     pub node: Node,
     #[command(flatten)]
@@ -181,6 +188,15 @@ fn image(name: &str) -> Result<String, String> {
     if name.is_empty() { Err("an image needs a name".to_owned()) } else { Ok(name.to_owned()) }
 }
 
+fn coverage(text: &str) -> Result<f64, String> {
+    let coverage: f64 = text.parse().map_err(|_| format!("{text:?} is no number; write 0.99"))?;
+    if coverage > 0.0 && coverage <= 1.0 {
+        Ok(coverage)
+    } else {
+        Err(format!("{text} is not above 0 and at most 1; write 0.99 for 99 %"))
+    }
+}
+
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
@@ -203,11 +219,17 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 mod tests {
     use clap::CommandFactory;
 
-    use super::{Cli, duration};
+    use super::{Cli, coverage, duration};
 
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_coverage_is_a_share() {
+        assert!(coverage("0.99").is_ok() && coverage("1").is_ok());
+        assert!(["99", "0", "-1", "NaN", "x"].into_iter().all(|text| coverage(text).is_err()));
     }
 
     #[test]

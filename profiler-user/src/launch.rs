@@ -1,7 +1,15 @@
 //! CMD as a child: in its cgroup from its first instruction, with our stdio, our signals and its own status.
 
 use std::{
-    ffi::OsString, io::Write, os::unix::process::ExitStatusExt, path::Path, process::ExitStatus,
+    ffi::OsString,
+    io::Write,
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::ExitStatus,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -36,6 +44,8 @@ pub(crate) struct Signals {
     fd: SignalFd,
     /// The mask to give CMD back.
     original: SigSet,
+    /// Whether somebody asked that it end.
+    ending: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -48,17 +58,29 @@ impl Signals {
         set.thread_block().context("blocking signals")?;
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
             .context("opening a signal descriptor")?;
-        Ok(Self { fd, original })
+        Ok(Self { fd, original, ending: Arc::default() })
     }
 }
 
+const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+
 impl Signals {
+    /// The same signals for another command, with the mask that the first one gets.
+    pub(crate) fn again(&self) -> anyhow::Result<Self> {
+        let fd = Self::block()?.fd;
+        Ok(Self { fd, original: self.original, ending: Arc::clone(&self.ending) })
+    }
+
+    /// Whether one asked to end meanwhile, of driftline or of the command before.
+    pub(crate) fn have_asked(&self) -> anyhow::Result<bool> {
+        Ok(self.pending()?.is_some() || self.ending.load(Ordering::Relaxed))
+    }
+
     /// The number of a signal that asked driftline to end before there was a command to pass it to.
     pub(crate) fn pending(&self) -> anyhow::Result<Option<i32>> {
-        let ending = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
         while let Some(info) = self.fd.read_signal().context("reading a signal")? {
             let number = info.ssi_signo.cast_signed();
-            if ending.iter().any(|signal| *signal as i32 == number) {
+            if ENDING.iter().any(|signal| *signal as i32 == number) {
                 return Ok(Some(number));
             }
         }
@@ -69,14 +91,13 @@ impl Signals {
 impl Signals {
     /// Waits for a signal that asks driftline to end; its number.
     pub(crate) async fn ending(self) -> anyhow::Result<i32> {
-        let ending = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
         let mut signals = poll::register(self.fd).context("waiting for signals")?;
         loop {
             let mut ready = signals.readable_mut().await.context("waiting for signals")?;
             match ready.get_inner_mut().read_signal().context("reading a signal")? {
                 Some(info) => {
                     let number = info.ssi_signo.cast_signed();
-                    if ending.iter().any(|signal| *signal as i32 == number) {
+                    if ENDING.iter().any(|signal| *signal as i32 == number) {
                         return Ok(number);
                     }
                 }
@@ -133,6 +154,7 @@ pub(crate) async fn wait(
     tokio::pin!(limit);
     let mut asked = false;
     let pid = Pid::from_raw(child.id().context("the command has no pid")?.cast_signed());
+    let signals_end = signals.ending;
     let mut signals = poll::register(signals.fd).context("waiting for signals")?;
     loop {
         tokio::select! {
@@ -145,7 +167,12 @@ pub(crate) async fn wait(
             ready = signals.readable_mut() => {
                 let mut ready = ready.context("waiting for signals")?;
                 match ready.get_inner_mut().read_signal().context("reading a signal")? {
-                    Some(info) => forward(pid, info.ssi_signo, info.ssi_code)?,
+                    Some(info) => {
+                        if ENDING.iter().any(|signal| *signal as u32 == info.ssi_signo) {
+                            signals_end.store(true, Ordering::Relaxed);
+                        }
+                        forward(pid, info.ssi_signo, info.ssi_code)?;
+                    }
                     None => ready.clear_ready(),
                 }
             }

@@ -16,6 +16,7 @@ pub mod error;
 pub mod generalise;
 pub mod http;
 mod launch;
+pub mod maturity;
 mod memory;
 pub mod observe;
 mod pipeline;

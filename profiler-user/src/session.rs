@@ -16,6 +16,7 @@ use nix::{
 use profiler_common::container::KnownCalls;
 
 use crate::{
+    baseline::window_of,
     cgroup::{Cgroup, Hierarchy},
     error::Error,
     launch::{self, Signals},
@@ -34,6 +35,8 @@ const AFTER_KILL: Duration = Duration::from_secs(10);
 pub(crate) struct Session {
     cgroup: Cgroup,
     sensor: Sensor,
+    /// The present window, for a recording.
+    windows: Option<i64>,
 }
 
 /// How a command's run went.
@@ -53,7 +56,7 @@ impl Session {
         require_vital(&sensor)?;
         sensor.track(cgroup.id())?;
         sensor.listen_for_names(cgroup.id(), cgroup.directory().map_err(anyhow::Error::from)?)?;
-        Ok(Self { cgroup, sensor })
+        Ok(Self { cgroup, sensor, windows: None })
     }
 
     /// Native calls that need not be reported.
@@ -70,9 +73,18 @@ impl Session {
         self.sensor.untested()
     }
 
+    pub(crate) fn statuses(&self) -> &[Status] {
+        self.sensor.status()
+    }
+
     /// Behaviours that nothing sees.
     pub(crate) fn blind(&self) -> Vec<&Status> {
         self.sensor.status().iter().filter(|status| status.tier == Tier::Blind).collect()
+    }
+
+    /// Lets everything cross again in each [window](crate::baseline::WINDOW), so that each counts for itself.
+    pub(crate) fn with_windows(self) -> Self {
+        Self { windows: Some(window_of(jiff::Timestamp::now())), ..self }
     }
 
     /// Runs CMD to its end, or for at most `limit`, and everything it did through the consumer.
@@ -110,13 +122,20 @@ impl Session {
         Ok((End { status, lost }, consumer))
     }
 
-    /// Reads the kernel's counters every second; only an error ends it.
+    /// Reads the kernel's counters every second, and begins windows; only an error ends it.
     async fn count_lost(&mut self, lost: &AtomicU64) -> anyhow::Error {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             match self.sensor.state(self.cgroup.id()) {
                 Ok(state) => lost.store(state.lost.iter().sum(), Ordering::Relaxed),
                 Err(error) => return error,
+            }
+            let now = window_of(jiff::Timestamp::now());
+            if self.windows.is_some_and(|window| window != now) {
+                self.windows = Some(now);
+                if let Err(error) = self.sensor.forget_seen() {
+                    return error;
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ pub mod names;
 pub mod outside;
 pub mod pods;
 mod programs;
+pub mod recorded;
 mod server;
 pub mod shop;
 mod terminal;
@@ -112,6 +113,11 @@ impl Lab {
     /// `driftline record --image lab -- CMD`, not yet started.
     pub fn record<S: AsRef<OsStr>>(&self, command: &[S]) -> Command {
         self.driftline("record", &[], command)
+    }
+
+    /// The same with more flags.
+    pub fn record_with<S: AsRef<OsStr>>(&self, flags: &[&str], command: &[S]) -> Command {
+        self.driftline("record", flags, command)
     }
 
     /// `driftline watch --image lab --events … --fail-on-drift -- CMD`, not yet started; the events file is empty.

@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod demo;
 mod image;
+mod maturity;
 mod pinned;
 mod setup;
 mod test;
@@ -31,6 +32,8 @@ enum Task {
     Demo,
     /// Build the node agent's container image, without a container engine
     Image(image::Options),
+    /// Measure how well forecasts of new behaviour hold, for docs/maturity.md
+    Maturity,
     /// Run every check and test, those in a virtual machine included
     Test,
     /// Run the tests that need a kernel on another kernel, in a virtual machine
@@ -53,6 +56,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Bench(options) => bench::bench(&options),
         Task::BenchInside(options) => bench::inside(&options),
+        Task::Maturity => maturity::maturity(),
         Task::Setup => setup::setup(),
         Task::Demo => demo::demo(),
         Task::Image(options) => image::image(&options),

@@ -46,6 +46,7 @@ struct Loaded {
     signature: BaselineSignature,
     expires: Option<Timestamp>,
     runs: u64,
+    coverage: Option<f64>,
     judge: Arc<Judge>,
 }
 
@@ -65,6 +66,7 @@ pub(super) struct Choice {
     pub(super) judge: Arc<Judge>,
     pub(super) id: String,
     pub(super) runs: u64,
+    pub(super) coverage: Option<f64>,
     pub(super) status: BaselineStatus,
     pub(super) signature: BaselineSignature,
 }
@@ -245,6 +247,7 @@ impl Loaded {
             image: baseline.image.clone(),
             id: baseline.id(),
             runs: baseline.runs.len() as u64,
+            coverage: baseline.told_coverage(jiff::Timestamp::now()),
             judge: Arc::new(Judge::new(baseline, key_id)),
         }
     }
@@ -254,8 +257,15 @@ impl Loaded {
             Likeness::Exact => BaselineStatus::Exact,
             _ => BaselineStatus::Provisional,
         };
-        let (judge, id) = (Arc::clone(&self.judge), self.id.clone());
-        Choice { likeness, judge, id, runs: self.runs, status, signature: self.signature }
+        Choice {
+            likeness,
+            judge: Arc::clone(&self.judge),
+            id: self.id.clone(),
+            runs: self.runs,
+            coverage: self.coverage,
+            status,
+            signature: self.signature,
+        }
     }
 }
 

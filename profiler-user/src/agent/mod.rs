@@ -6,6 +6,7 @@
 mod catalogue;
 mod container;
 mod gaps;
+mod goal;
 mod likeness;
 mod node;
 mod outlets;
@@ -19,7 +20,7 @@ mod task;
 mod unprofiled;
 mod watcher;
 
-use std::{process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
@@ -51,7 +52,13 @@ use crate::{
 const ANSWERS: usize = 1024;
 
 /// `driftline record` without a command.
-pub(crate) async fn record(settings: Settings, signals: Signals) -> Result<ExitCode, Error> {
+///
+/// `until`: the coverage of all baselines at which it ends.
+pub(crate) async fn record(
+    settings: Settings,
+    until: Option<f64>,
+    signals: Signals,
+) -> Result<ExitCode, Error> {
     requirements::check()?;
     std::fs::create_dir_all(&settings.baselines).map_err(|error| {
         Error::Output(format!(
@@ -64,7 +71,10 @@ pub(crate) async fn record(settings: Settings, signals: Signals) -> Result<ExitC
     let redactor = Redactor::new(key);
     let (directory, key_id) = (settings.baselines.clone(), redactor.key_id());
     let host = settings.machine.name.clone().unwrap_or_else(|| settings.machine.host_name.clone());
-    run(settings, signals, redactor, |tier| Recorder::new(&directory, key_id, host, tier)).await
+    run(settings, signals, redactor, |tier, blind| {
+        Recorder::new(&directory, key_id, host, tier, blind, until)
+    })
+    .await
 }
 
 /// `driftline watch` without a command.
@@ -76,14 +86,14 @@ pub(crate) async fn watch(settings: Settings, signals: Signals) -> Result<ExitCo
     let (directory, key_id) = (settings.baselines.clone(), redactor.key_id());
     let trust = settings.trust.as_deref().map(Trust::open).transpose()?;
     let catalogue = Catalogue::new(&directory, key_id, trust);
-    run(settings, signals, redactor, |tier| Watcher::new(catalogue, tier)).await
+    run(settings, signals, redactor, |tier, _| Watcher::new(catalogue, tier)).await
 }
 
 async fn run<T: Task>(
     settings: Settings,
     signals: Signals,
     redactor: Redactor,
-    make: impl FnOnce(String) -> T,
+    make: impl FnOnce(String, BTreeSet<String>) -> T,
 ) -> Result<ExitCode, Error> {
     let hierarchy = Hierarchy::find()?;
     let store = Store::open(&settings.store).await?;
@@ -106,7 +116,7 @@ async fn run<T: Task>(
     let mut records = sensor.records()?;
     let (answers_in, mut answers) = mpsc::channel(ANSWERS);
     let resolver = Resolver::start(settings.runtime.clone(), answers_in);
-    let task = make(tier.clone());
+    let task = make(tier.clone(), crate::command::blind(sensor.status()));
     let around = Surroundings {
         sensor,
         hierarchy,
@@ -142,6 +152,9 @@ async fn run<T: Task>(
             _ = ticks.tick() => {
                 node.tick()?;
                 outlets.tick(&node.figures(), &node.runtimes());
+                if node.task.is_done(jiff::Timestamp::now()) {
+                    break;
+                }
             }
             signal = &mut signal => {
                 signal?;

@@ -1,7 +1,7 @@
 //! `driftline record` on a node: one baseline for each image and role, saved every second that brought something.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -9,6 +9,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
+    goal::Goal,
     saver::{Saved, Saver, Stamp, stamp},
     task::{Member, Task},
 };
@@ -30,10 +31,15 @@ pub(super) struct Recorder {
     key_id: String,
     host: String,
     tier: String,
+    /// Behaviours that no probe sees.
+    blind: BTreeSet<String>,
+    /// The present one, see [`baseline::WINDOW`].
+    window: i64,
     books: BTreeMap<String, Book>,
     /// Labels of baselines that cannot be used; it was said why.
     unusable: HashMap<String, String>,
     saver: Saver,
+    goal: Option<Goal>,
 }
 
 /// A baseline that is being recorded.
@@ -56,11 +62,30 @@ pub(super) struct Recording {
 }
 
 impl Recorder {
-    pub(super) fn new(directory: &Path, key_id: String, host: String, tier: String) -> Self {
+    pub(super) fn new(
+        directory: &Path,
+        key_id: String,
+        host: String,
+        tier: String,
+        blind: BTreeSet<String>,
+        until: Option<f64>,
+    ) -> Self {
+        let window = baseline::window_of(Timestamp::now());
         let directory = directory.to_owned();
         let (books, unusable) = (BTreeMap::new(), HashMap::new());
         let saver = Saver::start(directory.clone());
-        Self { directory, key_id, host, tier, books, unusable, saver }
+        Self {
+            directory,
+            key_id,
+            host,
+            tier,
+            blind,
+            window,
+            books,
+            unusable,
+            saver,
+            goal: until.map(Goal::new),
+        }
     }
 
     fn book(&mut self, image: Image) -> Result<&mut Book, LoadError> {
@@ -157,13 +182,9 @@ impl Task for Recorder {
         };
         let (label, key_id) = (image.label(), self.key_id.clone());
         let details = Run {
-            started: member.identity.started.unwrap_or(now),
-            ended: None,
-            host: self.host.clone(),
-            tier: self.tier.clone(),
+            blind: self.blind.clone(),
             partial: member.capture != Capture::FromStart,
-            lost: BTreeMap::new(),
-            command: None,
+            ..Run::new(member.identity.started.unwrap_or(now), &self.host, &self.tier)
         };
         let run = RunId::of_container(&member.identity.id);
         match self.book(image) {
@@ -207,8 +228,15 @@ impl Task for Recorder {
         self.finish(&job, lost, None);
     }
 
-    fn every_second(&mut self, _now: Timestamp) -> bool {
-        false
+    /// In each window everything is to cross again: so each tells what is done in it.
+    fn every_second(&mut self, now: Timestamp) -> bool {
+        let window = baseline::window_of(now);
+        std::mem::replace(&mut self.window, window) != window
+    }
+
+    fn is_done(&mut self, now: Timestamp) -> bool {
+        let baselines = self.books.values().map(|book| &book.baseline);
+        self.goal.as_mut().is_some_and(|goal| goal.is_reached(baselines, now))
     }
 
     fn save(&mut self) {

@@ -40,7 +40,8 @@ pub(super) trait Task: Send + 'static {
     /// The agent stops, the container goes on.
     fn leave(&mut self, job: Self::Job, lost: &[u64], now: Timestamp, out: &mut Vec<Write>);
 
-    /// About every second, before the jobs' ticks. True where they will judge by something else from then on.
+    /// About every second, before the jobs' ticks. True where everything is to cross again: they
+    /// judge by something else from then on, or another window began.
     fn every_second(&mut self, now: Timestamp) -> bool;
 
     /// So many events more were beyond what a container may send: they were counted, not read.
@@ -49,6 +50,11 @@ pub(super) trait Task: Send + 'static {
     /// Native calls of the container's that this job need not hear of.
     fn known_calls(_job: &Self::Job) -> Option<&KnownCalls> {
         None
+    }
+
+    /// Whether what was to be done is done; asked about every second.
+    fn is_done(&mut self, _now: Timestamp) -> bool {
+        false
     }
 
     /// A few times a second.

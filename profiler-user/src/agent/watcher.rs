@@ -67,6 +67,7 @@ impl Watcher {
             context.baseline_status = choice.status;
             context.recorded_runs = choice.runs;
             context.baseline_signature = Some(choice.signature);
+            context.baseline_coverage = choice.coverage;
             if let Some(image) = image_key(&job.identity) {
                 self.unprofiled.remove(&image);
             }
@@ -75,6 +76,7 @@ impl Watcher {
             context.baseline_status = BaselineStatus::None;
             context.recorded_runs = 0;
             context.baseline_signature = None;
+            context.baseline_coverage = None;
         }
         let refused = self.catalogue.refused(&job.identity, job.choice.as_ref());
         if let Some(refused) = refused {
@@ -242,6 +244,7 @@ pub(super) fn context(origin: &Arc<Origin>, tier: &str) -> Context {
         baseline_status: BaselineStatus::None,
         baseline_signature: None,
         recorded_runs: 0,
+        baseline_coverage: None,
         sensor_tier: tier.to_owned(),
         lost_events: 0,
     }

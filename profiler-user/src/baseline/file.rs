@@ -193,7 +193,7 @@ fn parse(path: PathBuf, bytes: &[u8]) -> Result<Baseline, LoadError> {
         let found = format!("generaliser {}", version.generaliser);
         return Err(LoadError::FutureVersion { path, found, known: GENERALISER.to_string() });
     }
-    serde_json::from_slice(bytes).map_err(|error| refuse(path, &error))
+    layout::read(bytes).map_err(|error| refuse(path, &error))
 }
 
 /// Writes the baseline under its image's name. A reader sees the old file or the new one, never a part, also after a crash.

@@ -1,9 +1,9 @@
 //! Observations for tests, all of one run.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::model::{Baseline, Image, Run, RunId};
+use super::model::{Baseline, Image};
+use super::run::{Run, RunId};
 use crate::behaviour::{Behaviour, Exec, File, Observation, Process};
 
 pub(super) fn run() -> RunId {
@@ -45,13 +45,9 @@ pub(super) fn read(executable: &str, path: &str) -> Observation {
 
 fn started() -> Run {
     Run {
-        started: "2026-01-02T15:04:00.5Z".parse().unwrap(),
-        ended: None,
-        host: "h".to_owned(),
-        tier: "full".to_owned(),
-        partial: false,
-        lost: BTreeMap::new(),
+        observer: None,
         command: Some(vec!["nginx".to_owned()]),
+        ..Run::new("2026-01-02T15:04:00.5Z".parse().unwrap(), "h", "full")
     }
 }
 

@@ -1,11 +1,86 @@
 //! How a baseline is laid out as text: indented, but one line for each entry, so that a diff has one line for each too.
 
+use std::collections::BTreeMap;
+
 use super::model::Baseline;
+use super::run::RunId;
+use super::seen::Sighting;
+
+/// In place of the names of all runs, where each saw an entry once: most are, and another run then leaves their lines alone
+/// but for the last time.
+const ALL: &str = "all";
+
+/// So many characters of a run's id stand for it, or more where two would be called the same.
+const SHORTEST: usize = 4;
 
 pub(super) fn render(baseline: &Baseline) -> String {
-    let pretty = serde_json::to_string_pretty(baseline)
+    let pretty = serde_json::to_string_pretty(&shortened(baseline.clone()))
         .expect("a baseline holds nothing that JSON does not");
     one_line_per_entry(&pretty)
+}
+
+pub(super) fn read(bytes: &[u8]) -> serde_json::Result<Baseline> {
+    Ok(lengthened(serde_json::from_slice(bytes)?))
+}
+
+/// Entries name a run by the end of its id: its beginning is a time, which runs share.
+fn shortened(mut baseline: Baseline) -> Baseline {
+    let ids: Vec<RunId> = baseline.runs.keys().cloned().collect();
+    let longest = ids.iter().map(|id| id.as_str().len()).max().unwrap_or(0);
+    let are_told_apart = |length: &usize| {
+        let mut ends: Vec<_> = ids.iter().map(|id| end(id, *length)).collect();
+        ends.sort_unstable();
+        ends.windows(2).all(|pair| pair[0] != pair[1]) && !ends.contains(&ALL)
+    };
+    let Some(length) = (SHORTEST..=longest.max(SHORTEST)).find(are_told_apart) else {
+        return baseline;
+    };
+    let short: BTreeMap<_, _> =
+        ids.iter().map(|id| (id.clone(), RunId::new(end(id, length)))).collect();
+    baseline.for_each_seen(|seen| {
+        let once_each = !ids.is_empty()
+            && seen.runs.len() == ids.len()
+            && seen.runs.iter().all(|(id, at)| short.contains_key(id) && *at == Sighting::ONCE);
+        seen.runs = if once_each {
+            BTreeMap::from([(RunId::new(ALL), Sighting::ONCE)])
+        } else {
+            let name = |id: &RunId| short.get(id).unwrap_or(id).clone();
+            seen.runs.iter().map(|(id, at)| (name(id), *at)).collect()
+        };
+    });
+    baseline
+}
+
+/// Ids that were written whole, or are of no known run, stay as they are.
+fn lengthened(mut baseline: Baseline) -> Baseline {
+    let ids: Vec<RunId> = baseline.runs.keys().cloned().collect();
+    let mut whole: BTreeMap<RunId, RunId> = BTreeMap::new();
+    baseline.for_each_seen(|seen| {
+        if seen.runs.len() == 1 && seen.runs.contains_key(&RunId::new(ALL)) {
+            seen.runs = ids.iter().map(|id| (id.clone(), Sighting::ONCE)).collect();
+            return;
+        }
+        let runs = std::mem::take(&mut seen.runs).into_iter();
+        seen.runs = runs
+            .map(|(name, at)| {
+                let id = whole.entry(name).or_insert_with_key(|name| {
+                    let mut of_that_name =
+                        ids.iter().filter(|id| id.as_str().ends_with(name.as_str()));
+                    match (ids.contains(name), of_that_name.next(), of_that_name.next()) {
+                        (false, Some(id), None) => id.clone(),
+                        _ => name.clone(),
+                    }
+                });
+                (id.clone(), at)
+            })
+            .collect();
+    });
+    baseline
+}
+
+fn end(id: &RunId, length: usize) -> &str {
+    let id = id.as_str();
+    id.get(id.len().saturating_sub(length)..).unwrap_or(id)
 }
 
 /// Joins the lines of each `Seen`. A line break is never part of a string in JSON, and only a `Seen` begins with a

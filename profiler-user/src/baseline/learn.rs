@@ -6,8 +6,10 @@ use std::collections::btree_map::Entry;
 use jiff::Timestamp;
 
 use super::facts::{facts, path_name, syscall_name};
-use super::model::{Baseline, Run, RunId, Seen, to_second};
+use super::model::Baseline;
 use super::names::{self, Set};
+use super::run::{Run, RunId, START_SECONDS};
+use super::seen::{Moment, Phases, Seen, to_second};
 use crate::behaviour::{Behaviour, Observation};
 
 impl Baseline {
@@ -30,8 +32,11 @@ impl Baseline {
     /// `lost`: how many events were lost during the run, by kind.
     pub fn end_run(&mut self, id: &RunId, ended: Timestamp, lost: &BTreeMap<String, u64>) {
         self.lose(id, lost);
-        if let Some(run) = self.runs.get_mut(id) {
-            run.ended = Some(to_second(ended));
+        let Some(run) = self.runs.get_mut(id) else { return };
+        run.ended = Some(to_second(ended));
+        // A short command is not told apart into a start and a stop.
+        if ended.as_second() - run.started.as_second() > START_SECONDS {
+            self.for_each_seen(|seen| seen.stopped(id, ended));
         }
     }
 
@@ -47,8 +52,12 @@ impl Baseline {
     /// look like a word leaves no entry of its own.
     pub fn learn(&mut self, run: &RunId, observation: &Observation) -> usize {
         let time = observation.time;
+        let moment = match self.runs.get(run) {
+            Some(run) => run.moment(time),
+            None => Moment { time: to_second(time), phase: Phases::default(), window: 0 },
+        };
         if let Behaviour::Syscall(syscall) = &observation.behaviour {
-            return usize::from(count(&mut self.syscalls, syscall_name(syscall), run, time));
+            return usize::from(count(&mut self.syscalls, syscall_name(syscall), run, moment));
         }
         let name = path_name(&observation.process.executable);
         let key = names::find(&self.executables, Set::Parents, &name)
@@ -58,7 +67,7 @@ impl Baseline {
         for fact in facts(observation) {
             let set = executable.set_mut(fact.set);
             let key = names::find(set, fact.set, &fact.name).map(str::to_owned);
-            new += usize::from(count(set, key.unwrap_or(fact.name.key), run, time));
+            new += usize::from(count(set, key.unwrap_or(fact.name.key), run, moment));
         }
         if let Behaviour::Exec(exec) = &observation.behaviour {
             let flags = [
@@ -67,9 +76,9 @@ impl Baseline {
             ];
             for (_, seen) in flags.into_iter().filter(|(is_so, _)| *is_so) {
                 if let Some(seen) = seen {
-                    seen.again(run, time);
+                    seen.again(run, moment);
                 } else {
-                    *seen = Some(Seen::once(run, time));
+                    *seen = Some(Seen::once(run, moment));
                     new += 1;
                 }
             }
@@ -79,13 +88,13 @@ impl Baseline {
 }
 
 /// Whether it is the first time.
-fn count(set: &mut BTreeMap<String, Seen>, key: String, run: &RunId, time: Timestamp) -> bool {
+fn count(set: &mut BTreeMap<String, Seen>, key: String, run: &RunId, moment: Moment) -> bool {
     match set.get_mut(&key) {
         Some(seen) => {
-            seen.again(run, time);
+            seen.again(run, moment);
             false
         }
-        None => set.insert(key, Seen::once(run, time)).is_none(),
+        None => set.insert(key, Seen::once(run, moment)).is_none(),
     }
 }
 

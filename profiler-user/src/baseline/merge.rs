@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{Baseline, Executable, Run, Seen};
+use super::model::{Baseline, Executable};
+use super::run::Run;
+use super::seen::{Seen, Sighting};
 
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum MergeError {
@@ -21,6 +23,11 @@ pub enum MergeError {
          their patterns mean different things, record the older one again"
     )]
     OtherGeneraliser { image: String, one: u32, other: u32 },
+    #[error(
+        "a baseline of {image:?} for {one} cannot be merged with one for {other}: \
+         what one may do would be allowed to the other, keep both"
+    )]
+    OtherScope { image: String, one: String, other: String },
 }
 
 impl Baseline {
@@ -42,6 +49,10 @@ impl Baseline {
                 one: self.generaliser,
                 other: other.generaliser,
             });
+        }
+        if self.scope != other.scope {
+            let (one, other) = (self.scope.to_string(), other.scope.to_string());
+            return Err(MergeError::OtherScope { image, one, other });
         }
         self.image.repo_digests.extend(other.image.repo_digests);
         self.image.references.extend(other.image.references);
@@ -92,7 +103,15 @@ impl Join for Seen {
     fn join(&mut self, other: Self) {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
+        self.phase = self.phase.and(other.phase);
         self.runs.join(other.runs);
+    }
+}
+
+impl Join for Sighting {
+    fn join(&mut self, other: Self) {
+        self.count.join(other.count);
+        self.windows = self.windows.and(other.windows);
     }
 }
 
@@ -101,10 +120,12 @@ impl Join for Run {
         self.started = self.started.min(other.started);
         self.ended = self.ended.max(other.ended);
         self.partial |= other.partial;
+        self.blind.extend(other.blind);
         self.lost.join(other.lost);
         // These do not differ between copies of one run; where they do, the order must not matter either.
-        let Self { host, tier, command, .. } = other;
+        let Self { host, observer, tier, command, .. } = other;
         self.host = std::mem::take(&mut self.host).max(host);
+        self.observer = self.observer.take().max(observer);
         self.tier = std::mem::take(&mut self.tier).max(tier);
         self.command = self.command.take().max(command);
     }
@@ -160,136 +181,4 @@ impl Join for Executable {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-    use proptest::prelude::*;
-
-    use super::super::model::{Image, RunId};
-    use super::*;
-
-    fn time() -> impl Strategy<Value = Timestamp> {
-        (0..100_i64).prop_map(|second| Timestamp::from_second(1_767_312_000 + second).unwrap())
-    }
-
-    fn map<V: std::fmt::Debug>(
-        value: impl Strategy<Value = V>,
-    ) -> impl Strategy<Value = BTreeMap<String, V>> {
-        prop::collection::btree_map("[a-d]", value, 0..4)
-    }
-
-    fn run_id() -> impl Strategy<Value = RunId> {
-        "[1-4]".prop_map(RunId::new)
-    }
-
-    fn seen() -> impl Strategy<Value = Seen> {
-        let runs = prop::collection::btree_map(run_id(), 1..9_u64, 1..4);
-        (time(), time(), runs).prop_map(|(one, other, runs)| Seen {
-            first: one.min(other),
-            last: one.max(other),
-            runs,
-        })
-    }
-
-    fn run() -> impl Strategy<Value = Run> {
-        let command = prop::option::of(prop::collection::vec("[a-c]", 0..2));
-        (time(), prop::option::of(time()), "[ab]", "[ab]", any::<bool>(), map(0..9_u64), command)
-            .prop_map(|(started, ended, host, tier, partial, lost, command)| Run {
-                started,
-                ended,
-                host,
-                tier,
-                partial,
-                lost,
-                command,
-            })
-    }
-
-    fn executable() -> impl Strategy<Value = Executable> {
-        let sets = (map(seen()), map(seen()), map(seen()), map(seen()), map(seen()));
-        let changes = (map(seen()), map(seen()), map(seen()), map(seen()));
-        let more = (map(seen()), map(seen()), map(seen()), map(seen()), map(seen()));
-        let one = || prop::option::of(seen());
-        (sets, changes, more, one(), one()).prop_map(
-            |(
-                (parents, args, read, write_denied, connect),
-                (delete, link, meta, map_exec),
-                (socket, unix, identity, escape, dns),
-                fileless,
-                not_in_image,
-            )| Executable {
-                parents,
-                args,
-                fileless,
-                not_in_image,
-                read,
-                write_denied,
-                delete,
-                link,
-                meta,
-                map_exec,
-                connect,
-                socket,
-                unix,
-                identity,
-                escape,
-                dns,
-                ..Executable::default()
-            },
-        )
-    }
-
-    fn baseline() -> impl Strategy<Value = Baseline> {
-        let keys = prop::collection::btree_set("[a-c]", 0..3);
-        let runs = prop::collection::btree_map(run_id(), run(), 0..4);
-        (keys, runs, map(seen()), map(executable())).prop_map(
-            |(redaction_key, runs, syscalls, executables)| Baseline {
-                redaction_key,
-                runs,
-                syscalls,
-                executables,
-                ..Baseline::new(Image::here("x"))
-            },
-        )
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(128))]
-
-        #[test]
-        fn merge_is_commutative(a in baseline(), b in baseline()) {
-            prop_assert_eq!(a.clone().merge(b.clone()), b.merge(a));
-        }
-
-        #[test]
-        fn merge_is_associative(a in baseline(), b in baseline(), c in baseline()) {
-            let left = a.clone().merge(b.clone()).unwrap().merge(c.clone());
-            prop_assert_eq!(left, a.merge(b.merge(c).unwrap()));
-        }
-
-        #[test]
-        fn merge_is_idempotent(a in baseline(), b in baseline()) {
-            let once = a.clone().merge(b.clone()).unwrap();
-            prop_assert_eq!(once.clone().merge(b).unwrap(), once.clone());
-            prop_assert_eq!(a.clone().merge(a.clone()).unwrap(), a);
-        }
-
-        #[test]
-        fn a_baseline_survives_its_file(a in baseline()) {
-            let text = super::super::layout::render(&a);
-            prop_assert_eq!(serde_json::from_str::<Baseline>(&text).unwrap(), a);
-        }
-    }
-
-    #[test]
-    fn baselines_of_different_things_stay_apart() {
-        let one = Baseline::new(Image::here("one"));
-        let two = Baseline::new(Image::here("two"));
-        assert!(matches!(one.clone().merge(two), Err(MergeError::OtherImage { .. })));
-        let newer = Baseline { generaliser: 99, ..one.clone() };
-        assert!(matches!(one.clone().merge(newer), Err(MergeError::OtherGeneraliser { .. })));
-        let mut other = one.clone();
-        other.image.architecture = "pdp11".into();
-        let error = one.merge(other).unwrap_err();
-        assert!(error.to_string().contains("on pdp11"), "{error}");
-    }
-}
+mod tests;

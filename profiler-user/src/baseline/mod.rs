@@ -3,7 +3,10 @@
 //! **Invariant:** learning and judging name an observation the same way ([`facts`]), and a name is looked up the same way
 //! ([`names`]): what was learned is known, and the entry that decided can always be named.
 
+mod aspect;
 mod candidates;
+mod completeness;
+mod entry;
 mod facts;
 mod file;
 #[cfg(test)]
@@ -18,11 +21,23 @@ mod merge;
 mod model;
 mod names;
 mod nearest;
+mod portable;
+mod run;
+#[cfg(test)]
+mod schema;
+mod seen;
 
+pub use crate::maturity::Interval;
+pub use aspect::Aspect;
+pub use completeness::{Completeness, Limit, Measure, Units};
+pub use entry::Entry;
 pub(crate) use facts::kind_of;
 pub use file::{Listed, LoadError, SaveError, list, load, load_file, path_for, path_of, save};
 pub(crate) use file::{read, read_file, read_up_to, render, write_file};
 pub use judge::Judge;
 pub use key::{load_key, load_or_create_key};
 pub use merge::MergeError;
-pub use model::{Baseline, ENTRYPOINT, Executable, Image, Run, RunId, SCHEMA, Seen};
+pub use model::{Baseline, ENTRYPOINT, Executable, Image, SCHEMA, Scope};
+pub(crate) use run::window_of;
+pub use run::{Run, RunId};
+pub use seen::{Phases, Seen, Sighting, WINDOW, Windows};

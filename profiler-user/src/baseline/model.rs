@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::container::{ContainerId, Identity};
+use super::run::{Run, RunId};
+use super::seen::Seen;
+use crate::container::Identity;
 use crate::generalise::GENERALISER;
 
 /// The version of this format.
@@ -19,10 +20,14 @@ pub const SCHEMA: &str = "driftline.baseline/v1";
 pub const ENTRYPOINT: &str = "(entrypoint)";
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
     pub schema: String,
     pub image: Image,
+    /// Which containers of the image it speaks of.
+    #[serde(default, skip_serializing_if = "Scope::is_image")]
+    pub scope: Scope,
     /// The version of the rules that its patterns were made with.
     pub generaliser: u32,
     /// The ids of the keys that its secrets are hashed with.
@@ -39,6 +44,7 @@ pub struct Baseline {
 }
 
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Image {
     /// Of a container image the repository.
@@ -59,36 +65,23 @@ pub struct Image {
     pub references: BTreeSet<String>,
 }
 
-/// Unique without asking anybody: a ULID, sorted by time; of a container the beginning of its id, so that a
-/// recording which was interrupted goes on as the same run.
-#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
-pub struct RunId(String);
-
-/// One recording of one container or command.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Run {
-    pub started: Timestamp,
-    /// None when the recording broke off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Timestamp>,
-    pub host: String,
-    /// `full` or `restricted`: what the kernel allowed to be seen.
-    pub tier: String,
-    /// Not seen from its start, or not all of the time.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub partial: bool,
-    /// Events that were lost, by kind.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub lost: BTreeMap<String, u64>,
-    /// Redacted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<Vec<String>>,
+/// A wider one never hides what a narrower one leaves out: they are not merged.
+#[derive(Clone, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+pub enum Scope {
+    /// Of every container of the image.
+    #[default]
+    Image,
+    /// Of those of one Kubernetes namespace.
+    Namespace(String),
+    /// Of those of one workload: a Deployment, a `CronJob`.
+    Workload { namespace: String, name: String },
 }
 
 /// What one executable does. Every key is a pattern, see [`crate::generalise`].
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Executable {
     /// Who ran it, [`ENTRYPOINT`] among them.
@@ -148,21 +141,12 @@ pub struct Executable {
     pub capability: BTreeMap<String, Seen>,
 }
 
-/// When and how often, to the second.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Seen {
-    pub first: Timestamp,
-    pub last: Timestamp,
-    /// How often in each run.
-    pub runs: BTreeMap<RunId, u64>,
-}
-
 impl Baseline {
     pub fn new(image: Image) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
             image,
+            scope: Scope::Image,
             generaliser: GENERALISER,
             redaction_key: BTreeSet::new(),
             runs: BTreeMap::new(),
@@ -186,6 +170,18 @@ impl Baseline {
             sets + flags.into_iter().flatten().count()
         };
         self.syscalls.len() + self.executables.values().map(of).sum::<usize>()
+    }
+
+    /// Every entry that says when it was seen.
+    pub(super) fn for_each_seen(&mut self, mut each: impl FnMut(&mut Seen)) {
+        self.syscalls.values_mut().for_each(&mut each);
+        for executable in self.executables.values_mut() {
+            for set in super::names::Set::ALL {
+                executable.set_mut(set).values_mut().for_each(&mut each);
+            }
+            let flags = [&mut executable.fileless, &mut executable.not_in_image];
+            flags.into_iter().flatten().for_each(&mut each);
+        }
     }
 
     /// Events that were lost while it was recorded.
@@ -241,19 +237,19 @@ impl Image {
     }
 }
 
-impl RunId {
-    pub fn new(ulid: impl Into<String>) -> Self {
-        Self(ulid.into())
-    }
-
-    pub fn of_container(id: &ContainerId) -> Self {
-        Self(id.as_str()[..26].to_owned())
+impl Scope {
+    fn is_image(&self) -> bool {
+        *self == Self::Image
     }
 }
 
-impl std::fmt::Display for RunId {
+impl std::fmt::Display for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Image => f.write_str("every container of the image"),
+            Self::Namespace(namespace) => write!(f, "namespace {namespace}"),
+            Self::Workload { namespace, name } => write!(f, "workload {namespace}/{name}"),
+        }
     }
 }
 
@@ -261,38 +257,4 @@ impl Executable {
     fn sets(&self) -> [&BTreeMap<String, Seen>; super::names::Set::ALL.len()] {
         super::names::Set::ALL.map(|set| self.set(set))
     }
-}
-
-impl Seen {
-    pub(super) fn once(run: &RunId, time: Timestamp) -> Self {
-        let time = to_second(time);
-        Self { first: time, last: time, runs: BTreeMap::from([(run.clone(), 1)]) }
-    }
-
-    pub(super) fn again(&mut self, run: &RunId, time: Timestamp) {
-        let time = to_second(time);
-        self.first = self.first.min(time);
-        self.last = self.last.max(time);
-        match self.runs.get_mut(run) {
-            Some(count) => *count += 1,
-            None => {
-                self.runs.insert(run.clone(), 1);
-            }
-        }
-    }
-
-    /// In how many runs.
-    pub fn runs(&self) -> usize {
-        self.runs.len()
-    }
-
-    /// How often in all.
-    pub fn count(&self) -> u64 {
-        self.runs.values().sum()
-    }
-}
-
-/// Nanoseconds would make every line of a diff longer and say nothing.
-pub(super) fn to_second(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::candidates::candidates;
-use super::model::{Executable, Seen};
+use super::model::Executable;
+use super::seen::Seen;
 use crate::generalise::{Pattern, Secrets, join_args, split_args};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,6 +61,31 @@ impl Set {
         Self::Dns,
         Self::Capability,
     ];
+
+    /// As the file names it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Parents => "parents",
+            Self::Args => "args",
+            Self::Read => "read",
+            Self::ReadDenied => "read_denied",
+            Self::Write => "write",
+            Self::WriteDenied => "write_denied",
+            Self::Delete => "delete",
+            Self::Link => "link",
+            Self::Meta => "meta",
+            Self::MapExec => "map_exec",
+            Self::Connect => "connect",
+            Self::Listen => "listen",
+            Self::Accept => "accept",
+            Self::Socket => "socket",
+            Self::Unix => "unix",
+            Self::Identity => "identity",
+            Self::Escape => "escape",
+            Self::Dns => "dns",
+            Self::Capability => "capability",
+        }
+    }
 
     /// The same access with the other outcome.
     pub(super) fn counterpart(self) -> Option<Self> {

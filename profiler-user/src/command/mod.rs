@@ -9,7 +9,7 @@ pub(crate) mod watch;
 use crate::{
     baseline::{LoadError, SaveError},
     error::Error,
-    sensor::Tier,
+    sensor::{Status, Tier},
     session::{End, Session},
     store::StoreError,
 };
@@ -39,6 +39,12 @@ pub(crate) fn tier_name(tier: Tier) -> &'static str {
         Tier::Restricted => "restricted",
         Tier::Blind => "blind",
     }
+}
+
+/// Behaviours that no probe sees, as baselines name them.
+pub(crate) fn blind(statuses: &[Status]) -> std::collections::BTreeSet<String> {
+    let blind = statuses.iter().filter(|status| status.tier == Tier::Blind);
+    blind.map(|status| format!("{:?}", status.behaviour).to_lowercase()).collect()
 }
 
 /// Says that the probes could not be fired, and why.

@@ -5,10 +5,13 @@ use std::{fs, path::Path, process::ExitCode};
 use anyhow::Context;
 use jiff::Timestamp;
 
-use super::{tier_name, warn_of_blindness, warn_of_loss};
+use super::{
+    baseline::{coverage, percent},
+    blind, tier_name, warn_of_blindness, warn_of_loss,
+};
 use crate::{
     agent::{self, Settings},
-    baseline::{self, Baseline, Image, LoadError, Run, RunId},
+    baseline::{self, Baseline, Completeness, Image, Limit, LoadError, Run, RunId},
     behaviour::{Behaviour, Observation},
     cli,
     error::Error,
@@ -19,6 +22,9 @@ use crate::{
     requirements,
     session::Session,
 };
+
+/// With `--until`, so often at most: what ten runs do not show, more of the same will not either.
+const RUNS_UNTIL: u32 = 10;
 
 /// Takes every observation into the baseline.
 struct Recorder {
@@ -41,11 +47,36 @@ impl Consumer for Recorder {
     }
 }
 
-pub(crate) async fn run(args: cli::Record, signals: Signals) -> Result<ExitCode, Error> {
+pub(crate) async fn run(args: cli::Record, mut signals: Signals) -> Result<ExitCode, Error> {
     if args.target.is_node()? {
+        if args.runs.is_some() {
+            return Err(Error::Usage("--runs repeats a CMD; give one after `--`".to_owned()));
+        }
         let settings = Settings::new(args.target.baselines, args.node, args.sensor)?;
-        return agent::record(settings.with_limit(args.duration), signals).await;
+        return agent::record(settings.with_limit(args.duration), args.until, signals).await;
     }
+    let most = args.runs.unwrap_or(if args.until.is_some() { RUNS_UNTIL } else { 1 });
+    for number in 1..=most {
+        let last = number == most;
+        let again = if last { None } else { Some(signals.again()?) };
+        let (status, told) = once(&args, signals).await?;
+        let reached = args.until.is_some_and(|until| told.coverage >= until);
+        if most > 1 {
+            progress(number, most, &told, args.until);
+        }
+        let Some(next) = again else { return Ok(status) };
+        // One that failed would do so again; one whose time was over was asked to end by us.
+        let failed = status != ExitCode::SUCCESS && args.duration.is_none();
+        if reached || failed || next.have_asked()? {
+            return Ok(status);
+        }
+        signals = next;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One run of CMD.
+async fn once(args: &cli::Record, signals: Signals) -> Result<(ExitCode, Completeness), Error> {
     requirements::check()?;
     let directory = &args.target.baselines;
     let image = Image::here(args.target.image());
@@ -59,18 +90,14 @@ pub(crate) async fn run(args: cli::Record, signals: Signals) -> Result<ExitCode,
     let key = baseline::load_or_create_key(directory).map_err(|e| Error::Output(e.to_string()))?;
     let redactor = Redactor::new(key);
 
-    let session = Session::open(args.sensor.into())?;
+    let session = Session::open(args.sensor.into())?.with_windows();
     warn_of_blindness(&session);
     let run = RunId::new(ulid::Ulid::new().to_string());
     let command = args.target.command.iter().map(|word| word.to_string_lossy().into_owned());
     let details = Run {
-        started: Timestamp::now(),
-        ended: None,
-        host: crate::host_name(),
-        tier: tier_name(session.tier()).to_owned(),
-        partial: false,
-        lost: std::collections::BTreeMap::new(),
+        blind: blind(session.statuses()),
         command: Some(redactor.redact_args(command.collect())),
+        ..Run::new(Timestamp::now(), crate::host_name(), tier_name(session.tier()))
     };
     let mut learned = before.clone();
     learned.begin_run(run.clone(), details, &redactor.key_id());
@@ -83,9 +110,17 @@ pub(crate) async fn run(args: cli::Record, signals: Signals) -> Result<ExitCode,
         end.lost.insert("unattributed".to_owned(), unattributed);
     }
     learned.end_run(&run, Timestamp::now(), &end.lost);
-    save(directory, &before, learned)?;
+    let told = save(directory, &before, learned)?;
     warn_of_loss(&end);
-    Ok(launch::exit_code(end.status).into())
+    Ok((launch::exit_code(end.status).into(), told))
+}
+
+fn progress(number: u32, most: u32, told: &Completeness, until: Option<f64>) {
+    let goal = until.map_or_else(String::new, |until| format!(", wanted {}", percent(until)));
+    let next = told.overall.runs.next.map_or_else(String::new, |next| {
+        format!("; expect {:.1} new in the next run ({} to {})", next.expected, next.low, next.high)
+    });
+    eprintln!("driftline: run {number} of {most}: {}{goal}{next}", coverage(told));
 }
 
 fn load_or_new(directory: &Path, image: &Image) -> Result<Baseline, Error> {
@@ -97,7 +132,7 @@ fn load_or_new(directory: &Path, image: &Image) -> Result<Baseline, Error> {
 }
 
 /// Merges with what another recording may have saved meanwhile, so that neither loses.
-fn save(directory: &Path, before: &Baseline, learned: Baseline) -> Result<(), Error> {
+fn save(directory: &Path, before: &Baseline, learned: Baseline) -> Result<Completeness, Error> {
     let lock = fs::File::open(directory).context("opening the baselines directory")?;
     lock.lock().context("locking the baselines directory")?;
     let on_disk = load_or_new(directory, &learned.image)?;
@@ -111,10 +146,16 @@ fn save(directory: &Path, before: &Baseline, learned: Baseline) -> Result<(), Er
         1 => "1 new behaviour".to_owned(),
         new => format!("{new} new behaviours"),
     };
+    let told = merged.completeness(Timestamp::now());
+    // One run alone tells nothing, and nobody need be told so each time.
+    let seen = match told.limit {
+        Limit::Starts => String::new(),
+        _ => format!(", {} seen", coverage(&told)),
+    };
     eprintln!(
-        "driftline: recorded {what}; {name} now holds {held} from {runs} run{} ({})",
+        "driftline: recorded {what}; {name} now holds {held} from {runs} run{}{seen} ({})",
         if runs == 1 { "" } else { "s" },
         path.display()
     );
-    Ok(())
+    Ok(told)
 }

@@ -153,6 +153,7 @@ fn context(baseline: &Baseline, signature: BaselineSignature, session: &Session)
         baseline_status: BaselineStatus::Exact,
         baseline_signature: Some(signature),
         recorded_runs: baseline.runs.len() as u64,
+        baseline_coverage: baseline.told_coverage(Timestamp::now()),
         sensor_tier: tier_name(session.tier()).to_owned(),
         lost_events: 0,
     }

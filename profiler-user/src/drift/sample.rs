@@ -28,6 +28,7 @@ pub(crate) fn context() -> Context {
         baseline_status: BaselineStatus::Exact,
         baseline_signature: None,
         recorded_runs: 5,
+        baseline_coverage: Some(0.979),
         sensor_tier: "full".to_owned(),
         lost_events: 0,
     }

@@ -75,15 +75,7 @@ fn used() -> anyhow::Result<f64> {
 fn learn(records: &[Bytes], redactor: &Redactor) -> anyhow::Result<Baseline> {
     let mut baseline = Baseline::new(Image::here("replay"));
     let run = RunId::new("01K0000000000000000000000");
-    let about = Run {
-        started: Timestamp::now(),
-        ended: None,
-        host: "here".to_owned(),
-        tier: "full".to_owned(),
-        partial: false,
-        lost: std::collections::BTreeMap::new(),
-        command: None,
-    };
+    let about = Run::new(Timestamp::now(), "here", "full");
     baseline.begin_run(run.clone(), about, &redactor.key_id());
     let mut observer = Observer::new(Clock::now()?);
     for record in records {

@@ -59,7 +59,7 @@ fn the_file_is_readable_and_an_entry_is_a_line() {
     baseline.learn(&run(), &read("/usr/sbin/nginx", "/etc/nginx/nginx.conf"));
     let lost = BTreeMap::from([("file".to_owned(), 3), ("exec".to_owned(), 0)]);
     baseline.end_run(&run(), "2026-01-02T15:05:00Z".parse().unwrap(), &lost);
-    let seen = r#"{"first": "2026-01-02T15:04:05Z", "last": "2026-01-02T15:04:05Z", "runs": {"01K0000000000000000000000A": 1}}"#;
+    let seen = r#"{"first": "2026-01-02T15:04:05Z", "last": "2026-01-02T15:04:05Z", "phase": "start", "runs": "all"}"#;
     let expected = r#"{
   "schema": "driftline.baseline/v1",
   "image": {

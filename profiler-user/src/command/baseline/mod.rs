@@ -1,8 +1,14 @@
 //! `driftline baseline …`: what is done with baselines that are files. One file each.
 
+mod diff;
 mod export;
+mod list;
 mod merge;
+mod risk;
+mod sarif;
+mod show;
 mod sign;
+mod text;
 mod verify;
 
 use std::{io::Write, path::Path, process::ExitCode};
@@ -15,6 +21,8 @@ use crate::{
     error::Error,
 };
 
+pub(super) use text::{coverage, percent};
+
 #[derive(Debug, Args)]
 pub struct Baseline {
     #[command(subcommand)]
@@ -23,6 +31,12 @@ pub struct Baseline {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Print what a baseline holds, for people
+    Show(show::Show),
+    /// Print which baselines a directory holds, and how complete they are
+    List(list::List),
+    /// Print what a second baseline holds that a first does not, and how grave that is; status 3 when anything is new
+    Diff(diff::Diff),
     /// Say that a baseline was reviewed, and sign it; the signature is written beside it
     Sign(sign::Sign),
     /// Say whether a trusted key answers for a baseline
@@ -36,6 +50,9 @@ enum Action {
 pub(crate) fn run(args: Baseline) -> Result<ExitCode, Error> {
     let now = Timestamp::now();
     match args.action {
+        Action::Show(args) => show::run(&args, now),
+        Action::List(args) => list::run(&args, now),
+        Action::Diff(args) => diff::run(&args),
         Action::Sign(args) => sign::run(&args, now),
         Action::Verify(args) => verify::run(&args, now),
         Action::Merge(args) => merge::run(&args),
@@ -60,7 +77,7 @@ pub(crate) fn refused(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::Baseline(format!("baseline {} is refused: {why}", path.display()))
 }
 
-/// Data for somebody else's tool.
+/// Data for somebody else's tool, or a page for a person.
 fn print(text: &str) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -38,6 +38,8 @@ pub struct Context {
     pub baseline_signature: Option<BaselineSignature>,
     /// Runs that the baseline was recorded in; 0 where unknown.
     pub recorded_runs: u64,
+    /// How much of what the image does the baseline has seen, 0 to 1; none where too few runs tell.
+    pub baseline_coverage: Option<f64>,
     pub sensor_tier: String,
     /// Events of this container that the sensor could not deliver, so far.
     pub lost_events: u64,
@@ -148,6 +150,8 @@ pub struct Event {
     pub baseline_status: BaselineStatus,
     #[serde(rename = "baseline.signature", skip_serializing_if = "Option::is_none")]
     pub baseline_signature: Option<BaselineSignature>,
+    #[serde(rename = "baseline.coverage", skip_serializing_if = "Option::is_none")]
+    pub baseline_coverage: Option<f64>,
     #[serde(rename = "sensor.tier")]
     pub sensor_tier: String,
     #[serde(rename = "sensor.lost_events")]
@@ -185,6 +189,7 @@ impl Event {
             baseline_id: context.baseline_id.clone(),
             baseline_status: context.baseline_status,
             baseline_signature: context.baseline_signature,
+            baseline_coverage: context.baseline_coverage,
             sensor_tier: context.sensor_tier.clone(),
             lost_events: context.lost_events,
         }

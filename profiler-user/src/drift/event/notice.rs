@@ -52,6 +52,7 @@ impl Notice {
             baseline_id: context.baseline_id.clone(),
             baseline_status: context.baseline_status,
             baseline_signature: context.baseline_signature,
+            baseline_coverage: context.baseline_coverage,
             sensor_tier: context.sensor_tier.clone(),
             lost_events: context.lost_events,
         }

@@ -47,6 +47,7 @@ fn a_drift_is_written_with_the_keys_of_the_design() {
                 "pid": 4700, "executable": "/usr/sbin/nginx", "args": ["nginx: worker process"]
             }],
             "baseline.id": "sha256:0123",
+            "baseline.coverage": 0.979,
             "baseline.status": "exact",
             "sensor.tier": "full",
             "sensor.lost_events": 0,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
-use profiler_user::baseline::{self, Baseline, Executable, Image, Run, RunId, Seen};
+use profiler_user::baseline::{
+    self, Baseline, Executable, Image, Phases, Run, RunId, Seen, Sighting,
+};
 use profiler_user::observe;
 
 const EXECUTABLES: usize = 10;
@@ -25,7 +27,12 @@ pub(super) fn write(directory: &Path, images: usize) -> anyhow::Result<()> {
 fn of_image(image: usize) -> Baseline {
     let now = Timestamp::now();
     let run = RunId::new("01K0000000000000000000000A");
-    let seen = Seen { first: now, last: now, runs: BTreeMap::from([(run.clone(), 1)]) };
+    let seen = Seen {
+        first: now,
+        last: now,
+        phase: Phases::START,
+        runs: BTreeMap::from([(run.clone(), Sighting::ONCE)]),
+    };
     let all = |count: usize, name: &dyn Fn(usize) -> String| -> BTreeMap<String, Seen> {
         (0..count).map(|number| (name(number), seen.clone())).collect()
     };
@@ -44,15 +51,7 @@ fn of_image(image: usize) -> Baseline {
         references: [format!("{}:1", super::repository(image))].into(),
         ..Image::here(super::repository(image))
     });
-    let about = Run {
-        started: now,
-        ended: Some(now),
-        host: "bench".to_owned(),
-        tier: "full".to_owned(),
-        partial: false,
-        lost: BTreeMap::new(),
-        command: None,
-    };
+    let about = Run { ended: Some(now), ..Run::new(now, "bench", "full") };
     baseline.runs.insert(run, about);
     let calls = (0..CALLS).chain(NEWER_CALLS.iter().copied());
     let name = |number| observe::syscall(number, false, false).name;

@@ -1,0 +1,84 @@
+//! Who starts whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use crate::baseline::{Baseline, ENTRYPOINT};
+use crate::command::baseline::text::plain;
+
+/// Argument lists shown of a program.
+const FEW: usize = 3;
+
+/// A program that was shown is not unfolded again: shells start each other.
+pub(super) fn write(page: &mut String, held: &Baseline) {
+    let mut children: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (path, executable) in &held.executables {
+        for parent in executable.parents.keys() {
+            children.entry(parent).or_default().push(path);
+        }
+    }
+    let unknown = |parent: &&&str| !held.executables.contains_key(**parent);
+    let mut roots: Vec<&str> = children.keys().filter(unknown).copied().collect();
+    // The entrypoint first.
+    roots.sort_by_key(|root| (*root != ENTRYPOINT, *root));
+    let mut tree = Tree { held, children: &children, shown: BTreeSet::new(), page };
+    for root in roots {
+        let _ = writeln!(tree.page, "  {}", plain(root));
+        tree.below(root, "  ");
+    }
+    let left: Vec<&str> = held.executables.keys().map(String::as_str).collect();
+    for path in left {
+        if !tree.shown.contains(path) {
+            tree.program(path, "  ", "");
+        }
+    }
+}
+
+struct Tree<'a> {
+    held: &'a Baseline,
+    children: &'a BTreeMap<&'a str, Vec<&'a str>>,
+    shown: BTreeSet<&'a str>,
+    page: &'a mut String,
+}
+
+impl<'a> Tree<'a> {
+    fn below(&mut self, parent: &str, indent: &str) {
+        let children = self.children.get(parent).cloned().unwrap_or_default();
+        for (number, child) in children.iter().enumerate() {
+            let is_last = number + 1 == children.len();
+            let branch = if is_last { "└─ " } else { "├─ " };
+            let further = format!("{indent}{}", if is_last { "   " } else { "│  " });
+            let _ = write!(self.page, "{indent}{branch}");
+            self.program(child, &further, "");
+        }
+    }
+
+    fn program(&mut self, path: &'a str, indent: &str, before: &str) {
+        let again = !self.shown.insert(path);
+        let Some(executable) = self.held.executables.get(path) else { return };
+        let has_children = self.children.contains_key(path);
+        if again {
+            let see = if has_children { " (see above)" } else { "" };
+            let _ = writeln!(self.page, "{before}{}{see}", plain(path));
+            return;
+        }
+        let args: Vec<_> = executable.args.keys().collect();
+        match args.as_slice() {
+            [one] => {
+                let _ = writeln!(self.page, "{before}{}: {}", plain(path), plain(one));
+            }
+            several => {
+                let _ = writeln!(self.page, "{before}{}", plain(path));
+                let pipe = if has_children { "│" } else { " " };
+                for args in several.iter().take(FEW) {
+                    let _ = writeln!(self.page, "{indent}{pipe}    {}", plain(args));
+                }
+                if several.len() > FEW {
+                    let _ =
+                        writeln!(self.page, "{indent}{pipe}    and {} more", several.len() - FEW);
+                }
+            }
+        }
+        self.below(path, indent);
+    }
+}
