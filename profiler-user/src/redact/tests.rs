@@ -211,6 +211,8 @@ fn wild_text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
     #[test]
     fn a_plain_word_hides_as_much_as_any_text(word in "(-p|/usr/bin/)?(ghp_|AKIA|sk-|npm_|eyJ|mysql|vault|7z|password|login|token|-----BEGIN)?[a-zA-Z0-9_./{}*+~-]{0,40}") {
         let spans = |find: fn(&str) -> Vec<Range<usize>>| {
@@ -221,8 +223,6 @@ proptest! {
         };
         prop_assert_eq!(spans(find_in_text), spans(find_in_any_text));
     }
-
-    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn a_planted_secret_never_comes_out(form in prop::sample::select(WHOLE_ARGUMENT), secret in any_secret()) {
