@@ -67,7 +67,7 @@ fn without_debug_information(path: &Path) -> Result<()> {
     let linked = std::fs::read(path)?;
     let mut object = object::build::elf::Builder::read64(linked.as_slice())
         .with_context(|| format!("{} is no object", path.display()))?;
-    for section in object.sections.iter_mut() {
+    for section in &mut object.sections {
         let name = section.name.to_string();
         section.delete = name.starts_with(".debug_") || name.starts_with(".rel.debug_");
     }
