@@ -22,6 +22,7 @@ Exit codes:
   120  this machine does not allow it: not root, no BTF, no cgroup2, no probe
   121  a baseline, or a key, is missing or cannot be used; a baseline is refused
   122  a file could not be written
+  123  a registry cannot be reached, refuses, or cannot be believed
   125  driftline failed in another way
   126  CMD was found but cannot be run
   127  CMD was not found";
@@ -37,7 +38,7 @@ pub enum Command {
     Record(Record),
     /// Report what CMD, or any container of this node, does beyond its baseline
     Watch(Watch),
-    /// Show, compare, sign, verify, merge and export baselines
+    /// Show, compare, sign, verify, merge, export, push and pull baselines
     Baseline(crate::command::baseline::Baseline),
     /// Record a real server, break into it, and show what Driftline saw
     Demo,
@@ -197,7 +198,7 @@ fn coverage(text: &str) -> Result<f64, String> {
     }
 }
 
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let number: u64 =

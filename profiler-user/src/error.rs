@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
+use crate::registry::RegistryError;
+
 /// Exit codes of `driftline` itself. Any other is CMD's own; 128 + N where signal N ended CMD.
 ///
 pub mod code {
@@ -17,6 +19,8 @@ pub mod code {
     pub const BASELINE: u8 = 121;
     /// A file could not be written.
     pub const OUTPUT: u8 = 122;
+    /// A registry cannot be reached, refuses, or cannot be believed.
+    pub const REGISTRY: u8 = 123;
     /// Driftline failed in another way.
     pub const INTERNAL: u8 = 125;
     /// CMD was found but cannot be run.
@@ -40,6 +44,8 @@ pub enum Error {
     Baseline(String),
     #[error("{0}")]
     Output(String),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     #[error("interrupted by signal {0} before the command was started; nothing was run")]
     Interrupted(i32),
     #[error("cannot run {command}: {source}; {advice}")]
@@ -52,10 +58,11 @@ impl Error {
     /// See [`code`].
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Usage(_) => code::USAGE,
+            Self::Usage(_) | Self::Registry(RegistryError::Reference { .. }) => code::USAGE,
             Self::Machine(_) => code::MACHINE,
             Self::Baseline(_) => code::BASELINE,
             Self::Output(_) => code::OUTPUT,
+            Self::Registry(_) => code::REGISTRY,
             Self::Interrupted(signal) => code::SIGNAL + u8::try_from(*signal).unwrap_or(0),
             Self::Command { source, command, .. }
                 if source.kind() == std::io::ErrorKind::NotFound

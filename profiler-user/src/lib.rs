@@ -22,6 +22,7 @@ pub mod observe;
 mod pipeline;
 mod poll;
 pub mod redact;
+pub mod registry;
 pub mod requirements;
 pub mod runtime;
 pub mod sensor;

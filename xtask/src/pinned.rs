@@ -40,6 +40,7 @@ pub(crate) const TESTS: &[&str] = &[
     "containernetworking-plugins",
     "cpio",
     "crun",
+    "docker-registry",
     "gcc",
     "make",
     "podman",
@@ -65,6 +66,7 @@ pub(crate) const INSTALLED: &[&str] = &["cron", "cron-daemon-common", "ed"];
 /// Services that come with those packages and must not start at the next boot because of us.
 pub(crate) const SERVICES: &[(&str, &str)] = &[
     ("containerd", "containerd.service"),
+    ("docker-registry", "docker-registry.service"),
     ("nginx", "nginx.service"),
     ("prometheus", "prometheus.service"),
     ("prometheus-alertmanager", "prometheus-alertmanager.service"),

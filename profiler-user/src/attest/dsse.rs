@@ -72,6 +72,11 @@ impl Envelope {
         Ok(())
     }
 
+    /// The payload, whoever signed it: for what is decided where nobody is trusted.
+    pub(super) fn unverified(&self) -> Result<Vec<u8>, OpenError> {
+        decode(&self.payload).ok_or(OpenError::Payload)
+    }
+
     /// The payload, decoded once, if at least one of `trusted` has signed it.
     pub fn open(&self, trusted: &[PublicKey]) -> Result<Opened, OpenError> {
         let payload = decode(&self.payload).ok_or(OpenError::Payload)?;

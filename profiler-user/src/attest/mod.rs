@@ -15,8 +15,11 @@ pub mod verify;
 pub(crate) mod openssl;
 
 pub use dsse::Envelope;
-pub use file::{check, envelope_path, read_envelope, said_once, unchecked, write_envelope};
+pub use file::{
+    check, envelope_path, parse_envelope, read_envelope, said_once, unchecked, write_envelope,
+};
 pub use key::{KeyError, KeyId, PublicKey, SigningKey};
 pub use statement::{Claim, Statement};
 pub use trust::{Trust, TrustError};
+pub(crate) use verify::unverified;
 pub use verify::{Reason, Refusal, Verified, verify};

@@ -100,17 +100,40 @@ pub fn verify(
     trusted: &[PublicKey],
     now: Timestamp,
 ) -> Result<Verified, Refusal> {
-    let malformed = |why: String| Refusal::Malformed { what: "its signature", why };
     let opened = envelope.open(trusted).map_err(|error| match error {
         OpenError::Untrusted(_) => Refusal::Untrusted(error),
         OpenError::Payload | OpenError::TooMany(_) => malformed(error.to_string()),
     })?;
-    if opened.payload_type != PAYLOAD_TYPE {
-        let found = opened.payload_type;
-        return Err(malformed(format!("it is of {found:?}, not {PAYLOAD_TYPE:?}")));
-    }
     // The bytes that were signed, not a second decoding of them.
-    let statement = parse(&opened.payload).map_err(malformed)?;
+    let statement = holds(&opened.payload_type, &opened.payload, baseline, now)?;
+    Ok(Verified { keys: opened.keys, statement })
+}
+
+/// The same where nobody is trusted: whether the envelope fits the baseline, by whomever it is.
+pub(crate) fn unverified(
+    envelope: &Envelope,
+    baseline: &Baseline,
+    now: Timestamp,
+) -> Result<Statement, Refusal> {
+    let payload = envelope.unverified().map_err(|error| malformed(error.to_string()))?;
+    holds(&envelope.payload_type, &payload, baseline, now)
+}
+
+fn malformed(why: String) -> Refusal {
+    Refusal::Malformed { what: "its signature", why }
+}
+
+/// Whether what was signed is about this baseline, and still good.
+fn holds(
+    payload_type: &str,
+    payload: &[u8],
+    baseline: &Baseline,
+    now: Timestamp,
+) -> Result<Statement, Refusal> {
+    if payload_type != PAYLOAD_TYPE {
+        return Err(malformed(format!("it is of {payload_type:?}, not {PAYLOAD_TYPE:?}")));
+    }
+    let statement = parse(payload).map_err(malformed)?;
     let signed = &statement.predicate.driftline_baseline;
     let found = baseline.id();
     let is_what_was_signed = signed.id == found;
@@ -125,7 +148,7 @@ pub fn verify(
     if let Some(expires) = signed.expires.filter(|expires| *expires <= now) {
         return Err(Refusal::Expired(expires));
     }
-    Ok(Verified { keys: opened.keys, statement })
+    Ok(statement)
 }
 
 /// What any statement has: its type decides what the rest means.

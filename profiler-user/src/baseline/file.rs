@@ -165,7 +165,7 @@ struct Version {
     generaliser: u32,
 }
 
-fn parse(path: PathBuf, bytes: &[u8]) -> Result<Baseline, LoadError> {
+pub(crate) fn parse(path: PathBuf, bytes: &[u8]) -> Result<Baseline, LoadError> {
     let refuse = |path: PathBuf, error: &serde_json::Error| {
         if error.is_eof() {
             LoadError::Truncated { path, bytes: bytes.len() }

@@ -33,7 +33,7 @@ pub use completeness::{Completeness, Limit, Measure, Units};
 pub use entry::Entry;
 pub(crate) use facts::kind_of;
 pub use file::{Listed, LoadError, SaveError, list, load, load_file, path_for, path_of, save};
-pub(crate) use file::{read, read_file, read_up_to, render, write_file};
+pub(crate) use file::{parse, read, read_file, read_up_to, render, write_file};
 pub use judge::Judge;
 pub use key::{load_key, load_or_create_key};
 pub use merge::MergeError;

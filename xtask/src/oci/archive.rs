@@ -34,6 +34,10 @@ impl Blob {
         Self::new(value.to_string().into_bytes())
     }
 
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// How other files of the layout refer to it.
     pub(super) fn descriptor(&self, media_type: &str) -> Value {
         json!({ "mediaType": media_type, "digest": self.digest, "size": self.bytes.len() })

@@ -148,6 +148,16 @@ impl Built {
         &self.manifest.digest
     }
 
+    /// The manifest's media type and text, as a registry stores it.
+    pub fn manifest(&self) -> (&'static str, &[u8]) {
+        (MANIFEST, self.manifest.bytes())
+    }
+
+    /// What the manifest names, each with its digest.
+    pub fn blobs(&self) -> [(&str, &[u8]); 2] {
+        [&self.config, &self.layer].map(|blob| (blob.digest.as_str(), blob.bytes()))
+    }
+
     /// The digest of the configuration, `sha256:…`: the image's id on a node.
     pub fn id(&self) -> &str {
         &self.config.digest

@@ -4,6 +4,9 @@ mod diff;
 mod export;
 mod list;
 mod merge;
+mod pull;
+mod push;
+mod remote;
 mod risk;
 mod sarif;
 mod show;
@@ -45,6 +48,10 @@ enum Action {
     Merge(merge::Merge),
     /// Print what a baseline allows, in the form of another tool
     Export(export::Export),
+    /// Store a baseline and its signature in a registry, beside the image that it is of
+    Push(push::Push),
+    /// Fetch the baselines of an image from a registry
+    Pull(pull::Pull),
 }
 
 pub(crate) fn run(args: Baseline) -> Result<ExitCode, Error> {
@@ -57,6 +64,8 @@ pub(crate) fn run(args: Baseline) -> Result<ExitCode, Error> {
         Action::Verify(args) => verify::run(&args, now),
         Action::Merge(args) => merge::run(&args),
         Action::Export(args) => export::run(&args),
+        Action::Push(args) => crate::runtime()?.block_on(push::run(&args, now)),
+        Action::Pull(args) => crate::runtime()?.block_on(pull::run(&args, now)),
     }
 }
 
