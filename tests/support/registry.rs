@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use profiler_user::baseline::{self, Baseline, Run, RunId, Seen};
+use profiler_user::baseline::{self, Baseline, Phases, Run, RunId, Seen, Sighting};
 
 use crate::{Lab, driftline, free_port};
 
@@ -134,17 +134,10 @@ pub fn recorded(id: &str, container: &str, run: &str, syscall: &str) -> Baseline
     let time = "2026-01-02T15:04:05Z".parse().expect("a time");
     let run = RunId::new(format!("{run:0>26}"));
     let mut baseline = Baseline::new(image);
-    let recording = Run {
-        started: time,
-        ended: Some(time),
-        host: format!("node-{run}"),
-        tier: "full".to_owned(),
-        partial: false,
-        lost: BTreeMap::new(),
-        command: None,
-    };
+    let recording = Run { ended: Some(time), ..Run::new(time, format!("node-{run}"), "full") };
     baseline.runs.insert(run.clone(), recording);
-    let seen = Seen { first: time, last: time, runs: BTreeMap::from([(run, 1)]) };
+    let runs = BTreeMap::from([(run, Sighting::ONCE)]);
+    let seen = Seen { first: time, last: time, phase: Phases::START, runs };
     baseline.syscalls.insert(syscall.to_owned(), seen);
     baseline
 }
