@@ -66,6 +66,7 @@ const BEHAVIOURS: Choice = &[
     ("sockets", &["a_known_use_of_sockets", "a_capability_used_anew"]),
     ("self_test", &[]),
     ("tiers", &[]),
+    ("workloads", &["all_of_it"]),
 ];
 
 const PROBES: Choice =

@@ -90,13 +90,14 @@ mod tests {
     use super::super::offer::best;
     use super::*;
     use crate::attest::Envelope;
-    use crate::baseline::{Image, Seen};
+    use crate::baseline::{Image, Phases, Seen};
 
     /// A baseline that knows one system call.
     fn baseline(call: &str) -> Baseline {
         let mut baseline = Baseline::new(Image::here("x"));
         let (first, last) = (time(0), time(0));
-        let seen = Seen { first, last, runs: std::collections::BTreeMap::new() };
+        let (phase, runs) = (Phases::START, std::collections::BTreeMap::new());
+        let seen = Seen { first, last, phase, runs };
         baseline.syscalls.insert(call.to_owned(), seen);
         baseline
     }
