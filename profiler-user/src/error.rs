@@ -75,3 +75,14 @@ impl Error {
         })
     }
 }
+
+/// An error all the way down: of those that a request can fail with, the topmost says only that something was sent.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

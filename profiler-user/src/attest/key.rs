@@ -55,8 +55,7 @@ const PRIVATE_LABEL: &str = "-----BEGIN PRIVATE KEY-----";
 
 impl PublicKey {
     pub fn read(path: &Path) -> Result<Self, KeyError> {
-        let text = read(path)?;
-        Self::parse(&text).map_err(|reason| KeyError::NoKey { path: path.to_owned(), reason })
+        read_as(path, Self::parse)
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
@@ -111,8 +110,7 @@ impl PublicKey {
 
 impl SigningKey {
     pub fn read(path: &Path) -> Result<Self, KeyError> {
-        let text = read(path)?;
-        Self::parse(&text).map_err(|reason| KeyError::NoKey { path: path.to_owned(), reason })
+        read_as(path, Self::parse)
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
@@ -168,11 +166,11 @@ impl fmt::Display for KeyId {
     }
 }
 
-fn read(path: &Path) -> Result<String, KeyError> {
+fn read_as<T>(path: &Path, parse: fn(&str) -> Result<T, &'static str>) -> Result<T, KeyError> {
+    let no_key = |reason| KeyError::NoKey { path: path.to_owned(), reason };
     let bytes = crate::baseline::read_up_to(path, SIZE_MAX)
         .map_err(|source| KeyError::Unreadable { path: path.to_owned(), source })?;
-    String::from_utf8(bytes).map_err(|_| KeyError::NoKey {
-        path: path.to_owned(),
-        reason: "it is no text; a key in PEM form is wanted",
-    })
+    let text =
+        str::from_utf8(&bytes).map_err(|_| no_key("it is no text; a key in PEM form is wanted"))?;
+    parse(text).map_err(no_key)
 }

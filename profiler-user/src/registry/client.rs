@@ -1,6 +1,5 @@
 //! Requests to one registry, and answers no larger than they may be.
 
-use std::error::Error as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use tokio::sync::Mutex;
 use super::auth::Credentials;
 use super::error::RegistryError;
 use super::reference::Reference;
+use crate::error::with_causes;
 
 /// Blobs may be elsewhere, and that place may point on; more is a loop.
 const REDIRECTS: usize = 5;
@@ -231,17 +231,9 @@ async fn said(mut answer: Response) -> String {
     String::from_utf8_lossy(&text).trim().chars().take(SAID).collect()
 }
 
-/// All the way down: the topmost error says only that something was sent.
 fn reason(error: reqwest::Error, timeout: Duration) -> String {
     if error.is_timeout() {
         return format!("no whole answer within {} s", timeout.as_secs());
     }
-    let error = error.without_url();
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
-    }
-    reason
+    with_causes(&error.without_url())
 }

@@ -1,12 +1,12 @@
 //! The wire: one request, and what can become of it.
 
-use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode, Url, redirect};
 
 use super::alert::Body;
+use crate::error::with_causes;
 
 /// For a request and its answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -111,17 +111,9 @@ fn shown(url: &Url) -> String {
     format!("{}://{host}{port}{}", url.scheme(), url.path().trim_end_matches('/'))
 }
 
-/// All the way down: the topmost error says only that something was sent.
 fn reason(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("no answer within {} s", TIMEOUT.as_secs());
     }
-    let error = error.without_url();
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
-    }
-    reason
+    with_causes(&error.without_url())
 }
