@@ -17,7 +17,9 @@ use crate::{
     attest::Reason,
     behaviour::Observation,
     container::{Identity, Role, Source},
-    drift::{Aggregator, BaselineStatus, Context, DriftKind, Event, Notice, Origin, aggregate},
+    drift::{
+        Aggregator, BaselineStatus, Context, DriftKind, Event, Finding, Notice, Origin, aggregate,
+    },
     http::Containers,
     store::Write,
 };
@@ -162,12 +164,14 @@ impl Task for Watcher {
     }
 
     fn take(&mut self, job: &mut Watching, observation: Observation, out: &mut Vec<Write>) {
-        let findings = match &job.choice {
-            Some(choice) => choice.judge.judge(&observation),
+        let judge = job.choice.as_ref().map(|choice| &choice.judge);
+        let findings = match judge {
+            Some(judge) => judge.judge(&observation),
             None => unprofiled::judge(&observation),
         };
         for finding in findings {
-            push(out, job.aggregator.observe(&job.context, &observation, finding));
+            let nearest = |finding: &Finding| judge?.nearest(&observation, finding);
+            push(out, job.aggregator.observe(&job.context, &observation, finding, nearest));
         }
     }
 

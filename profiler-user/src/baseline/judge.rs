@@ -67,7 +67,8 @@ impl Judge {
         judge
     }
 
-    /// What of it is new; nothing when the baseline holds all of it.
+    /// What of it is new; nothing when the baseline holds all of it. What comes nearest to it is not looked for: a repeat
+    /// needs no explanation.
     pub fn judge(&self, observation: &Observation) -> Vec<Finding> {
         let path = &*observation.process.executable;
         let known = self.executable(path);
@@ -77,6 +78,27 @@ impl Judge {
             Behaviour::Capability(_) if !self.capabilities => Vec::new(),
             behaviour if known.is_some_and(|known| known.has_literally(behaviour)) => Vec::new(),
             _ => self.judge_facts(observation, known),
+        }
+    }
+
+    /// What the baseline holds that comes nearest to one of the observation's findings, as a phrase.
+    pub fn nearest(&self, observation: &Observation, finding: &Finding) -> Option<String> {
+        let path = &*observation.process.executable;
+        let known = self.executable(path);
+        match (finding.kind, &observation.behaviour) {
+            (_, Behaviour::Syscall(syscall)) => Some(nearest::syscall(self, syscall)),
+            (DriftKind::ExecNotInImage, _) => Some(nearest::not_in_image(self)),
+            (DriftKind::ExecFileless, _) => Some(nearest::fileless(self)),
+            (_, Behaviour::Exec(exec)) if known.is_none() => {
+                nearest::executable(self, exec.parent.as_deref())
+            }
+            _ => {
+                let is_it =
+                    |fact: &Fact| fact.kind == finding.kind && fact.object == finding.object;
+                let fact = facts(observation).into_iter().find(is_it)?;
+                let holders = self.holders(fact.set, &Sought::new(&fact.name));
+                nearest::fact(path, known, &fact, &holders)
+            }
         }
     }
 
@@ -115,7 +137,7 @@ impl Judge {
         }
         Some(Finding {
             kind: if syscall.foreign { DriftKind::SyscallAbi } else { DriftKind::Syscall },
-            nearest: Some(nearest::syscall(self, syscall)),
+            nearest: None,
             object: name.clone(),
             pattern: name,
             novelty: Novelty::Container,
@@ -129,19 +151,19 @@ impl Judge {
         known: Option<&Known>,
     ) -> Vec<Finding> {
         let path = &*observation.process.executable;
-        let finding = |kind, nearest| Finding {
+        let finding = |kind| Finding {
             kind,
             object: path.to_owned(),
             pattern: path_name(path).key,
             novelty: Novelty::Container,
-            nearest,
+            nearest: None,
         };
         // A new executable is one finding; that its arguments are new as well says nothing more.
         let mut findings = match known {
             None => {
                 let injected = exec.parent.as_deref() == Some(INJECTED);
                 let kind = if injected { DriftKind::ExecInjected } else { DriftKind::Exec };
-                vec![finding(kind, nearest::executable(self, exec.parent.as_deref()))]
+                vec![finding(kind)]
             }
             Some(known) if known.has_exec(exec, &observation.process) => Vec::new(),
             Some(_) => self.judge_facts(observation, known),
@@ -152,16 +174,15 @@ impl Judge {
             findings.truncate(1);
         }
         if exec.not_in_image && !known.is_some_and(|known| known.not_in_image) {
-            findings.push(finding(DriftKind::ExecNotInImage, Some(nearest::not_in_image(self))));
+            findings.push(finding(DriftKind::ExecNotInImage));
         }
         if exec.fileless && !known.is_some_and(|known| known.fileless) {
-            findings.push(finding(DriftKind::ExecFileless, Some(nearest::fileless(self))));
+            findings.push(finding(DriftKind::ExecFileless));
         }
         findings
     }
 
     fn judge_facts(&self, observation: &Observation, known: Option<&Known>) -> Vec<Finding> {
-        let path = &*observation.process.executable;
         let finding = |fact: Fact| {
             let name = Sought::new(&fact.name);
             if known.is_some_and(|known| known.holds(fact.set, &name, self.secrets)) {
@@ -171,7 +192,7 @@ impl Judge {
             Some(Finding {
                 kind: fact.kind,
                 novelty: if holders.is_empty() { Novelty::Container } else { Novelty::Executable },
-                nearest: nearest::fact(path, known, &fact, &holders),
+                nearest: None,
                 pattern: match fact.set {
                     Set::ReadDenied | Set::WriteDenied => format!("{} (denied)", fact.name.key),
                     _ => fact.name.key,

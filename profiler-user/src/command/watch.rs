@@ -11,7 +11,9 @@ use crate::{
     baseline::{self, Baseline, Image, Judge},
     behaviour::Observation,
     cli,
-    drift::{Aggregator, BaselineSignature, BaselineStatus, Context, Event, Origin, aggregate},
+    drift::{
+        Aggregator, BaselineSignature, BaselineStatus, Context, Event, Finding, Origin, aggregate,
+    },
     error::{Error, code},
     launch::{self, Signals},
     pipeline::Consumer,
@@ -39,7 +41,8 @@ impl Consumer for Watcher {
     fn consume(&mut self, observation: Observation) {
         for finding in self.judge.judge(&observation) {
             self.occurrences += 1;
-            let events = self.aggregator.observe(&self.context, &observation, finding);
+            let nearest = |finding: &Finding| self.judge.nearest(&observation, finding);
+            let events = self.aggregator.observe(&self.context, &observation, finding, nearest);
             self.report(events);
         }
     }

@@ -163,7 +163,8 @@ pub struct Finding {
     /// The same, generalised by the baseline's generaliser: what repeats have in common.
     pub pattern: String,
     pub novelty: Novelty,
-    /// The nearest entry that the baseline does hold, as a phrase: `nginx ran only /usr/sbin/nginx`.
+    /// The nearest entry that the baseline does hold, as a phrase: `nginx ran only /usr/sbin/nginx`. Looked for at the
+    /// first occurrence.
     pub nearest: Option<String>,
 }
 

@@ -171,7 +171,7 @@ pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observati
 pub(crate) fn event(kind: DriftKind, observation: &Observation) -> Event {
     let finding = finding(kind, Novelty::Container, observation);
     let mut aggregator = Aggregator::new(aggregate::CAPACITY);
-    let event = aggregator.observe(&context(), observation, finding).remove(0);
+    let event = aggregator.observe(&context(), observation, finding, |_| None).remove(0);
     assert_eq!(event.action, Action::Created);
     event
 }

@@ -1,26 +1,59 @@
 //! Paths, component by component.
 
+use std::cell::RefCell;
+
 use super::pattern::push_escaped;
 use super::place::{Place, Walk};
 use super::{date, name, template};
 
 /// The pattern of an absolute, resolved path, or of the name of something without one (`pipe:[4711]`).
 pub fn generalise_path(path: &str) -> String {
-    let mut pattern = String::with_capacity(path.len() + 8);
-    let mut walk = Walk::ROOT;
-    let mut start = 0_usize;
-    for component in path.as_bytes().split(|byte| *byte == b'/') {
-        let component = &path[start..start + component.len()];
-        if start > 0 {
-            pattern.push('/');
+    let Some((directory, name)) = path.rsplit_once('/') else {
+        let mut pattern = String::new();
+        push_component(&mut pattern, "", path, Place::Ordinary);
+        return pattern;
+    };
+    LAST.with_borrow_mut(|last| {
+        if last.path != directory {
+            *last = Directory::of(directory);
         }
-        // Without the slash before this component.
-        let directory = &path[..start.saturating_sub(1)];
-        push_component(&mut pattern, directory, component, walk.place());
-        walk.enter(&path[..start + component.len()], component);
-        start += component.len() + 1;
+        let mut pattern = String::with_capacity(last.pattern.len() + name.len() + 16);
+        pattern.push_str(&last.pattern);
+        pattern.push('/');
+        push_component(&mut pattern, directory, name, last.inside);
+        pattern
+    })
+}
+
+thread_local! {
+    /// Where the last name was: the next one is mostly there too.
+    static LAST: RefCell<Directory> = RefCell::new(Directory::of(""));
+}
+
+/// What all names in a directory have in common.
+struct Directory {
+    path: String,
+    pattern: String,
+    inside: Place,
+}
+
+impl Directory {
+    fn of(path: &str) -> Self {
+        let mut pattern = String::with_capacity(path.len() + 8);
+        let mut walk = Walk::ROOT;
+        let mut start = 0_usize;
+        for component in path.split('/') {
+            if start > 0 {
+                pattern.push('/');
+            }
+            // Without the slash before this component.
+            let directory = &path[..start.saturating_sub(1)];
+            push_component(&mut pattern, directory, component, walk.place());
+            walk.enter(&path[..start + component.len()], component);
+            start += component.len() + 1;
+        }
+        Self { path: path.to_owned(), pattern, inside: walk.place() }
     }
-    pattern
 }
 
 fn push_component(pattern: &mut String, directory: &str, component: &str, place: Place) {

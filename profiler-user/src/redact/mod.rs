@@ -62,7 +62,7 @@ impl Redactor {
 
     /// The one function through which a program's arguments pass when they are decoded.
     pub fn redact_args(&self, args: Vec<String>) -> Vec<String> {
-        self.redact(args, find_in_args)
+        if args.iter().all(|arg| is_harmless(arg)) { args } else { self.redact(args, find_in_args) }
     }
 
     /// A single text: a path, a script, a log line.
@@ -104,6 +104,16 @@ fn short_hex(bytes: &[u8]) -> String {
     bytes.iter().take(4).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
+/// Of an argument as most are: nothing in it is secret, and it announces nothing about the others.
+fn is_harmless(arg: &str) -> bool {
+    let Some(run) = longest_run(arg) else { return false };
+    !arg.contains('{')
+        && flags::glued(arg).is_none()
+        && !names::may_name_secret(arg)
+        && tools::tool(arg).is_none()
+        && (run < shapes::SHORTEST || shapes::find(arg).is_empty())
+}
+
 fn find_in_args(args: &[&str]) -> Vec<Vec<Range<usize>>> {
     let mut found: Vec<_> = args.iter().map(|arg| find_in_text(arg)).collect();
     let is_script = |at: usize| at > 0 && flags::takes_script(args[at - 1]);
@@ -121,7 +131,7 @@ fn find_in_text(text: &str) -> Vec<Range<usize>> {
     // As most arguments are: one word of no script, that assigns nothing.
     let Some(run) = longest_run(text) else { return find_in_any_text(text) };
     if run >= shapes::SHORTEST {
-        shapes::find(text, &mut spans);
+        spans.extend(shapes::find(text));
     }
     spans.extend(flags::glued(text));
     spans
@@ -147,7 +157,7 @@ fn find_in_any_text(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     assign::find(text, &mut spans);
     url::find(text, &mut spans);
-    shapes::find(text, &mut spans);
+    spans.extend(shapes::find(text));
     find_in_script(text, 0, DEPTH, &mut spans);
     spans
 }

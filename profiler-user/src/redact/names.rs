@@ -82,8 +82,19 @@ const BEGINNINGS: &[[u8; 3]] = &[
     *b"jwt", *b"key",
 ];
 
+/// By byte, whether any of them ends so.
+const ENDS: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut at = 0;
+    while at < BEGINNINGS.len() {
+        ends[BEGINNINGS[at][2] as usize] = true;
+        at += 1;
+    }
+    ends
+};
+
 /// No secret's name is called so by mistake: whether it is one at all is still to be seen.
-fn may_name_secret(name: &str) -> bool {
+pub(super) fn may_name_secret(name: &str) -> bool {
     let (mut near, mut segment) = ([0_u8; 3], 0_usize);
     let mut is_pw = false;
     for byte in name.bytes() {
@@ -98,7 +109,7 @@ fn may_name_secret(name: &str) -> bool {
         near = [near[1], near[2], byte.to_ascii_lowercase()];
         segment += 1;
         is_pw = segment == 2 && near[1..] == *b"pw";
-        if BEGINNINGS.contains(&near) {
+        if ENDS[usize::from(near[2])] && BEGINNINGS.contains(&near) {
             return true;
         }
     }

@@ -69,7 +69,8 @@ pub(super) const SHORTEST: usize = {
     shortest
 };
 
-pub(super) fn find(text: &str, spans: &mut Vec<Range<usize>>) {
+pub(super) fn find(text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
     let mut before_is_word = false;
     // No shape is looked for inside its like, so that the time stays in proportion to the text.
     let (mut shape_end, mut key_end) = (0, 0);
@@ -95,6 +96,7 @@ pub(super) fn find(text: &str, spans: &mut Vec<Range<usize>>) {
         }
         before_is_word = byte.is_ascii_alphanumeric();
     }
+    spans
 }
 
 /// By the first byte, whether any shape, web token or scheme begins with it.

@@ -46,10 +46,12 @@ fn judge() -> Judge {
 
 #[track_caller]
 fn one(observation: &Observation) -> (DriftKind, String, String, Option<String>) {
-    let mut findings = judge().judge(observation);
+    let judge = judge();
+    let mut findings = judge.judge(observation);
     assert_eq!(findings.len(), 1, "{findings:?}");
     let finding = findings.remove(0);
-    (finding.kind, finding.object, finding.pattern, finding.nearest)
+    let nearest = judge.nearest(observation, &finding);
+    (finding.kind, finding.object, finding.pattern, nearest)
 }
 
 #[test]

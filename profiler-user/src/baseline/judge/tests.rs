@@ -60,10 +60,13 @@ fn judge() -> Judge {
 
 /// Kind, object, pattern, novelty and the nearest of the one finding.
 fn one(observation: &Observation) -> (DriftKind, String, String, Novelty, String) {
-    let mut findings = judge().judge(observation);
+    let judge = judge();
+    let mut findings = judge.judge(observation);
     assert_eq!(findings.len(), 1, "{findings:?}");
-    let Finding { kind, object, pattern, novelty, nearest } = findings.remove(0);
-    (kind, object, pattern, novelty, nearest.unwrap_or_default())
+    let finding = findings.remove(0);
+    let nearest = judge.nearest(observation, &finding).unwrap_or_default();
+    let Finding { kind, object, pattern, novelty, .. } = finding;
+    (kind, object, pattern, novelty, nearest)
 }
 
 fn expect(

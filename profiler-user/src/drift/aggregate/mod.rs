@@ -44,12 +44,13 @@ impl Aggregator {
     }
 
     /// Takes a drift in. Returns its `created` event where it is new, and before it the `closed`
-    /// events of those that had to make room.
+    /// events of those that had to make room. `nearest` says what the baseline holds instead, and is asked only then.
     pub fn observe(
         &mut self,
         context: &Context,
         observation: &Observation,
         finding: Finding,
+        nearest: impl FnOnce(&Finding) -> Option<String>,
     ) -> Vec<Event> {
         let fingerprint = Fingerprint::of(observation, &finding);
         if let Some(open) = self.open.get_mut(&fingerprint) {
@@ -58,6 +59,7 @@ impl Aggregator {
             return Vec::new();
         }
         let mut events = self.make_room(context);
+        let finding = Finding { nearest: nearest(&finding), ..finding };
         let open = Open {
             drift: Drift {
                 id: Ulid::from_datetime(observation.time.into()),

@@ -15,7 +15,7 @@ fn drift(object: u8, seconds: i64) -> (Observation, Finding) {
 
 fn observe(aggregator: &mut Aggregator, object: u8, seconds: i64) -> Vec<Event> {
     let (observation, finding) = drift(object, seconds);
-    aggregator.observe(&sample::context(), &observation, finding)
+    aggregator.observe(&sample::context(), &observation, finding, |_| None)
 }
 
 fn told(events: &[Event]) -> Vec<(Action, u64)> {
