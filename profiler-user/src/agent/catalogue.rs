@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     attest::{self, Reason, Trust},
-    baseline::{self, Baseline, Image, Judge},
+    baseline::{self, Baseline, Image, Judge, Scope, Whereabouts},
     container::Identity,
     drift::{BaselineSignature, BaselineStatus},
     memory,
@@ -47,7 +47,8 @@ struct Loaded {
     expires: Option<Timestamp>,
     runs: u64,
     coverage: Option<f64>,
-    judge: Arc<Judge>,
+    /// By the scope of its approvals; of the image there is always one.
+    judges: BTreeMap<Scope, Arc<Judge>>,
 }
 
 /// A baseline that is there and not believed.
@@ -167,7 +168,7 @@ impl Catalogue {
                 }
             },
         };
-        let loaded = Loaded::new(&baseline, &self.key_id, signature, expires);
+        let loaded = Loaded::new(&baseline, &self.key_id, signature, expires, now);
         Entry { stamps, loaded: Some(loaded), refused: None }
     }
 
@@ -182,7 +183,9 @@ impl Catalogue {
             .filter(|loaded| likeness(loaded) > Likeness::None)
             .max_by_key(|loaded| (likeness(loaded), loaded.runs));
         if let Some(best) = best {
-            return Ok(Some(best.choice(likeness(best))));
+            let (namespace, workload) = (container.namespace(), container.workload());
+            let at = Whereabouts { namespace, workload: workload.as_deref() };
+            return Ok(Some(best.choice(likeness(best), at)));
         }
         match all().find(|loaded| likeness(loaded) >= Likeness::Image) {
             Some(other) => Err(format!(
@@ -240,26 +243,34 @@ impl Loaded {
         key_id: &str,
         signature: BaselineSignature,
         expires: Option<Timestamp>,
+        now: Timestamp,
     ) -> Self {
+        let scopes = baseline.approvals.values().map(|approval| &approval.scope);
+        let judge = |scope: &Scope| {
+            Arc::new(Judge::new(&baseline.with_approved(scope.whereabouts(), now), key_id))
+        };
+        let judges = scopes.chain([&Scope::Image]).map(|scope| (scope.clone(), judge(scope)));
         Self {
             signature,
-            expires,
+            // When an approval ends, it is read again.
+            expires: expires.into_iter().chain(baseline.next_expiry(now)).min(),
             image: baseline.image.clone(),
             id: baseline.id(),
             runs: baseline.runs.len() as u64,
-            coverage: baseline.told_coverage(jiff::Timestamp::now()),
-            judge: Arc::new(Judge::new(baseline, key_id)),
+            coverage: baseline.told_coverage(now),
+            judges: judges.collect(),
         }
     }
 
-    fn choice(&self, likeness: Likeness) -> Choice {
+    fn choice(&self, likeness: Likeness, at: Whereabouts<'_>) -> Choice {
+        let scope = Scope::narrowest(self.judges.keys(), at).unwrap_or(&Scope::Image);
         let status = match likeness {
             Likeness::Exact => BaselineStatus::Exact,
             _ => BaselineStatus::Provisional,
         };
         Choice {
             likeness,
-            judge: Arc::clone(&self.judge),
+            judge: Arc::clone(&self.judges[scope]),
             id: self.id.clone(),
             runs: self.runs,
             coverage: self.coverage,

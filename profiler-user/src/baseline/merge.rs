@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::approval::Approval;
 use super::model::{Baseline, Executable};
 use super::run::Run;
 use super::seen::{Seen, Sighting};
@@ -60,6 +61,7 @@ impl Baseline {
         self.runs.join(other.runs);
         self.syscalls.join(other.syscalls);
         self.executables.join(other.executables);
+        self.approvals.join(other.approvals);
         Ok(self)
     }
 }
@@ -96,6 +98,15 @@ impl<V: Join> Join for Option<V> {
 impl Join for u64 {
     fn join(&mut self, other: Self) {
         *self = (*self).max(other);
+    }
+}
+
+/// Whoever approved the same drift later has the last word.
+impl Join for Approval {
+    fn join(&mut self, other: Self) {
+        if other > *self {
+            *self = other;
+        }
     }
 }
 

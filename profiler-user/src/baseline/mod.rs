@@ -3,6 +3,7 @@
 //! **Invariant:** learning and judging name an observation the same way ([`facts`]), and a name is looked up the same way
 //! ([`names`]): what was learned is known, and the entry that decided can always be named.
 
+mod approval;
 mod aspect;
 mod candidates;
 mod completeness;
@@ -28,6 +29,7 @@ mod schema;
 mod seen;
 
 pub use crate::maturity::Interval;
+pub use approval::{Approval, Drifted, Grant, Whereabouts};
 pub use aspect::Aspect;
 pub use completeness::{Completeness, Limit, Measure, Units};
 pub use entry::Entry;

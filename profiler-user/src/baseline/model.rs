@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::approval::Approval;
 use super::run::{Run, RunId};
 use super::seen::Seen;
 use crate::container::Identity;
@@ -41,6 +42,9 @@ pub struct Baseline {
     /// By the pattern of their path.
     #[serde(default)]
     pub executables: BTreeMap<String, Executable>,
+    /// By the id of the drift event that was approved.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub approvals: BTreeMap<String, Approval>,
 }
 
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -152,6 +156,7 @@ impl Baseline {
             runs: BTreeMap::new(),
             syscalls: BTreeMap::new(),
             executables: BTreeMap::new(),
+            approvals: BTreeMap::new(),
         }
     }
 
@@ -238,7 +243,7 @@ impl Image {
 }
 
 impl Scope {
-    fn is_image(&self) -> bool {
+    pub(super) fn is_image(&self) -> bool {
         *self == Self::Image
     }
 }

@@ -8,11 +8,12 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{print, print_json, risk, sarif, text};
 use crate::{
-    baseline::{self, Baseline, Entry},
+    baseline::{self, Baseline, Entry, Whereabouts},
     drift::{DriftKind, Novelty, Severity},
     error::{Error, code},
     sink::terminal::code as colour_of,
@@ -97,7 +98,12 @@ pub(super) fn run(args: &Diff) -> Result<ExitCode, Error> {
             other.generaliser
         )));
     }
-    let differences = compare((&args.one, &one), (&args.other, &other));
+    // Who may do more by an approval is told as who does more.
+    let now = Timestamp::now();
+    let allowed = |held: &Baseline| held.with_approved(Whereabouts::default(), now).into_owned();
+    let (one_may, other_may) = (allowed(&one), allowed(&other));
+    let mut differences = compare((&args.one, &one_may), (&args.other, &other_may));
+    (differences.from.id, differences.to.id) = (one.id(), other.id());
     match (args.format, args.json) {
         (Format::Sarif, false) => {
             let text = std::fs::read_to_string(&args.other).unwrap_or_default();

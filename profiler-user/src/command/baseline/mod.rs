@@ -1,5 +1,6 @@
 //! `driftline baseline …`: what is done with baselines that are files. One file each.
 
+mod approve;
 mod diff;
 mod export;
 mod list;
@@ -13,6 +14,7 @@ mod show;
 mod sign;
 mod text;
 mod verify;
+mod when;
 
 use std::{io::Write, path::Path, process::ExitCode};
 
@@ -40,6 +42,8 @@ enum Action {
     List(list::List),
     /// Print what a second baseline holds that a first does not, and how grave that is; status 3 when anything is new
     Diff(diff::Diff),
+    /// Allow a drift from now on, by its event, with a reason
+    Approve(approve::Approve),
     /// Say that a baseline was reviewed, and sign it; the signature is written beside it
     Sign(sign::Sign),
     /// Say whether a trusted key answers for a baseline
@@ -60,6 +64,7 @@ pub(crate) fn run(args: Baseline) -> Result<ExitCode, Error> {
         Action::Show(args) => show::run(&args, now),
         Action::List(args) => list::run(&args, now),
         Action::Diff(args) => diff::run(&args),
+        Action::Approve(args) => crate::runtime()?.block_on(approve::run(&args, now)),
         Action::Sign(args) => sign::run(&args, now),
         Action::Verify(args) => verify::run(&args, now),
         Action::Merge(args) => merge::run(&args),

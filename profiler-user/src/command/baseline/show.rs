@@ -73,12 +73,12 @@ pub(super) fn run(args: &Show, now: Timestamp) -> Result<ExitCode, Error> {
             completeness: &completeness,
         })?;
     } else {
-        print(&page(&held, &completeness, args.all))?;
+        print(&page(&held, &completeness, args.all, now))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn page(held: &Baseline, completeness: &Completeness, all: bool) -> String {
+fn page(held: &Baseline, completeness: &Completeness, all: bool, now: Timestamp) -> String {
     let mut page = String::new();
     head(&mut page, held, completeness);
     maturity(&mut page, held, completeness);
@@ -90,10 +90,35 @@ fn page(held: &Baseline, completeness: &Completeness, all: bool) -> String {
         program(&mut page, path, executable.args.len(), &entries, all);
     }
     calls(&mut page, held, all);
+    approved(&mut page, held, now);
     if held.list().iter().any(|entry| entry.bound) {
         page.push_str("\n~ belongs to where it was recorded, not to the image\n");
     }
     page
+}
+
+/// What was never recorded, and may be done all the same.
+fn approved(page: &mut String, held: &Baseline, now: Timestamp) {
+    if held.approvals.is_empty() {
+        return;
+    }
+    page.push_str("\nApproved\n");
+    for (event, approval) in &held.approvals {
+        let of = approval.executable.as_ref().map_or(String::new(), |path| format!("{path}: "));
+        let entries: Vec<_> =
+            approval.entries().map(|(list, key)| format!("{list} {key}")).collect();
+        let by = approval.by.as_ref().map_or(String::new(), |by| format!(" by {by}"));
+        let until = match approval.expires {
+            Some(end) if approval.is_over(now) => format!(", over since {end}"),
+            Some(end) => format!(", until {end}"),
+            None => String::new(),
+        };
+        let mut line = |text: &str| {
+            let _ = writeln!(page, "  {}", text::plain(text));
+        };
+        line(&format!("{of}{} for {}{until}", entries.join(", "), approval.scope));
+        line(&format!("  {}{by} ({}, event {event})", approval.reason, approval.approved));
+    }
 }
 
 fn head(page: &mut String, held: &Baseline, completeness: &Completeness) {

@@ -119,6 +119,9 @@ pub struct Event {
     pub kind: DriftKind,
     #[serde(rename = "drift.object")]
     pub object: String,
+    /// What repeats of it have in common; none where that is the object.
+    #[serde(rename = "drift.pattern", skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
     #[serde(rename = "drift.severity")]
     pub severity: Severity,
     #[serde(rename = "drift.novelty")]
@@ -176,6 +179,7 @@ impl Event {
             observer_version: env!("CARGO_PKG_VERSION"),
             kind: finding.kind,
             object: finding.object.clone(),
+            pattern: Some(&finding.pattern).filter(|one| **one != finding.object).cloned(),
             severity: verdict.severity,
             novelty: finding.novelty,
             sentence: sentence(context, observation, finding, verdict.why.as_deref()),

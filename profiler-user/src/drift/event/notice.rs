@@ -42,6 +42,7 @@ impl Notice {
             novelty: Novelty::Container,
             sentence: self.sentence,
             nearest: None,
+            pattern: None,
             fingerprint: Fingerprint::of_notice(self.kind, &self.object).to_string(),
             object: self.object,
             techniques: Vec::new(),

@@ -3,12 +3,19 @@
 mod networkpolicy;
 mod seccomp;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 
 use super::print_json;
-use crate::{baseline, error::Error};
+use crate::{
+    baseline::{self, Baseline, Whereabouts},
+    error::Error,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Export {
@@ -41,11 +48,11 @@ enum Form {
 
 pub(super) fn run(args: &Export) -> Result<ExitCode, Error> {
     let (json, left_out) = match &args.form {
-        Form::Seccomp { file } => seccomp::profile(&baseline::load_file(file)?),
+        Form::Seccomp { file } => seccomp::profile(&allowed(file)?),
         Form::Networkpolicy { name, namespace, selector, file } => {
             let pods = networkpolicy::Pods::new(name.as_deref(), namespace.as_deref(), selector)
                 .map_err(Error::Usage)?;
-            networkpolicy::policy(&baseline::load_file(file)?, &pods)
+            networkpolicy::policy(&allowed(file)?, &pods)
         }
     };
     for why in left_out {
@@ -53,4 +60,10 @@ pub(super) fn run(args: &Export) -> Result<ExitCode, Error> {
     }
     print_json(&json)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What every container of the image may do: what was recorded, and what is approved.
+fn allowed(file: &Path) -> Result<Baseline, Error> {
+    let baseline = baseline::load_file(file)?;
+    Ok(baseline.with_approved(Whereabouts::default(), Timestamp::now()).into_owned())
 }

@@ -31,7 +31,7 @@ pub(in super::super) fn sample() -> Baseline {
 #[test]
 fn a_page_tells_who_runs_whom_and_what_each_does() {
     let held = sample();
-    let told = page(&held, &held.completeness(Timestamp::UNIX_EPOCH), false);
+    let told = page(&held, &held.completeness(Timestamp::UNIX_EPOCH), false, Timestamp::UNIX_EPOCH);
     let expected = "
 Programs
   (entrypoint)

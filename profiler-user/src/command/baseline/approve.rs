@@ -1,0 +1,226 @@
+//! `driftline baseline approve`: a drift that was looked at becomes allowed, with a reason, and for whom.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::when;
+use crate::{
+    attest,
+    baseline::{self, Approval, Baseline, Drifted, Grant, Scope},
+    error::Error,
+    store,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Approve {
+    /// `event.id` of each drift
+    #[arg(required = true, value_name = "EVENT_ID")]
+    ids: Vec<String>,
+    /// Why it may be done; it becomes part of the baseline
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Who says so
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// Until when: 90d, 12h, or a date; then it is drift again
+    #[arg(long, value_name = "WHEN")]
+    expires: Option<String>,
+    /// For which containers of the image; by default those of the event's workload, or all where it names none
+    #[arg(long, value_enum)]
+    scope: Option<Width>,
+    /// The events file that holds the drift
+    #[arg(long, value_name = "FILE", conflicts_with = "store", required_unless_present = "store")]
+    events: Option<PathBuf>,
+    /// The node agent's store that holds it
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE")]
+    store: Option<PathBuf>,
+    /// The directory with the baseline of the event's image
+    #[arg(long, value_name = "DIR", default_value = "baselines", env = "DRIFTLINE_BASELINES")]
+    baselines: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Width {
+    Image,
+    Namespace,
+    Workload,
+}
+
+/// What of an event says where it happened, besides what happened.
+#[derive(Debug, Deserialize)]
+struct Told {
+    #[serde(rename = "event.id")]
+    id: String,
+    #[serde(flatten)]
+    drifted: Drifted,
+    #[serde(rename = "container.image.id")]
+    image_id: Option<String>,
+    #[serde(rename = "container.image.name")]
+    image: Option<String>,
+    #[serde(rename = "k8s.container.name")]
+    pod_container: Option<String>,
+    #[serde(rename = "container.name")]
+    container: Option<String>,
+    #[serde(rename = "k8s.namespace.name")]
+    namespace: Option<String>,
+    #[serde(rename = "driftline.workload")]
+    workload: Option<String>,
+}
+
+pub(super) async fn run(args: &Approve, now: Timestamp) -> Result<ExitCode, Error> {
+    if args.reason.trim().is_empty() {
+        return Err(Error::Usage("--reason is empty: say why it may be done".to_owned()));
+    }
+    let until = args.expires.as_deref().map(|text| when::moment(text, now)).transpose();
+    let expires = until.map_err(|why| Error::Usage(format!("--expires: {why}")))?;
+    // All of them or none: nothing is written before everything is known to be possible.
+    let mut changed: BTreeMap<PathBuf, Baseline> = BTreeMap::new();
+    let mut said = Vec::new();
+    for id in &args.ids {
+        let told = find(args, id).await?;
+        let path = baseline_of(&told, &args.baselines, &changed)?;
+        let baseline = match changed.remove(&path) {
+            Some(baseline) => baseline,
+            None => baseline::load_file(&path)?,
+        };
+        let scope = scope(&told, args.scope)?;
+        let (by, reason) = (args.by.clone(), args.reason.clone());
+        let grant = Grant { approved: now, by, reason, expires, scope };
+        let approval = Approval::of(&told.drifted, grant).map_err(|why| {
+            Error::Usage(format!("event {id} ({}) cannot be approved: {why}", told.drifted.kind))
+        })?;
+        said.push(sentence(&told, &approval, &path));
+        changed.insert(path, with(baseline, id, approval)?);
+    }
+    for (path, baseline) in &changed {
+        baseline::write_file(path, baseline::render(baseline).as_bytes())
+            .map_err(|error| Error::Output(error.to_string()))?;
+    }
+    for line in said {
+        eprintln!("driftline: {line}");
+    }
+    for path in changed.keys().filter(|path| attest::envelope_path(path).exists()) {
+        eprintln!(
+            "driftline: {} was signed as it was before: sign it again with driftline baseline sign",
+            path.display()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn find(args: &Approve, id: &str) -> Result<Told, Error> {
+    let (place, line) = match (&args.store, &args.events) {
+        (Some(directory), _) => (directory, store::event_line(directory, id).await),
+        (None, Some(file)) => (file, line_of(file, id)),
+        (None, None) => return Err(Error::Usage("give --events or --store".to_owned())),
+    };
+    let unreadable = |why: String| {
+        Error::Baseline(format!("cannot read the events of {}: {why}", place.display()))
+    };
+    let line = line
+        .map_err(unreadable)?
+        .ok_or_else(|| Error::Usage(format!("there is no event {id:?} in {}", place.display())))?;
+    serde_json::from_str(&line).map_err(|error| unreadable(format!("event {id}: {error}")))
+}
+
+/// The first line with that id: a drift is told again when it repeats, in the same words.
+fn line_of(file: &Path, id: &str) -> Result<Option<String>, String> {
+    use std::io::BufRead as _;
+    #[derive(Deserialize)]
+    struct Id {
+        #[serde(rename = "event.id")]
+        id: String,
+    }
+    let lines = std::fs::File::open(file).map(std::io::BufReader::new);
+    for line in lines.map_err(|error| error.to_string())?.lines() {
+        let line = line.map_err(|error| error.to_string())?;
+        // What is no event is not what was asked for.
+        if serde_json::from_str::<Id>(&line).is_ok_and(|found| found.id == id) {
+            return Ok(Some(line));
+        }
+    }
+    Ok(None)
+}
+
+/// The file of the image that the event is of, in its role.
+fn baseline_of(
+    told: &Told,
+    directory: &Path,
+    changed: &BTreeMap<PathBuf, Baseline>,
+) -> Result<PathBuf, Error> {
+    let role = told.pod_container.as_ref().or(told.container.as_ref());
+    let is_it = |baseline: &Baseline| match &told.image_id {
+        Some(_) => baseline.image.id == told.image_id && baseline.image.container.as_ref() == role,
+        None => baseline.image.id.is_none() && Some(&baseline.image.name) == told.image.as_ref(),
+    };
+    let unreadable =
+        |error| Error::Baseline(format!("cannot read {}: {error}", directory.display()));
+    for listed in baseline::list(directory).map_err(unreadable)? {
+        let found = match changed.get(&listed.path) {
+            Some(baseline) => is_it(baseline),
+            // One that cannot be read is not the one: it judged nothing.
+            None => baseline::load_file(&listed.path).is_ok_and(|baseline| is_it(&baseline)),
+        };
+        if found {
+            return Ok(listed.path);
+        }
+    }
+    Err(Error::Baseline(format!(
+        "{} holds no baseline of {}, which event {} is of: give the directory that does with --baselines",
+        directory.display(),
+        told.image.as_deref().or(told.image_id.as_deref()).unwrap_or("an image without a name"),
+        told.id
+    )))
+}
+
+fn scope(told: &Told, width: Option<Width>) -> Result<Scope, Error> {
+    let missing = |what: &str| {
+        Error::Usage(format!("event {} names no {what}: give another --scope", told.id))
+    };
+    let namespace = || told.namespace.clone().ok_or_else(|| missing("namespace"));
+    let workload = || told.workload.clone().ok_or_else(|| missing("workload"));
+    Ok(match width {
+        None if told.namespace.is_none() || told.workload.is_none() => Scope::Image,
+        Some(Width::Image) => Scope::Image,
+        Some(Width::Namespace) => Scope::Namespace(namespace()?),
+        None | Some(Width::Workload) => {
+            Scope::Workload { namespace: namespace()?, name: workload()? }
+        }
+    })
+}
+
+fn with(mut baseline: Baseline, id: &str, approval: Approval) -> Result<Baseline, Error> {
+    if let Some(before) = baseline.approvals.get(id)
+        && !before.is_over(approval.approved)
+        && before.scope == approval.scope
+    {
+        let by = before.by.as_ref().map_or(String::new(), |by| format!(" by {by}"));
+        return Err(Error::Usage(format!(
+            "event {id} is approved already{by} for {}: {}",
+            before.scope, before.reason
+        )));
+    }
+    baseline.approvals.insert(id.to_owned(), approval);
+    Ok(baseline)
+}
+
+fn sentence(told: &Told, approval: &Approval, path: &Path) -> String {
+    let entries: Vec<_> = approval.entries().map(|(list, key)| format!("{list} {key}")).collect();
+    let who = approval.executable.as_ref().map_or(String::new(), |path| format!("{path}: "));
+    let until = approval.expires.map_or(String::new(), |time| format!(" until {time}"));
+    format!(
+        "{} allows {who}{} for {}{until} ({} of event {})",
+        path.display(),
+        entries.join(", "),
+        approval.scope,
+        told.drifted.kind,
+        told.id
+    )
+}
