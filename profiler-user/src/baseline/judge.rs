@@ -163,11 +163,16 @@ impl Judge {
     fn judge_facts(&self, observation: &Observation, known: Option<&Known>) -> Vec<Finding> {
         let path = &*observation.process.executable;
         let finding = |fact: Fact| {
-            let name = Sought::new(&fact.name);
-            if known.is_some_and(|known| known.holds(fact.set, &name, self.secrets)) {
+            let holds = |known: &Known| {
+                let holds = |name| known.holds(fact.set, &Sought::new(name), self.secrets);
+                fact.names().any(holds)
+            };
+            if known.is_some_and(holds) {
                 return None;
             }
-            let holders = self.holders(fact.set, &name);
+            let holders = |name| self.holders(fact.set, &Sought::new(name));
+            let holders = fact.names().map(holders).find(|holders| !holders.is_empty());
+            let holders = holders.unwrap_or_default();
             Some(Finding {
                 kind: fact.kind,
                 novelty: if holders.is_empty() { Novelty::Container } else { Novelty::Executable },

@@ -9,7 +9,7 @@ use super::kind::{DriftKind, Finding, Novelty};
 use super::{Aggregator, aggregate};
 use crate::behaviour::{
     Accept, Ancestor, Behaviour, Capability, Change, Connect, Dns, Escape, Exec, File, Identity,
-    Listen, Map, Observation, Operation, Process, Protocol, Socket, Syscall, Unix, UserIds,
+    Listen, Map, Named, Observation, Operation, Process, Protocol, Socket, Syscall, Unix, UserIds,
 };
 use crate::generalise;
 
@@ -97,8 +97,8 @@ pub(crate) fn map(path: &str) -> Observation {
 
 pub(crate) fn connect(executable: &str, peer: &str) -> Observation {
     let peer = peer.parse().unwrap();
-    let connect =
-        Connect { protocol: Protocol::Tcp, peer, datagram: false, port_chosen: true, name: None };
+    let (protocol, named) = (Protocol::Tcp, Named::default());
+    let connect = Connect { protocol, peer, datagram: false, port_chosen: true, named };
     by(executable, &[executable], Behaviour::Connect(connect))
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn listen(local: &str) -> Observation {
 
 pub(crate) fn accept(local: &str, peer: &str) -> Observation {
     let (local, peer) = (local.parse().unwrap(), peer.parse().unwrap());
-    let accept = Accept { protocol: Protocol::Tcp, local, port_chosen: true, peer };
+    let accept = Accept { protocol: Protocol::Tcp, local, port_chosen: true, peer, pod: None };
     by("/usr/bin/perl", &["perl"], Behaviour::Accept(accept))
 }
 
