@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use profiler_common::container::{KnownCalls, SET_OTHER, SET_WORDS};
 
+use super::bound::Bound;
 use super::facts::{Fact, facts, path_name, syscall_name};
 use super::holders::Holders;
-use super::keys::{Keys, Sought};
+use super::keys::{Keys, Place, Sought};
 use super::model::{Baseline, ENTRYPOINT, Executable};
 use super::names::Set;
 use super::nearest;
 use crate::behaviour::{Behaviour, Change, Exec, File, Observation, Operation, Process, Syscall};
+use crate::bind::Accepted;
 use crate::drift::{DriftKind, Finding, Novelty};
 use crate::generalise::{Secrets, join_args};
 use crate::observe::{self, INJECTED};
@@ -40,6 +42,8 @@ pub(super) struct Known {
     sets: [Option<Box<Keys>>; Set::ALL.len()],
     fileless: bool,
     not_in_image: bool,
+    /// Where it is judged in another environment's words.
+    pub(super) bound: Option<Box<Bound>>,
 }
 
 impl Judge {
@@ -67,6 +71,13 @@ impl Judge {
         judge
     }
 
+    /// What binding did, of the executables one for one.
+    pub(super) fn set_bound(&mut self, all: Vec<Bound>) {
+        for (known, bound) in self.known.iter_mut().zip(all) {
+            known.bound = Some(Box::new(bound));
+        }
+    }
+
     /// What of it is new; nothing when the baseline holds all of it.
     pub fn judge(&self, observation: &Observation) -> Vec<Finding> {
         let path = &*observation.process.executable;
@@ -91,8 +102,18 @@ impl Judge {
     }
 
     pub(super) fn executable(&self, path: &str) -> Option<&Known> {
+        self.place(path).map(|place| &self.known[place])
+    }
+
+    fn place(&self, path: &str) -> Option<Place> {
         let find = || self.paths.find(&Sought::new(&path_name(path)), self.secrets);
-        self.paths.literal(path).or_else(find).map(|place| &self.known[place])
+        self.paths.literal(path).or_else(find)
+    }
+
+    /// The entry that would hold it, where such are learned anew.
+    fn relearned(&self, path: &str, fact: &Fact) -> Option<Accepted> {
+        let place = self.place(path)?;
+        self.known[place].bound.as_ref()?.relearned(self.paths.key(place), fact)
     }
 
     /// The executables of which this holds.
@@ -116,6 +137,7 @@ impl Judge {
         Some(Finding {
             kind: if syscall.foreign { DriftKind::SyscallAbi } else { DriftKind::Syscall },
             nearest: Some(nearest::syscall(self, syscall)),
+            relearn: None,
             object: name.clone(),
             pattern: name,
             novelty: Novelty::Container,
@@ -135,6 +157,7 @@ impl Judge {
             pattern: path_name(path).key,
             novelty: Novelty::Container,
             nearest,
+            relearn: None,
         };
         // A new executable is one finding; that its arguments are new as well says nothing more.
         let mut findings = match known {
@@ -177,6 +200,7 @@ impl Judge {
                 kind: fact.kind,
                 novelty: if holders.is_empty() { Novelty::Container } else { Novelty::Executable },
                 nearest: nearest::fact(path, known, &fact, &holders),
+                relearn: self.relearned(path, &fact).map(Box::new),
                 pattern: match fact.set {
                     Set::ReadDenied | Set::WriteDenied => format!("{} (denied)", fact.name.key),
                     _ => fact.name.key,
@@ -204,6 +228,7 @@ impl Known {
             sets: Set::ALL.map(keys),
             fileless: executable.fileless.is_some(),
             not_in_image: executable.not_in_image.is_some(),
+            bound: None,
         }
     }
 

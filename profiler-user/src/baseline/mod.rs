@@ -4,6 +4,7 @@
 //! ([`names`]): what was learned is known, and the entry that decided can always be named.
 
 mod aspect;
+mod bound;
 mod candidates;
 mod completeness;
 mod entry;

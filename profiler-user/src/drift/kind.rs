@@ -1,5 +1,6 @@
 //! The closed list of drift kinds.
 
+use crate::bind::Accepted;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -165,6 +166,8 @@ pub struct Finding {
     pub novelty: Novelty,
     /// The nearest entry that the baseline does hold, as a phrase: `nginx ran only /usr/sbin/nginx`.
     pub nearest: Option<String>,
+    /// The entry that would hold it, where this environment's are learned anew.
+    pub relearn: Option<Box<Accepted>>,
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub(crate) fn context() -> Context {
         baseline_id: Some("sha256:0123".to_owned()),
         baseline_status: BaselineStatus::Exact,
         baseline_signature: None,
+        baseline_bind: None,
         recorded_runs: 5,
         baseline_coverage: Some(0.979),
         sensor_tier: "full".to_owned(),
@@ -164,7 +165,7 @@ pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observati
         Behaviour::Escape(escape) => escape.cgroup.clone(),
         Behaviour::Dns(answer) => answer.name.clone(),
     };
-    Finding { kind, pattern: object.clone(), object, novelty, nearest: None }
+    Finding { kind, pattern: object.clone(), object, novelty, nearest: None, relearn: None }
 }
 
 /// As it would be written at its first occurrence.

@@ -62,7 +62,7 @@ fn judge() -> Judge {
 fn one(observation: &Observation) -> (DriftKind, String, String, Novelty, String) {
     let mut findings = judge().judge(observation);
     assert_eq!(findings.len(), 1, "{findings:?}");
-    let Finding { kind, object, pattern, novelty, nearest } = findings.remove(0);
+    let Finding { kind, object, pattern, novelty, nearest, .. } = findings.remove(0);
     (kind, object, pattern, novelty, nearest.unwrap_or_default())
 }
 

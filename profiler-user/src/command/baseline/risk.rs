@@ -30,6 +30,7 @@ pub(super) fn of(entry: &Entry<'_>, novelty: Novelty) -> &'static Verdict {
         pattern: entry.key.to_owned(),
         novelty,
         nearest: None,
+        relearn: None,
     };
     match behaviour(entry) {
         Some(behaviour) => table.verdict(&observation(entry, behaviour), &finding),
