@@ -10,7 +10,7 @@ use super::names::Set;
 use super::portable::is_bound;
 use super::seen::Seen;
 use crate::bind::{Accepted, Bind, List};
-use crate::generalise::{End, is_literal};
+use crate::generalise::{End, is_class, is_literal};
 
 /// The sets that a bind file speaks of.
 const SETS: [(Set, List); 4] = [
@@ -59,7 +59,7 @@ impl Executable {
                 let here = match here(bind, set, &key) {
                     Some(mapped) => mapped,
                     // A class is of no place.
-                    None if relearn && is_bound(set, &key) && !key.contains(" {") => None,
+                    None if relearn && is_bound(set, &key) && !is_of_class(&key) => None,
                     None => Some(key.clone()),
                 };
                 let Some(here) = here else { continue };
@@ -91,6 +91,10 @@ fn here(bind: &Bind, set: Set, key: &str) -> Option<Option<String>> {
     }
     let end = End::of(key).filter(|_| is_bound(set, key))?;
     Some(Some(end.with(&bind.host(end.host)?)))
+}
+
+fn is_of_class(key: &str) -> bool {
+    End::of(key).is_some_and(|end| is_class(end.host))
 }
 
 /// What stays when a peer moves: protocol, port and direction.
@@ -147,8 +151,8 @@ mod tests {
     const APP: &str = "/usr/bin/app";
 
     fn to(peer: &str, name: Option<&str>) -> Observation {
-        let names = name.map(Into::into).into_iter().collect();
-        let (protocol, named) = (Protocol::Tcp, Named { names, pod: None });
+        let known = name.map(Into::into).into_iter().collect();
+        let (protocol, named) = (Protocol::Tcp, Named { names: known, pod: None });
         let peer = peer.parse().unwrap();
         let connect = Connect { protocol, peer, datagram: false, port_chosen: true, named };
         observation(APP, &[], Behaviour::Connect(connect))
@@ -259,6 +263,18 @@ mod tests {
         let mut other = to("10.1.0.8:6379", None);
         std::sync::Arc::make_mut(&mut other.process).executable = "/bin/sh".into();
         assert!(one(&judge, &other).relearn.is_none());
+    }
+
+    #[test]
+    fn a_class_is_of_no_place_and_stays() {
+        let mut baseline = recorded();
+        for host in 1..=super::super::CLIENTS {
+            baseline.learn(&run(), &from(&format!("10.1.4.{host}")));
+        }
+        let file = r#"{"schema_version":"driftline.bind/v1","relearn":["clients"]}"#;
+        let bind = Bind::parse(file.as_bytes()).unwrap();
+        assert!(Judge::bound(&baseline, "0011aabb", &bind).is_known(&from("192.168.7.7")));
+        assert!(!Judge::bound(&recorded(), "0011aabb", &bind).is_known(&from("10.1.4.4")));
     }
 
     #[test]

@@ -32,11 +32,15 @@ impl Executable {
     }
 }
 
-/// The same of one set.
-pub(super) fn fan_in(entries: &mut BTreeMap<String, Seen>, set: Set) {
-    if !matches!(set, Set::Connect | Set::Accept) {
-        return;
+/// The same where one entry is new.
+pub(super) fn fan_in_with(entries: &mut BTreeMap<String, Seen>, set: Set, new: &str) {
+    // Of what has no class there may be very many.
+    if matches!(set, Set::Connect | Set::Accept) && class_of(set, new).is_some() {
+        fan_in(entries, set);
     }
+}
+
+fn fan_in(entries: &mut BTreeMap<String, Seen>, set: Set) {
     let mut groups = BTreeMap::<_, Vec<_>>::new();
     for key in entries.keys() {
         if let Some(of_class) = class_of(set, key) {

@@ -47,6 +47,21 @@ pub fn is_public(class: &str) -> bool {
     class == PUBLIC
 }
 
+/// Whether an entry's end is a class.
+pub fn is_class(host: &str) -> bool {
+    [LOOPBACK, PRIVATE, UNIQUE_LOCAL, SHARED, PUBLIC].contains(&host)
+}
+
+/// The blocks that a class consists of, where somebody else's rules may allow them; none of what is no class.
+pub fn blocks(class: &str) -> &'static [&'static str] {
+    match class {
+        PRIVATE => &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
+        SHARED => &["100.64.0.0/10"],
+        UNIQUE_LOCAL => &["fc00::/7"],
+        _ => &[],
+    }
+}
+
 const LOOPBACK: &str = "{loopback}";
 /// RFC 1918.
 const PRIVATE: &str = "{private}";

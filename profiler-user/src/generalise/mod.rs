@@ -35,7 +35,7 @@ mod template;
 mod token;
 mod word;
 
-pub use address::{Range, class, is_literal, is_public};
+pub use address::{Range, blocks, class, is_class, is_literal, is_public};
 pub use args::{generalise_args, join_args, split_args};
 pub use change::{Changed, change};
 pub use host::host;

@@ -156,9 +156,9 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn to(peer: &str, names: &[&str], pod: Option<&str>) -> Vec<String> {
+    fn to(peer: &str, hosts: &[&str], pod: Option<&str>) -> Vec<String> {
         let named = Named {
-            names: names.iter().map(|name| (*name).into()).collect(),
+            names: hosts.iter().map(|host| (*host).into()).collect(),
             pod: pod.map(Into::into),
         };
         let (protocol, peer) = (Protocol::Tcp, address(peer));
