@@ -77,7 +77,7 @@ impl Moved {
         self.run(place, Some(bind), false)
     }
 
-    fn bind(&self, name: &str, more: Value) -> PathBuf {
+    fn bind(&self, name: &str, more: &Value) -> PathBuf {
         let mut file = json!({"schema_version": "driftline.bind/v1"});
         file.as_object_mut().expect("an object").extend(more.as_object().expect("one").clone());
         self.lab.write(name, &file.to_string())
@@ -101,7 +101,7 @@ fn mapped() -> Value {
 fn other_names_and_subnets_are_quiet_where_they_are_mapped_and_drift_where_not() {
     inside(|| {
         let moved = Moved::new();
-        let bind = moved.bind("bind.json", mapped());
+        let bind = moved.bind("bind.json", &mapped());
         for round in 1..=ROUNDS {
             assert_quiet(&moved.lab, &moved.watch(PRODUCTION, &bind), round);
         }
@@ -139,7 +139,7 @@ fn other_names_and_subnets_are_quiet_where_they_are_mapped_and_drift_where_not()
 fn what_is_learned_anew_is_told_and_counts_once_somebody_has_accepted_it() {
     inside(|| {
         let moved = Moved::new();
-        let bind = moved.bind("bind.json", json!({"relearn": ["peers", "names"]}));
+        let bind = moved.bind("bind.json", &json!({"relearn": ["peers", "names"]}));
         let output = moved.watch(PRODUCTION, &bind);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{said}");
@@ -207,7 +207,7 @@ fn a_bind_file_that_cannot_be_meant_ends_the_command_before_it_begins() {
             (Some(json!({"schema_version": "driftline.bind/v9"})), "is not \"driftline.bind/v1\""),
         ] {
             let bind = match text {
-                Some(text) => moved.bind("bad.json", text),
+                Some(text) => moved.bind("bad.json", &text),
                 None => moved.lab.path("none.json"),
             };
             let mut driftline = moved.lab.watch(&command);

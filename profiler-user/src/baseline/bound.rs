@@ -9,7 +9,7 @@ use super::model::{Baseline, Executable};
 use super::names::Set;
 use super::portable::is_bound;
 use super::seen::Seen;
-use crate::bind::{Accepted, Bind, List};
+use crate::bind::{Accepted, Bind, List, Said};
 use crate::generalise::{End, is_class, is_literal};
 
 /// The sets that a bind file speaks of.
@@ -57,12 +57,14 @@ impl Executable {
                     bound.relearn.insert((set.name(), shape(set, &key)));
                 }
                 let here = match here(bind, set, &key) {
-                    Some(mapped) => mapped,
+                    Said::Called(here) => here,
+                    Said::Gone => continue,
                     // A class is of no place.
-                    None if relearn && is_bound(set, &key) && !is_of_class(&key) => None,
-                    None => Some(key.clone()),
+                    Said::Nothing if relearn && is_bound(set, &key) && !is_of_class(&key) => {
+                        continue;
+                    }
+                    Said::Nothing => key.clone(),
                 };
-                let Some(here) = here else { continue };
                 if here != key {
                     bound.recorded.insert((set.name(), here.clone()), key);
                 }
@@ -84,13 +86,14 @@ impl Executable {
     }
 }
 
-/// What an entry is called here, if it is at all; none outside where nothing is said of it.
-fn here(bind: &Bind, set: Set, key: &str) -> Option<Option<String>> {
+/// What is said of an entry.
+fn here(bind: &Bind, set: Set, key: &str) -> Said {
     if set == Set::Dns {
         return bind.name(key);
     }
-    let end = End::of(key).filter(|_| is_bound(set, key))?;
-    Some(Some(end.with(&bind.host(end.host)?)))
+    let end = End::of(key).filter(|_| is_bound(set, key));
+    let called = end.and_then(|end| Some(end.with(&bind.host(end.host)?)));
+    called.map_or(Said::Nothing, Said::Called)
 }
 
 fn is_of_class(key: &str) -> bool {

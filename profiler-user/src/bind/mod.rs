@@ -92,6 +92,16 @@ pub struct Bind {
     pub(crate) accept: BTreeSet<Accepted>,
 }
 
+/// What the file says of an entry.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Said {
+    Nothing,
+    /// It is called so here.
+    Called(String),
+    /// It has no place here.
+    Gone,
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("bind file {} cannot be used: {reason}", path.display())]
 pub struct BindError {
@@ -146,13 +156,13 @@ impl Bind {
         self.rules.iter().find_map(|(from, to)| from.mapped(host, to))
     }
 
-    /// Of a name that is resolved: none as well where another name does not take its place, but an address, which nobody
-    /// resolves. The outer one is whether anything is said of it.
-    pub(crate) fn name(&self, name: &str) -> Option<Option<String>> {
-        self.rules
-            .iter()
-            .find_map(|(from, to)| from.mapped(name, to).map(|mapped| (to.is_name(), mapped)))
-            .map(|(is_name, mapped)| is_name.then_some(mapped))
+    /// The same of a name that is resolved: where an address takes its place, nobody resolves it any more.
+    pub(crate) fn name(&self, name: &str) -> Said {
+        let mapped = |(from, to): &(Host, Host)| {
+            let mapped = from.mapped(name, to)?;
+            Some(if to.is_name() { Said::Called(mapped) } else { Said::Gone })
+        };
+        self.rules.iter().find_map(mapped).unwrap_or(Said::Nothing)
     }
 }
 

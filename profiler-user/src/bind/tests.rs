@@ -42,9 +42,9 @@ fn each_end_takes_the_place_of_its_own_kind_or_another() {
     ] {
         assert_eq!(bind.host(host).as_deref(), expected, "{host}");
     }
-    assert_eq!(bind.name("db.staging.svc"), Some(Some("db.prod.svc".to_owned())));
-    assert_eq!(bind.name("q.old.example.net"), Some(None), "nobody resolves an address");
-    assert_eq!(bind.name("example.com"), None);
+    assert_eq!(bind.name("db.staging.svc"), Said::Called("db.prod.svc".to_owned()));
+    assert_eq!(bind.name("q.old.example.net"), Said::Gone, "nobody resolves an address");
+    assert_eq!(bind.name("example.com"), Said::Nothing);
     assert!(bind.id.starts_with("sha256:"));
 }
 

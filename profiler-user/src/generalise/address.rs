@@ -94,19 +94,16 @@ impl Range {
 
     /// Length of the address in it that `text` begins with, in brackets or not.
     pub(super) fn length(self, text: &str) -> Option<usize> {
-        let (address, length) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let end = rest.find(']')?;
-                (&rest[..end], end + 2)
-            }
-            None => {
-                let is_v4 = |c: char| c.is_ascii_digit() || c == '.';
-                let is_v6 = |c: char| c.is_ascii_hexdigit() || c == ':' || c == '.';
-                let up_to =
-                    |is_its: &dyn Fn(char) -> bool| text.find(|c| !is_its(c)).unwrap_or(text.len());
-                let end = if self.first.is_ipv4() { up_to(&is_v4) } else { up_to(&is_v6) };
-                (&text[..end], end)
-            }
+        let (address, length) = if let Some(rest) = text.strip_prefix('[') {
+            let end = rest.find(']')?;
+            (&rest[..end], end + 2)
+        } else {
+            let is_its = |c: char| match self.first {
+                IpAddr::V4(_) => c.is_ascii_digit() || c == '.',
+                IpAddr::V6(_) => c.is_ascii_hexdigit() || c == ':' || c == '.',
+            };
+            let end = text.find(|c| !is_its(c)).unwrap_or(text.len());
+            (&text[..end], end)
         };
         self.contains(address.parse().ok()?).then_some(length)
     }
