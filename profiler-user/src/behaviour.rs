@@ -137,8 +137,16 @@ pub struct Connect {
     pub datagram: bool,
     /// False where the peer is a listener of the same container whose port the kernel picked.
     pub port_chosen: bool,
-    /// As a name server last called that address.
-    pub name: Option<Arc<str>>,
+    pub named: Named,
+}
+
+/// What an address is known as, beside itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Named {
+    /// As name servers called it when this container asked, the newest first.
+    pub names: Arc<[Arc<str>]>,
+    /// The pod of this node that has it: `NAMESPACE/WORKLOAD`.
+    pub pod: Option<Arc<str>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -149,13 +157,15 @@ pub struct Listen {
     pub port_chosen: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Accept {
     pub protocol: Protocol,
     pub local: SocketAddr,
     /// Whether the local port was chosen by the program, see [`Listen::port_chosen`].
     pub port_chosen: bool,
     pub peer: SocketAddr,
+    /// See [`Named::pod`].
+    pub pod: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -213,6 +223,13 @@ pub struct Dns {
     /// As asked for, in lower case and without the last dot.
     pub name: String,
     pub addresses: Vec<IpAddr>,
+}
+
+impl Named {
+    /// As a name server last called it.
+    pub fn name(&self) -> Option<&str> {
+        self.names.first().map(|name| &**name)
+    }
 }
 
 impl std::fmt::Display for UserIds {

@@ -20,7 +20,7 @@ Exit codes:
     2  wrong command line
     3  drift was seen (watch --fail-on-drift), or anything is new (baseline diff)
   120  this machine does not allow it: not root, no BTF, no cgroup2, no probe
-  121  a baseline, or a key, is missing or cannot be used; a baseline is refused
+  121  a baseline, a key or a bind file is missing or cannot be used; a baseline is refused
   122  a file could not be written
   123  a registry cannot be reached, refuses, or cannot be believed
   125  driftline failed in another way
@@ -89,6 +89,9 @@ pub struct Watch {
     /// Believe only baselines that a key of this directory has signed (public keys, *.pem and *.pub)
     #[arg(long, value_name = "DIR", env = "DRIFTLINE_TRUST")]
     pub trust: Option<PathBuf>,
+    /// Judge peers and names by what this file says of this environment: whose place is taken by whom
+    #[arg(long, value_name = "FILE", env = "DRIFTLINE_BIND")]
+    pub bind: Option<PathBuf>,
     #[command(flatten)]
     pub node: Node,
     #[command(flatten)]

@@ -15,7 +15,7 @@ pub mod code {
     pub const DRIFT: u8 = 3;
     /// This machine does not allow what was asked for: not root, no BTF, no cgroup2, no probe.
     pub const MACHINE: u8 = 120;
-    /// A baseline is missing or cannot be used.
+    /// A baseline or a bind file is missing or cannot be used.
     pub const BASELINE: u8 = 121;
     /// A file could not be written.
     pub const OUTPUT: u8 = 122;

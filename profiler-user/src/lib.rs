@@ -6,6 +6,7 @@ mod agent;
 pub mod attest;
 pub mod baseline;
 pub mod behaviour;
+pub mod bind;
 mod capability;
 pub mod cgroup;
 pub mod cli;

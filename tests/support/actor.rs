@@ -67,6 +67,13 @@ fn act(step: &str) -> anyhow::Result<()> {
         "connect" => drop(TcpStream::connect(object)?),
         // Waits for one peer, whom the test sends.
         "listen" => drop(TcpListener::bind(object)?.accept()?),
+        // Waits for so many.
+        "serve" => {
+            let listener = TcpListener::bind(first(object)?)?;
+            for _ in 0..second(object)?.parse()? {
+                listener.accept()?;
+            }
+        }
         "seccomp-deny-unshare" => deny_unshare()?,
         // Refused by that filter or not, the call was made.
         "unshare" => {

@@ -13,6 +13,7 @@ pub mod recorded;
 pub mod registry;
 mod server;
 pub mod shop;
+pub mod subnets;
 mod terminal;
 #[path = "bench/program.rs"]
 mod tiny;

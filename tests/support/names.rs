@@ -1,4 +1,4 @@
-//! A name server on loopback that answers every question for an address with the same one.
+//! A name server, mostly on loopback, that answers every question for an address with the same one.
 
 use std::{
     net::{Ipv4Addr, UdpSocket},
@@ -20,7 +20,12 @@ pub struct NameServer {
 impl NameServer {
     /// `host` is the last byte of its address, so that tests do not meet.
     pub fn new(host: u8, answer: Ipv4Addr) -> Self {
-        let address = format!("127.53.53.{host}:53");
+        Self::at(&format!("127.53.53.{host}:53"), answer)
+    }
+
+    /// At any address that is here.
+    pub fn at(address: &str, answer: Ipv4Addr) -> Self {
+        let address = address.to_owned();
         let socket = UdpSocket::bind(&address).expect("nobody else answers there");
         socket.set_read_timeout(Some(Duration::from_millis(100))).expect("not zero");
         let stop = Arc::new(AtomicBool::new(false));

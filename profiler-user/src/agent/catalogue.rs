@@ -9,12 +9,14 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
+    binding::Binding,
     likeness::Likeness,
     saver::{Stamp, stamp},
 };
 use crate::{
     attest::{self, Reason, Trust},
     baseline::{self, Baseline, Image, Judge, Scope, Whereabouts},
+    bind::Bind,
     container::Identity,
     drift::{BaselineSignature, BaselineStatus},
     memory,
@@ -26,6 +28,8 @@ pub(super) struct Catalogue {
     key_id: String,
     /// Whose signature a baseline must have; none where any is believed.
     trust: Option<Trust>,
+    /// What takes the place of entries that are bound to another environment.
+    binding: Option<Binding>,
     entries: BTreeMap<PathBuf, Entry>,
     /// Grows with every change, so that whoever has chosen can see that the choice is stale.
     generation: u64,
@@ -49,6 +53,8 @@ struct Loaded {
     coverage: Option<f64>,
     /// By the scope of its approvals; of the image there is always one.
     judges: BTreeMap<Scope, Arc<Judge>>,
+    /// The id of what it was bound with.
+    bind: Option<String>,
 }
 
 /// A baseline that is there and not believed.
@@ -70,12 +76,18 @@ pub(super) struct Choice {
     pub(super) coverage: Option<f64>,
     pub(super) status: BaselineStatus,
     pub(super) signature: BaselineSignature,
+    pub(super) bind: Option<String>,
 }
 
 impl Catalogue {
     pub(super) fn new(directory: &Path, key_id: String, trust: Option<Trust>) -> Self {
         let directory = directory.to_owned();
-        Self { directory, key_id, trust, entries: BTreeMap::new(), generation: 0 }
+        let (binding, entries) = (None, BTreeMap::new());
+        Self { directory, key_id, trust, binding, entries, generation: 0 }
+    }
+
+    pub(super) fn with_binding(self, binding: Option<Binding>) -> Self {
+        Self { binding, ..self }
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -110,13 +122,15 @@ impl Catalogue {
             }
         };
         let others_are_trusted = self.trust.as_mut().is_some_and(Trust::refresh);
+        let is_bound_anew = self.binding.as_mut().is_some_and(Binding::refresh);
         let before = self.entries.len();
         self.entries.retain(|path, _| listed.iter().any(|listed| listed.path == *path));
         let mut changed = self.entries.len() != before || self.generation == 0;
         for path in listed.into_iter().map(|listed| listed.path) {
             let stamps = [stamp(&path), stamp(&attest::envelope_path(&path))];
             let is_current = |entry: &Entry| entry.stamps == stamps && !entry.has_expired(now);
-            if !others_are_trusted && self.entries.get(&path).is_some_and(is_current) {
+            let all_anew = others_are_trusted || is_bound_anew;
+            if !all_anew && self.entries.get(&path).is_some_and(is_current) {
                 continue;
             }
             changed = true;
@@ -168,7 +182,8 @@ impl Catalogue {
                 }
             },
         };
-        let loaded = Loaded::new(&baseline, &self.key_id, signature, expires, now);
+        let bind = self.binding.as_ref().map(Binding::bind);
+        let loaded = Loaded::new(&baseline, &self.key_id, signature, expires, bind, now);
         Entry { stamps, loaded: Some(loaded), refused: None }
     }
 
@@ -243,11 +258,16 @@ impl Loaded {
         key_id: &str,
         signature: BaselineSignature,
         expires: Option<Timestamp>,
+        bind: Option<&Bind>,
         now: Timestamp,
     ) -> Self {
         let scopes = baseline.approvals.values().map(|approval| &approval.scope);
         let judge = |scope: &Scope| {
-            Arc::new(Judge::new(&baseline.with_approved(scope.whereabouts(), now), key_id))
+            let allowed = baseline.with_approved(scope.whereabouts(), now);
+            Arc::new(match bind {
+                Some(bind) => Judge::bound(&allowed, key_id, bind),
+                None => Judge::new(&allowed, key_id),
+            })
         };
         let judges = scopes.chain([&Scope::Image]).map(|scope| (scope.clone(), judge(scope)));
         Self {
@@ -259,6 +279,7 @@ impl Loaded {
             runs: baseline.runs.len() as u64,
             coverage: baseline.told_coverage(now),
             judges: judges.collect(),
+            bind: bind.map(|bind| bind.id.clone()),
         }
     }
 
@@ -276,6 +297,7 @@ impl Loaded {
             coverage: self.coverage,
             status,
             signature: self.signature,
+            bind: self.bind.clone(),
         }
     }
 }

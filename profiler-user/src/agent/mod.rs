@@ -3,6 +3,7 @@
 //! One task ([`node`]) owns everything that is known of containers and takes records, the runtime's answers and the clock
 //! in turn. What it has to say goes through the store, from which every sink reads at its own pace.
 
+mod binding;
 mod catalogue;
 mod container;
 mod gaps;
@@ -85,7 +86,8 @@ pub(crate) async fn watch(settings: Settings, signals: Signals) -> Result<ExitCo
     let redactor = Redactor::new(key.map_or_else(crate::redact::throw_away_key, Ok)?);
     let (directory, key_id) = (settings.baselines.clone(), redactor.key_id());
     let trust = settings.trust.as_deref().map(Trust::open).transpose()?;
-    let catalogue = Catalogue::new(&directory, key_id, trust);
+    let binding = settings.bind.as_deref().map(binding::Binding::open).transpose()?;
+    let catalogue = Catalogue::new(&directory, key_id, trust).with_binding(binding);
     run(settings, signals, redactor, |tier, _| Watcher::new(catalogue, tier)).await
 }
 

@@ -91,7 +91,8 @@ impl Outlets {
             if let Some(event) = write.event()
                 && event.action == Action::Created
             {
-                self.drifts += 1;
+                // What is learned anew was asked for.
+                self.drifts += u64::from(event.relearn.is_none());
                 let namespace = event.origin.namespace.as_deref();
                 self.metrics.drift(event.kind, event.severity, namespace, event.time);
             }

@@ -8,6 +8,7 @@ use crate::{cli, drift::Node as Machine, error::Error, runtime, sensor};
 pub(crate) struct Settings {
     pub(super) baselines: PathBuf,
     pub(super) trust: Option<PathBuf>,
+    pub(super) bind: Option<PathBuf>,
     pub(super) store: PathBuf,
     pub(super) events: Option<PathBuf>,
     pub(super) http: Option<std::net::SocketAddr>,
@@ -38,6 +39,7 @@ impl Settings {
         Ok(Self {
             baselines,
             trust: None,
+            bind: None,
             store: node.store,
             events: None,
             http: node.http,
@@ -62,6 +64,10 @@ impl Settings {
 
     pub(crate) fn with_trust(self, trust: Option<PathBuf>) -> Self {
         Self { trust, ..self }
+    }
+
+    pub(crate) fn with_bind(self, bind: Option<PathBuf>) -> Self {
+        Self { bind, ..self }
     }
 
     pub(crate) fn with_events(self, events: Option<PathBuf>, fail_on_drift: bool) -> Self {

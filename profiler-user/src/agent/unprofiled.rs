@@ -18,6 +18,7 @@ pub(super) fn judge(observation: &Observation) -> Vec<Finding> {
         pattern,
         novelty: Novelty::Container,
         nearest: None,
+        relearn: None,
     };
     let candidates = match &observation.behaviour {
         Behaviour::Exec(exec) => {

@@ -70,6 +70,7 @@ impl Watcher {
             context.recorded_runs = choice.runs;
             context.baseline_signature = Some(choice.signature);
             context.baseline_coverage = choice.coverage;
+            context.baseline_bind.clone_from(&choice.bind);
             if let Some(image) = image_key(&job.identity) {
                 self.unprofiled.remove(&image);
             }
@@ -79,6 +80,7 @@ impl Watcher {
             context.recorded_runs = 0;
             context.baseline_signature = None;
             context.baseline_coverage = None;
+            context.baseline_bind = None;
         }
         let refused = self.catalogue.refused(&job.identity, job.choice.as_ref());
         if let Some(refused) = refused {
@@ -247,6 +249,7 @@ pub(super) fn context(origin: &Arc<Origin>, tier: &str) -> Context {
         baseline_id: None,
         baseline_status: BaselineStatus::None,
         baseline_signature: None,
+        baseline_bind: None,
         recorded_runs: 0,
         baseline_coverage: None,
         sensor_tier: tier.to_owned(),

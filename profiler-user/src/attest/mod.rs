@@ -20,6 +20,7 @@ pub use file::{
 };
 pub use key::{KeyError, KeyId, PublicKey, SigningKey};
 pub use statement::{Claim, Statement};
+pub(crate) use strict::is_said_once;
 pub use trust::{Trust, TrustError};
 pub(crate) use verify::unverified;
 pub use verify::{Reason, Refusal, Verified, verify};

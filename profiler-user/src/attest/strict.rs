@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 struct Once;
 
 /// Fails where the text is no JSON, nests deeper than `serde_json` goes (128), or an object has a key twice.
-pub(super) fn is_said_once(json: &[u8]) -> Result<(), serde_json::Error> {
+pub(crate) fn is_said_once(json: &[u8]) -> Result<(), serde_json::Error> {
     serde_json::from_slice::<Once>(json).map(|_| ())
 }
 

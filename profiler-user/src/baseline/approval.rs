@@ -185,8 +185,8 @@ impl Approval {
 
     fn apply(&self, baseline: &mut Baseline) {
         let time = self.approved;
-        let seen =
-            Seen { first: time, last: time, phase: Phases::default(), runs: BTreeMap::new() };
+        let (phase, siblings, runs) = (Phases::default(), BTreeSet::new(), BTreeMap::new());
+        let seen = Seen { first: time, last: time, phase, siblings, runs };
         for call in &self.syscalls {
             baseline.syscalls.entry(call.clone()).or_insert_with(|| seen.clone());
         }

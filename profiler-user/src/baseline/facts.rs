@@ -18,6 +18,15 @@ pub(super) struct Fact {
     /// As seen.
     pub(super) object: String,
     pub(super) name: Name,
+    /// What else it may be known by.
+    pub(super) others: Vec<Name>,
+}
+
+impl Fact {
+    /// The best first: where it is new it is learned by that.
+    pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
+        std::iter::once(&self.name).chain(&self.others)
+    }
 }
 
 /// System calls need no executable; that a program has no file, or is not the image's, needs no object: they are not
@@ -32,6 +41,7 @@ pub(super) fn facts(observation: &Observation) -> Vec<Fact> {
             set: Set::MapExec,
             object: map.path.clone(),
             name: path_name(&map.path),
+            others: Vec::new(),
         }],
         Behaviour::Connect(to) => vec![of_peer(DriftKind::NetConnect, Set::Connect, connect(to))],
         Behaviour::Listen(on) => vec![of_peer(DriftKind::NetListen, Set::Listen, listen(on))],
@@ -44,30 +54,35 @@ pub(super) fn facts(observation: &Observation) -> Vec<Fact> {
             set: Set::Unix,
             object: unix.peer.clone(),
             name: Name { key: unix_peer(&unix.peer), values: vec![unix.peer.clone()] },
+            others: Vec::new(),
         }],
         Behaviour::Identity(change) => vec![Fact {
             kind: DriftKind::Identity,
             set: Set::Identity,
             object: change.to_string(),
             name: literal(&change.to_string()),
+            others: Vec::new(),
         }],
         Behaviour::Escape(escape) => vec![Fact {
             kind: DriftKind::ContainerEscape,
             set: Set::Escape,
             object: escape.cgroup.clone(),
             name: path_name(&escape.cgroup),
+            others: Vec::new(),
         }],
         Behaviour::Dns(answer) => vec![Fact {
             kind: DriftKind::Dns,
             set: Set::Dns,
             object: answer.name.clone(),
             name: Name { key: host(&answer.name), values: vec![answer.name.clone()] },
+            others: Vec::new(),
         }],
         Behaviour::Capability(capability) => vec![Fact {
             kind: DriftKind::Capability,
             set: Set::Capability,
             object: capability.to_string(),
             name: literal(&capability.to_string()),
+            others: Vec::new(),
         }],
         Behaviour::Syscall(_) => Vec::new(),
     }
@@ -111,12 +126,14 @@ fn of_exec(exec: &Exec, process: &Process) -> [Fact; 2] {
                 Some(INJECTED) => literal(INJECTED),
                 Some(parent) => path_name(parent),
             },
+            others: Vec::new(),
         },
         Fact {
             kind: if injected { DriftKind::ExecInjected } else { DriftKind::ExecArgs },
             set: Set::Args,
             object: join_args(&values),
             name: Name { key: generalise_args(&process.args, process.args_cut), values },
+            others: Vec::new(),
         },
     ]
 }
@@ -127,6 +144,7 @@ fn of_file(file: &File) -> Vec<Fact> {
         set: if file.denied { denied } else { allowed },
         object: file.path.clone(),
         name: path_name(&file.path),
+        others: Vec::new(),
     };
     let read = file.read.then(|| fact(DriftKind::FileRead, Set::Read, Set::ReadDenied));
     let write = file.write.then(|| fact(DriftKind::FileWrite, Set::Write, Set::WriteDenied));
@@ -154,9 +172,12 @@ fn of_change(changed: &Change) -> Fact {
     let named = change(changed);
     let object = named.object();
     let Changed { values, pattern } = named;
-    Fact { kind, set, object, name: Name { key: pattern, values } }
+    Fact { kind, set, object, name: Name { key: pattern, values }, others: Vec::new() }
 }
 
 fn of_peer(kind: DriftKind, set: Set, peer: Peer) -> Fact {
-    Fact { kind, set, object: peer.object, name: Name { key: peer.pattern, values: Vec::new() } }
+    let name = |(key, value)| Name { key, values: vec![value] };
+    let Peer { object, pattern, value, others } = peer;
+    let (name, others) = (name((pattern, value)), others.into_iter().map(name).collect());
+    Fact { kind, set, object, name, others }
 }

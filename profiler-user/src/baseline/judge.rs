@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use profiler_common::container::{KnownCalls, SET_OTHER, SET_WORDS};
 
+use super::bound::Bound;
 use super::facts::{Fact, facts, path_name, syscall_name};
 use super::holders::Holders;
-use super::keys::{Keys, Sought};
+use super::keys::{Keys, Place, Sought};
 use super::model::{Baseline, ENTRYPOINT, Executable};
 use super::names::Set;
 use super::nearest;
 use crate::behaviour::{Behaviour, Change, Exec, File, Observation, Operation, Process, Syscall};
+use crate::bind::Accepted;
 use crate::drift::{DriftKind, Finding, Novelty};
 use crate::generalise::{Secrets, join_args};
 use crate::observe::{self, INJECTED};
@@ -40,6 +42,8 @@ pub(super) struct Known {
     sets: [Option<Box<Keys>>; Set::ALL.len()],
     fileless: bool,
     not_in_image: bool,
+    /// Where it is judged in another environment's words.
+    pub(super) bound: Option<Box<Bound>>,
 }
 
 impl Judge {
@@ -65,6 +69,13 @@ impl Judge {
             }
         }
         judge
+    }
+
+    /// What binding did, of the executables one for one.
+    pub(super) fn set_bound(&mut self, all: Vec<Bound>) {
+        for (known, bound) in self.known.iter_mut().zip(all) {
+            known.bound = Some(Box::new(bound));
+        }
     }
 
     /// What of it is new; nothing when the baseline holds all of it. What comes nearest to it is not looked for: a repeat
@@ -96,8 +107,7 @@ impl Judge {
                 let is_it =
                     |fact: &Fact| fact.kind == finding.kind && fact.object == finding.object;
                 let fact = facts(observation).into_iter().find(is_it)?;
-                let holders = self.holders(fact.set, &Sought::new(&fact.name));
-                nearest::fact(path, known, &fact, &holders)
+                nearest::fact(path, known, &fact, &self.holders_of(&fact))
             }
         }
     }
@@ -113,14 +123,30 @@ impl Judge {
     }
 
     pub(super) fn executable(&self, path: &str) -> Option<&Known> {
+        self.place(path).map(|place| &self.known[place])
+    }
+
+    fn place(&self, path: &str) -> Option<Place> {
         let find = || self.paths.find(&Sought::new(&path_name(path)), self.secrets);
-        self.paths.literal(path).or_else(find).map(|place| &self.known[place])
+        self.paths.literal(path).or_else(find)
+    }
+
+    /// The entry that would hold it, where such are learned anew.
+    fn relearned(&self, path: &str, fact: &Fact) -> Option<Accepted> {
+        let place = self.place(path)?;
+        self.known[place].bound.as_ref()?.relearned(self.paths.key(place), fact)
     }
 
     /// The executables of which this holds.
     pub(super) fn those(&self, holds: impl Fn(&Known) -> bool) -> Vec<&str> {
         let known = self.known.iter().enumerate().filter(|(_, known)| holds(known));
         known.map(|(place, _)| self.paths.key(place)).collect()
+    }
+
+    /// The executables that hold a fact by one of its names.
+    fn holders_of(&self, fact: &Fact) -> Vec<&str> {
+        let holders = |name| self.holders(fact.set, &Sought::new(name));
+        fact.names().map(holders).find(|holders| !holders.is_empty()).unwrap_or_default()
     }
 
     /// The executables that hold a name in `set`.
@@ -138,6 +164,7 @@ impl Judge {
         Some(Finding {
             kind: if syscall.foreign { DriftKind::SyscallAbi } else { DriftKind::Syscall },
             nearest: None,
+            relearn: None,
             object: name.clone(),
             pattern: name,
             novelty: Novelty::Container,
@@ -157,6 +184,7 @@ impl Judge {
             pattern: path_name(path).key,
             novelty: Novelty::Container,
             nearest: None,
+            relearn: None,
         };
         // A new executable is one finding; that its arguments are new as well says nothing more.
         let mut findings = match known {
@@ -183,16 +211,21 @@ impl Judge {
     }
 
     fn judge_facts(&self, observation: &Observation, known: Option<&Known>) -> Vec<Finding> {
+        let path = &*observation.process.executable;
         let finding = |fact: Fact| {
-            let name = Sought::new(&fact.name);
-            if known.is_some_and(|known| known.holds(fact.set, &name, self.secrets)) {
+            let holds = |known: &Known| {
+                let holds = |name| known.holds(fact.set, &Sought::new(name), self.secrets);
+                fact.names().any(holds)
+            };
+            if known.is_some_and(holds) {
                 return None;
             }
-            let holders = self.holders(fact.set, &name);
+            let holders = self.holders_of(&fact);
             Some(Finding {
                 kind: fact.kind,
                 novelty: if holders.is_empty() { Novelty::Container } else { Novelty::Executable },
                 nearest: None,
+                relearn: self.relearned(path, &fact).map(Box::new),
                 pattern: match fact.set {
                     Set::ReadDenied | Set::WriteDenied => format!("{} (denied)", fact.name.key),
                     _ => fact.name.key,
@@ -220,6 +253,7 @@ impl Known {
             sets: Set::ALL.map(keys),
             fileless: executable.fileless.is_some(),
             not_in_image: executable.not_in_image.is_some(),
+            bound: None,
         }
     }
 

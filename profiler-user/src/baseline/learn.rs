@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry;
 use jiff::Timestamp;
 
 use super::facts::{facts, path_name, syscall_name};
+use super::fanout::fan_in_with;
 use super::model::Baseline;
 use super::names::{self, Set};
 use super::run::{Run, RunId, START_SECONDS};
@@ -66,8 +67,15 @@ impl Baseline {
         let mut new = 0;
         for fact in facts(observation) {
             let set = executable.set_mut(fact.set);
-            let key = names::find(set, fact.set, &fact.name).map(str::to_owned);
-            new += usize::from(count(set, key.unwrap_or(fact.name.key), run, moment));
+            let known = fact.names().find_map(|name| names::find(set, fact.set, name));
+            let key = known.map(str::to_owned).unwrap_or(fact.name.key);
+            if let Some(seen) = set.get_mut(&key) {
+                seen.again(run, moment);
+            } else {
+                new += 1;
+                set.insert(key.clone(), Seen::once(run, moment));
+                fan_in_with(set, fact.set, &key);
+            }
         }
         if let Behaviour::Exec(exec) = &observation.behaviour {
             let flags = [

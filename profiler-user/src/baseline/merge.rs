@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::approval::Approval;
+use super::fanout::examples;
 use super::model::{Baseline, Executable};
 use super::run::Run;
 use super::seen::{Seen, Sighting};
@@ -62,12 +63,13 @@ impl Baseline {
         self.syscalls.join(other.syscalls);
         self.executables.join(other.executables);
         self.approvals.join(other.approvals);
+        self.executables.values_mut().for_each(Executable::take_in_peers);
         Ok(self)
     }
 }
 
 /// The least that holds both.
-trait Join {
+pub(super) trait Join {
     fn join(&mut self, other: Self);
 }
 
@@ -115,6 +117,7 @@ impl Join for Seen {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.phase = self.phase.and(other.phase);
+        self.siblings = examples(std::mem::take(&mut self.siblings), other.siblings);
         self.runs.join(other.runs);
     }
 }

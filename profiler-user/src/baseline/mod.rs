@@ -5,10 +5,12 @@
 
 mod approval;
 mod aspect;
+mod bound;
 mod candidates;
 mod completeness;
 mod entry;
 mod facts;
+mod fanout;
 mod file;
 #[cfg(test)]
 mod fixtures;
@@ -34,6 +36,7 @@ pub use aspect::Aspect;
 pub use completeness::{Completeness, Limit, Measure, Units};
 pub use entry::Entry;
 pub(crate) use facts::kind_of;
+pub use fanout::{CLIENTS, SERVERS};
 pub use file::{Listed, LoadError, SaveError, list, load, load_file, path_for, path_of, save};
 pub(crate) use file::{parse, read, read_file, read_up_to, render, write_file};
 pub use judge::Judge;

@@ -105,12 +105,7 @@ impl Set {
     /// The patterns that a key of this set consists of, none where keys are compared as they are.
     pub(super) fn patterns(self, key: &str) -> Option<Vec<Pattern>> {
         match self {
-            Self::Connect
-            | Self::Listen
-            | Self::Accept
-            | Self::Socket
-            | Self::Identity
-            | Self::Capability => None,
+            Self::Socket | Self::Identity | Self::Capability => None,
             Self::Args | Self::Link | Self::Meta => {
                 Some(split_args(key)?.iter().map(|arg| Pattern::parse(arg)).collect())
             }

@@ -93,14 +93,10 @@ pub(super) fn fact(
     let keys = known.set(fact.set);
     Some(match fact.set {
         _ if keys.is_empty() => format!("{program} never {}", ever(fact.set)),
-        Set::Connect => {
-            format!("{program} connects only to {}", some(&keys.iter().collect::<Vec<_>>()))
-        }
-        Set::Listen => {
-            format!("{program} listens only on {}", some(&keys.iter().collect::<Vec<_>>()))
-        }
+        Set::Connect => format!("{program} connects only to {}", some(&known.spelled(fact.set))),
+        Set::Listen => format!("{program} listens only on {}", some(&known.spelled(fact.set))),
         Set::Accept => {
-            format!("{program} is connected to only as {}", some(&keys.iter().collect::<Vec<_>>()))
+            format!("{program} is connected to only as {}", some(&known.spelled(fact.set)))
         }
         Set::Link | Set::Meta => deed(keys, &fact.name.key, program),
         Set::Socket => {
@@ -118,9 +114,7 @@ pub(super) fn fact(
         Set::Escape => {
             format!("{program} was moved only to {}", some(&keys.iter().collect::<Vec<_>>()))
         }
-        Set::Dns => {
-            format!("{program} resolves only {}", some(&keys.iter().collect::<Vec<_>>()))
-        }
+        Set::Dns => format!("{program} resolves only {}", some(&known.spelled(fact.set))),
         _ => file(keys, fact, program),
     })
 }
@@ -266,8 +260,9 @@ fn ever(set: Set) -> &'static str {
     }
 }
 
-fn some(items: &[&str]) -> String {
-    let named = items[..items.len().min(NAMED)].join(", ");
+fn some<T: AsRef<str>>(items: &[T]) -> String {
+    let named: Vec<_> = items.iter().take(NAMED).map(AsRef::as_ref).collect();
+    let named = named.join(", ");
     match items.len().saturating_sub(NAMED) {
         0 => named,
         more => format!("{named} and {more} more"),

@@ -8,6 +8,7 @@ pub(crate) mod watch;
 
 use crate::{
     baseline::{LoadError, SaveError},
+    bind::BindError,
     error::Error,
     sensor::{Status, Tier},
     session::{End, Session},
@@ -16,6 +17,12 @@ use crate::{
 
 impl From<LoadError> for Error {
     fn from(error: LoadError) -> Self {
+        Self::Baseline(error.to_string())
+    }
+}
+
+impl From<BindError> for Error {
+    fn from(error: BindError) -> Self {
         Self::Baseline(error.to_string())
     }
 }

@@ -10,9 +10,11 @@ use crate::{
     attest::{self, Trust},
     baseline::{self, Baseline, Image, Judge, Whereabouts},
     behaviour::Observation,
+    bind::Bind,
     cli,
     drift::{
         Aggregator, BaselineSignature, BaselineStatus, Context, Event, Finding, Origin, aggregate,
+        event::Action,
     },
     error::{Error, code},
     launch::{self, Signals},
@@ -40,7 +42,8 @@ struct Watcher {
 impl Consumer for Watcher {
     fn consume(&mut self, observation: Observation) {
         for finding in self.judge.judge(&observation) {
-            self.occurrences += 1;
+            // What is learned anew was asked for.
+            self.occurrences += u64::from(finding.relearn.is_none());
             let nearest = |finding: &Finding| self.judge.nearest(&observation, finding);
             let events = self.aggregator.observe(&self.context, &observation, finding, nearest);
             self.report(events);
@@ -57,7 +60,8 @@ impl Consumer for Watcher {
 impl Watcher {
     fn report(&mut self, events: Vec<Event>) {
         for mut event in events {
-            self.drifts += u64::from(event.action == crate::drift::event::Action::Created);
+            let is_new = event.action == Action::Created && event.relearn.is_none();
+            self.drifts += u64::from(is_new);
             // The record first: a terminal that is gone must not cost it an event.
             if let Some(file) = &mut self.events
                 && let Err(error) = file.write(&mut event)
@@ -79,13 +83,15 @@ impl Watcher {
 pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, Error> {
     if args.target.is_node()? {
         let settings = Settings::new(args.target.baselines, args.node, args.sensor)?;
-        let settings = settings.with_trust(args.trust).with_events(args.events, args.fail_on_drift);
+        let settings = settings.with_trust(args.trust).with_bind(args.bind);
+        let settings = settings.with_events(args.events, args.fail_on_drift);
         return agent::watch(settings, signals).await;
     }
     requirements::check()?;
     let directory = &args.target.baselines;
     let image = Image::here(args.target.image());
     let (baseline, signature) = believed(directory, &image, args.trust.as_deref())?;
+    let bind = args.bind.as_deref().map(Bind::load).transpose()?;
     // Without the key of the recording, secrets are compared by their place alone.
     let key = baseline::load_key(directory).map_err(|e| Error::Baseline(e.to_string()))?;
     let redactor = Redactor::new(key.map_or_else(redact::throw_away_key, Ok)?);
@@ -97,14 +103,20 @@ pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, 
     };
 
     let allowed = baseline.with_approved(Whereabouts::default(), Timestamp::now());
-    let judge = Judge::new(&allowed, &redactor.key_id());
+    let judge = match &bind {
+        Some(bind) => Judge::bound(&allowed, &redactor.key_id(), bind),
+        None => Judge::new(&allowed, &redactor.key_id()),
+    };
     let mut session = Session::open(args.sensor.into())?;
     warn_of_blindness(&session);
     session.know_calls(judge.known_calls())?;
     let watcher = Watcher {
         judge,
         aggregator: Aggregator::new(aggregate::CAPACITY),
-        context: context(&baseline, signature, &session),
+        context: Context {
+            baseline_bind: bind.map(|bind| bind.id),
+            ..context(&baseline, signature, &session)
+        },
         terminal: Terminal::stderr(),
         events,
         failure: None,
@@ -156,6 +168,7 @@ fn context(baseline: &Baseline, signature: BaselineSignature, session: &Session)
         baseline_id: Some(baseline.id()),
         baseline_status: BaselineStatus::Exact,
         baseline_signature: Some(signature),
+        baseline_bind: None,
         recorded_runs: baseline.runs.len() as u64,
         baseline_coverage: baseline.told_coverage(Timestamp::now()),
         sensor_tier: tier_name(session.tier()).to_owned(),

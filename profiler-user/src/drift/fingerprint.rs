@@ -41,7 +41,12 @@ impl Fingerprint {
             &finding.pattern,
             &observation.process.executable,
             parent.unwrap_or_default(),
-            if denied { "denied" } else { "" },
+            match finding.relearn {
+                // What was asked for must not hide in its count what is drift by another bind file.
+                Some(_) => "relearn",
+                None if denied => "denied",
+                None => "",
+            },
         ] {
             hash.update(part.as_bytes());
             // Neither paths nor arguments hold a NUL, so no two lists of parts run together.
@@ -80,6 +85,16 @@ mod tests {
         Arc::make_mut(&mut other.process).pid += 1;
         assert_eq!(of(&one), of(&other));
         assert_eq!(of(&one).to_string().len(), 16);
+    }
+
+    #[test]
+    fn what_is_learned_anew_does_not_count_drift() {
+        let one = sample::connect("/usr/bin/app", "10.9.0.7:5432");
+        let drift = sample::finding(DriftKind::NetConnect, Novelty::Container, &one);
+        let (executable, list) = ("/usr/bin/app".to_owned(), crate::bind::List::Peers);
+        let accepted = crate::bind::Accepted { executable, list, entry: drift.pattern.clone() };
+        let relearned = Finding { relearn: Some(Box::new(accepted)), ..drift.clone() };
+        assert_ne!(Fingerprint::of(&one, &drift), Fingerprint::of(&one, &relearned));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The closed list of drift kinds.
 
+use crate::bind::Accepted;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -166,6 +167,8 @@ pub struct Finding {
     /// The nearest entry that the baseline does hold, as a phrase: `nginx ran only /usr/sbin/nginx`. Looked for at the
     /// first occurrence.
     pub nearest: Option<String>,
+    /// The entry that would hold it, where this environment's are learned anew.
+    pub relearn: Option<Box<Accepted>>,
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::kind::{DriftKind, Finding, Novelty};
 use super::{Aggregator, aggregate};
 use crate::behaviour::{
     Accept, Ancestor, Behaviour, Capability, Change, Connect, Dns, Escape, Exec, File, Identity,
-    Listen, Map, Observation, Operation, Process, Protocol, Socket, Syscall, Unix, UserIds,
+    Listen, Map, Named, Observation, Operation, Process, Protocol, Socket, Syscall, Unix, UserIds,
 };
 use crate::generalise;
 
@@ -27,6 +27,7 @@ pub(crate) fn context() -> Context {
         baseline_id: Some("sha256:0123".to_owned()),
         baseline_status: BaselineStatus::Exact,
         baseline_signature: None,
+        baseline_bind: None,
         recorded_runs: 5,
         baseline_coverage: Some(0.979),
         sensor_tier: "full".to_owned(),
@@ -97,8 +98,8 @@ pub(crate) fn map(path: &str) -> Observation {
 
 pub(crate) fn connect(executable: &str, peer: &str) -> Observation {
     let peer = peer.parse().unwrap();
-    let connect =
-        Connect { protocol: Protocol::Tcp, peer, datagram: false, port_chosen: true, name: None };
+    let (protocol, named) = (Protocol::Tcp, Named::default());
+    let connect = Connect { protocol, peer, datagram: false, port_chosen: true, named };
     by(executable, &[executable], Behaviour::Connect(connect))
 }
 
@@ -110,7 +111,7 @@ pub(crate) fn listen(local: &str) -> Observation {
 
 pub(crate) fn accept(local: &str, peer: &str) -> Observation {
     let (local, peer) = (local.parse().unwrap(), peer.parse().unwrap());
-    let accept = Accept { protocol: Protocol::Tcp, local, port_chosen: true, peer };
+    let accept = Accept { protocol: Protocol::Tcp, local, port_chosen: true, peer, pod: None };
     by("/usr/bin/perl", &["perl"], Behaviour::Accept(accept))
 }
 
@@ -164,7 +165,7 @@ pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observati
         Behaviour::Escape(escape) => escape.cgroup.clone(),
         Behaviour::Dns(answer) => answer.name.clone(),
     };
-    Finding { kind, pattern: object.clone(), object, novelty, nearest: None }
+    Finding { kind, pattern: object.clone(), object, novelty, nearest: None, relearn: None }
 }
 
 /// As it would be written at its first occurrence.

@@ -88,6 +88,9 @@ pub fn sentence(
     if let Some(nearest) = &finding.nearest {
         let _ = write!(sentence, "; {}", cut(clean(nearest), NEAREST_MAX));
     }
+    if finding.relearn.is_some() {
+        sentence.push_str("; here such are learned anew: driftline baseline accept takes it in");
+    }
     sentence
 }
 

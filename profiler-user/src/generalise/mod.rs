@@ -15,9 +15,12 @@
 //! | `{rand:N}` | N random letters, digits or underscores |
 //! | `{secret:H}` | a secret, see [`crate::redact`] |
 //! | `{ephemeral}` | a port that the kernel picked |
+//! | `{loopback}`, `{private}`, `{unique-local}`, `{shared}`, `{public}` | a class of addresses, where many of it came, see [`address`] |
+//! | `{net:A-B}` | the addresses from A to B, of an entry that was bound to another environment, see [`crate::bind`] |
 //!
 //! A literal `{` is written `{{`; nothing else is special, `*` least of all.
 
+mod address;
 mod args;
 mod change;
 mod date;
@@ -32,13 +35,14 @@ mod template;
 mod token;
 mod word;
 
+pub use address::{Range, blocks, class, is_class, is_literal, is_public};
 pub use args::{generalise_args, join_args, split_args};
 pub use change::{Changed, change};
 pub use host::host;
 pub use path::generalise_path;
 pub use pattern::{Pattern, Secrets, escape, matches};
-pub use peer::{Peer, accept, connect, listen};
+pub use peer::{End, Peer, accept, connect, is_host, listen};
 pub use socket::{socket, unix_peer};
 
 /// The version of these rules. A baseline names the version it was recorded with: a pattern means nothing without its rules.
-pub const GENERALISER: u32 = 1;
+pub const GENERALISER: u32 = 2;

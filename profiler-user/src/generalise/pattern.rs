@@ -1,5 +1,6 @@
 //! A pattern, read back from its text, and whether a value has its shape.
 
+use super::address::Range;
 use super::template::{self, Alphabet};
 use super::{date, token, word};
 
@@ -32,6 +33,8 @@ enum Part {
         /// Nothing literal in the name holds it, and any word of that length would do: words are then excluded.
         bare: bool,
     },
+    /// An address in this range.
+    Net(Range),
     /// With its braces.
     Secret(String),
 }
@@ -133,6 +136,7 @@ fn placeholder(text: &str, prefix: &str) -> Option<(Part, usize)> {
             "date" => Part::Date,
             _ => return None,
         },
+        Some(("net", range)) => Part::Net(Range::parse(range)?),
         Some(("hex", length)) => Part::Hex(length.parse().ok()?),
         Some(("rand", length)) => {
             let length = length.parse().ok()?;
@@ -166,6 +170,7 @@ fn rest_matches(parts: &[Part], text: &str, secrets: Secrets) -> bool {
             };
             text.get(..*length).is_some_and(fits) && next(*length)
         }
+        Part::Net(range) => range.length(text).is_some_and(next),
         Part::Secret(secret) => match secrets {
             Secrets::Exact => text.starts_with(secret.as_str()) && next(SECRET_LENGTH),
             Secrets::Any => secret_at(text).is_some() && next(SECRET_LENGTH),

@@ -13,7 +13,7 @@ pub fn socket(socket: Socket) -> Peer {
         (_, Some(protocol)) => format!("{family} {} {protocol}", kind(socket.kind)),
         (_, None) => format!("{family} {}", kind(socket.kind)),
     };
-    Peer { pattern: sort.clone(), object: sort }
+    Peer::plain(sort.clone(), sort)
 }
 
 /// The pattern of a Unix socket's name. The kernel gives a socket that asks for any abstract name five hexadecimal digits.

@@ -18,7 +18,7 @@ use self::listeners::Listeners;
 use crate::{
     behaviour::{
         ANCESTRY_MAX, Accept, Ancestor, Behaviour, Change, Connect, Exec, File, Identity, Listen,
-        Map, Observation, Operation, Process, Protocol, Syscall, UserIds,
+        Map, Named, Observation, Operation, Process, Protocol, Syscall, UserIds,
     },
     sensor::{Event, EventBody},
 };
@@ -92,8 +92,8 @@ impl Observer {
             }
             EventBody::Connect(connect) => {
                 let port_chosen = self.listeners.port_chosen(event.container, connect.peer);
-                let name = self.hosts.name(connect.peer.ip());
-                let connect = Connect { port_chosen, name, ..connect };
+                let named = Named { names: self.hosts.names(connect.peer.ip()), pod: None };
+                let connect = Connect { port_chosen, named, ..connect };
                 (self.process(event.pid, event.uid), Behaviour::Connect(connect))
             }
             EventBody::Listen(listen) => self.listen(event.container, event.pid, event.uid, listen),

@@ -66,7 +66,7 @@ fn an_own_listener_on_a_port_that_the_kernel_picked_is_known_as_such() {
             peer,
             datagram: false,
             port_chosen: true,
-            name: None,
+            named: Named::default(),
         };
         match observer.observe(event(100, EventBody::Connect(connect))).unwrap().behaviour {
             Behaviour::Connect(connect) => connect.port_chosen,
@@ -78,7 +78,7 @@ fn an_own_listener_on_a_port_that_the_kernel_picked_is_known_as_such() {
     // Without a bind the port is not known yet: whatever is taken then is that listener's.
     observer.observe(listen("0.0.0.0:0", true));
     let (local, peer) = ("127.0.0.1:45417".parse().unwrap(), "127.0.0.1:1".parse().unwrap());
-    let accept = Accept { protocol: Protocol::Tcp, local, port_chosen: true, peer };
+    let accept = Accept { protocol: Protocol::Tcp, local, port_chosen: true, peer, pod: None };
     let observation = observer.observe(event(0, EventBody::Accept(accept))).unwrap();
     assert_eq!(&*observation.process.executable, "/bin/a");
     let Behaviour::Accept(accept) = observation.behaviour else { panic!("not an accept") };

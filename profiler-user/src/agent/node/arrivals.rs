@@ -210,6 +210,9 @@ impl<T: Task> Node<T> {
         let (now, lost) =
             (container.ended.unwrap_or_else(Timestamp::now), container.lost_by_kind());
         let exit_code = container.exit_code();
+        if let Some(member) = container.member() {
+            self.pods.remove(&member.identity);
+        }
         let all_seen = container.has_all();
         for observation in container.strangers.rest(all_seen) {
             take(&mut self.task, &mut container.state, observation, &mut self.out);

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 mod arrivals;
 mod names;
+mod pods;
 
+use self::pods::Pods;
 use super::{
     container::{Container, State},
     gaps::Gaps,
@@ -52,6 +54,7 @@ pub(super) struct Node<T: Task> {
     containers: HashMap<ContainerId, Container<T::Job>>,
     /// Kernel ids of cgroups → their container.
     cgroups: HashMap<u64, ContainerId>,
+    pods: Pods,
     /// The agent's own container: its writing about what it writes would never end.
     own: HashSet<ContainerId>,
     /// Cgroups that were made without a record, when last looked.
@@ -74,6 +77,7 @@ impl<T: Task> Node<T> {
             clock: Clock::now().context("reading the clocks")?,
             containers: HashMap::new(),
             cgroups: HashMap::new(),
+            pods: Pods::default(),
             own: HashSet::new(),
             unseen: 0,
             ticks: 0,
@@ -122,6 +126,7 @@ impl<T: Task> Node<T> {
         let Some(container) = self.containers.get_mut(&id) else { return Ok(()) };
         let Some(observation) = container.observer.observe(event) else { return Ok(()) };
         for observation in container.strangers.admit(observation) {
+            let observation = self.pods.name_peer(observation);
             take(&mut self.task, &mut container.state, observation, &mut self.out);
         }
         Ok(())

@@ -45,6 +45,7 @@ impl<T: Task> Node<T> {
         let Some(container) = self.containers.get_mut(&id) else { return };
         let now = Timestamp::now();
         container.complete(&mut identity);
+        self.pods.add(&identity);
         let member = Member::new(identity, &self.around.machine, container.capture);
         if let Some(namespace) = member.identity.namespace() {
             self.around.metrics.namespace_seen(namespace);
@@ -59,6 +60,8 @@ impl<T: Task> Node<T> {
             && let Some(job) = &mut job
         {
             for observation in std::mem::take(waiting) {
+                // Whom it talked to may have got its name meanwhile.
+                let observation = self.pods.name_peer(observation);
                 self.task.take(job, observation, &mut self.out);
             }
         }

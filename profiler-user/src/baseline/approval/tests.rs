@@ -7,7 +7,7 @@ use super::super::fixtures::*;
 use super::*;
 use crate::baseline::{Image, Judge};
 use crate::behaviour::{
-    Ancestor, Behaviour, Connect, File, Observation, Process, Protocol, Syscall,
+    Ancestor, Behaviour, Connect, File, Named, Observation, Process, Protocol, Syscall,
 };
 use crate::drift::{Action, Aggregator, Event, aggregate, sample};
 
@@ -26,9 +26,9 @@ fn access(path: &str, read: bool, write: bool, denied: bool) -> Observation {
 }
 
 fn connect(peer: &str) -> Observation {
-    let (datagram, port_chosen, name) = (false, true, None);
+    let (datagram, port_chosen, named) = (false, true, Named::default());
     let peer = peer.parse().unwrap();
-    let to = Connect { protocol: Protocol::Tcp, peer, datagram, port_chosen, name };
+    let to = Connect { protocol: Protocol::Tcp, peer, datagram, port_chosen, named };
     observation(NGINX, &[], Behaviour::Connect(to))
 }
 

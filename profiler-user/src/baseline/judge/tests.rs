@@ -1,6 +1,6 @@
 use super::super::fixtures::{baseline, exec, observation, read, run};
 use super::*;
-use crate::behaviour::{Capability, Connect, Listen, Protocol};
+use crate::behaviour::{Capability, Connect, Listen, Named, Protocol};
 
 const NGINX: &str = "/usr/sbin/nginx";
 const DASH: &str = "/usr/bin/dash";
@@ -11,7 +11,7 @@ fn connect(to: &str) -> Observation {
         peer: to.parse().unwrap(),
         datagram: false,
         port_chosen: true,
-        name: None,
+        named: Named::default(),
     };
     observation(NGINX, &[], Behaviour::Connect(connect))
 }

@@ -1,5 +1,6 @@
 //! `driftline baseline …`: what is done with baselines that are files. One file each.
 
+mod accept;
 mod approve;
 mod diff;
 mod export;
@@ -50,6 +51,8 @@ enum Action {
     Verify(verify::Verify),
     /// Print several baselines of one image as one
     Merge(merge::Merge),
+    /// Print a bind file with what `watch` told as learned anew
+    Accept(accept::Accept),
     /// Print what a baseline allows, in the form of another tool
     Export(export::Export),
     /// Store a baseline and its signature in a registry, beside the image that it is of
@@ -68,6 +71,7 @@ pub(crate) fn run(args: Baseline) -> Result<ExitCode, Error> {
         Action::Sign(args) => sign::run(&args, now),
         Action::Verify(args) => verify::run(&args, now),
         Action::Merge(args) => merge::run(&args),
+        Action::Accept(args) => accept::run(&args),
         Action::Export(args) => export::run(&args),
         Action::Push(args) => crate::runtime()?.block_on(push::run(&args, now)),
         Action::Pull(args) => crate::runtime()?.block_on(pull::run(&args, now)),

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::{
     baseline::{ENTRYPOINT, Entry},
     behaviour::{
-        Accept, Behaviour, Change, Connect, Dns, Exec, File, Listen, Map, Observation, Operation,
-        Process, Protocol, Syscall, Unix,
+        Accept, Behaviour, Change, Connect, Dns, Exec, File, Listen, Map, Named, Observation,
+        Operation, Process, Protocol, Syscall, Unix,
     },
     drift::{
         DriftKind, Finding, Novelty,
@@ -30,6 +30,7 @@ pub(super) fn of(entry: &Entry<'_>, novelty: Novelty) -> &'static Verdict {
         pattern: entry.key.to_owned(),
         novelty,
         nearest: None,
+        relearn: None,
     };
     match behaviour(entry) {
         Some(behaviour) => table.verdict(&observation(entry, behaviour), &finding),
@@ -88,8 +89,8 @@ fn behaviour(entry: &Entry<'_>) -> Option<Behaviour> {
         DriftKind::FileMapExec => Behaviour::Map(Map { path: path() }),
         DriftKind::NetConnect => {
             let (protocol, peer) = address(entry.key)?;
-            let (datagram, port_chosen, name) = (false, true, None);
-            Behaviour::Connect(Connect { protocol, peer, datagram, port_chosen, name })
+            let (datagram, port_chosen, named) = (false, true, Named::default());
+            Behaviour::Connect(Connect { protocol, peer, datagram, port_chosen, named })
         }
         DriftKind::NetListen => {
             let (protocol, local) = address(entry.key)?;
@@ -97,7 +98,7 @@ fn behaviour(entry: &Entry<'_>) -> Option<Behaviour> {
         }
         DriftKind::NetAccept => {
             let (protocol, peer) = address(entry.key)?;
-            Behaviour::Accept(Accept { protocol, local: peer, port_chosen: true, peer })
+            Behaviour::Accept(Accept { protocol, local: peer, port_chosen: true, peer, pod: None })
         }
         DriftKind::NetUnix => Behaviour::Unix(Unix { peer: path(), datagram: false }),
         DriftKind::Syscall | DriftKind::SyscallAbi => {

@@ -25,6 +25,7 @@ use super::kind::{DriftKind, Finding, Novelty};
 use super::sentence::sentence;
 use super::severity::{Severity, Table};
 use crate::behaviour::Observation;
+use crate::bind::Accepted;
 
 pub const SCHEMA_VERSION: &str = "driftline.drift/v1";
 
@@ -36,6 +37,8 @@ pub struct Context {
     pub baseline_status: BaselineStatus,
     /// Of the baseline; of a refused one where there is no other. None where there is none at all.
     pub baseline_signature: Option<BaselineSignature>,
+    /// The id of the file that it was bound with, where it was.
+    pub baseline_bind: Option<String>,
     /// Runs that the baseline was recorded in; 0 where unknown.
     pub recorded_runs: u64,
     /// How much of what the image does the baseline has seen, 0 to 1; none where too few runs tell.
@@ -130,6 +133,9 @@ pub struct Event {
     pub sentence: String,
     #[serde(rename = "drift.nearest", skip_serializing_if = "Option::is_none")]
     pub nearest: Option<String>,
+    /// This environment's entries are learned anew, and this is one: what to put into the bind file to accept it.
+    #[serde(rename = "drift.relearn", skip_serializing_if = "Option::is_none")]
+    pub relearn: Option<Box<Accepted>>,
     #[serde(rename = "drift.fingerprint")]
     pub fingerprint: String,
     #[serde(rename = "threat.technique.id", skip_serializing_if = "Vec::is_empty")]
@@ -153,6 +159,9 @@ pub struct Event {
     pub baseline_status: BaselineStatus,
     #[serde(rename = "baseline.signature", skip_serializing_if = "Option::is_none")]
     pub baseline_signature: Option<BaselineSignature>,
+    /// The id of the bind file through which the baseline was read.
+    #[serde(rename = "baseline.bind", skip_serializing_if = "Option::is_none")]
+    pub baseline_bind: Option<String>,
     #[serde(rename = "baseline.coverage", skip_serializing_if = "Option::is_none")]
     pub baseline_coverage: Option<f64>,
     #[serde(rename = "sensor.tier")]
@@ -180,10 +189,14 @@ impl Event {
             kind: finding.kind,
             object: finding.object.clone(),
             pattern: Some(&finding.pattern).filter(|one| **one != finding.object).cloned(),
-            severity: verdict.severity,
+            severity: match finding.relearn {
+                Some(_) => Severity::Info,
+                None => verdict.severity,
+            },
             novelty: finding.novelty,
             sentence: sentence(context, observation, finding, verdict.why.as_deref()),
             nearest: finding.nearest.clone(),
+            relearn: finding.relearn.clone(),
             fingerprint: drift.fingerprint.to_string(),
             techniques: verdict.techniques.clone(),
             framework_version: framework.map(str::to_owned),
@@ -193,6 +206,7 @@ impl Event {
             baseline_id: context.baseline_id.clone(),
             baseline_status: context.baseline_status,
             baseline_signature: context.baseline_signature,
+            baseline_bind: context.baseline_bind.clone(),
             baseline_coverage: context.baseline_coverage,
             sensor_tier: context.sensor_tier.clone(),
             lost_events: context.lost_events,

@@ -126,7 +126,7 @@ impl Subject {
             Behaviour::Connect(connect) => {
                 subject.transport = Some(connect.protocol.to_string());
                 subject.destination(connect.peer);
-                subject.destination_domain = connect.name.as_deref().map(str::to_owned);
+                subject.destination_domain = connect.named.name().map(str::to_owned);
             }
             Behaviour::Listen(listen) => {
                 subject.transport = Some(listen.protocol.to_string());

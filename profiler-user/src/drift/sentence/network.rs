@@ -7,8 +7,9 @@ use crate::behaviour::{Accept, Connect, Dns, Listen, Process, Unix};
 
 pub(super) fn connected(process: &Process, connect: &Connect) -> String {
     let did = if connect.datagram { "sent a datagram to" } else { "connected to" };
-    let name = connect.name.as_deref().map(|name| format!(" ({})", clean(name)));
-    let name = name.unwrap_or_default();
+    let name = connect.named.name().map(str::to_owned);
+    let name = name.or_else(|| connect.named.pod.as_deref().map(|pod| format!("pod {pod}")));
+    let name = name.map(|name| format!(" ({})", clean(&name))).unwrap_or_default();
     format!("{} {did} {} {}{name}", who(process), connect.protocol, connect.peer)
 }
 
@@ -18,8 +19,9 @@ pub(super) fn listened(process: &Process, listen: &Listen) -> String {
 }
 
 pub(super) fn accepted(process: &Process, accept: &Accept) -> String {
-    let Accept { protocol, local, peer, .. } = accept;
-    format!("{} took a connection from {} on {protocol} {local}", who(process), peer.ip())
+    let Accept { protocol, local, peer, pod, .. } = accept;
+    let pod = pod.as_deref().map(|pod| format!(" (pod {})", clean(pod))).unwrap_or_default();
+    format!("{} took a connection from {}{pod} on {protocol} {local}", who(process), peer.ip())
 }
 
 pub(super) fn made(process: &Process, finding: &Finding) -> String {

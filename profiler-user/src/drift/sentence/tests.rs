@@ -123,7 +123,7 @@ fn the_network_and_system_calls_are_told() {
 fn a_peer_is_told_by_its_name_too() {
     let mut named = sample::connect("/usr/bin/curl", "192.0.2.7:443");
     if let Behaviour::Connect(connect) = &mut named.behaviour {
-        connect.name = Some("pool.example".into());
+        connect.named.names = ["pool.example".into()].into();
     }
     assert_eq!(
         new(DriftKind::NetConnect, &named),

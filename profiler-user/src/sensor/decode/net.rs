@@ -16,7 +16,7 @@ pub(super) fn connect(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
         peer: address(peer)?,
         datagram: header.flags & CONNECT_DATAGRAM != 0,
         port_chosen: true,
-        name: None,
+        named: behaviour::Named::default(),
     }))
 }
 
@@ -36,6 +36,7 @@ pub(super) fn accept(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
         local: address(local)?,
         port_chosen: true,
         peer: address(peer)?,
+        pod: None,
     }))
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::baseline::Baseline;
+use crate::{baseline::Baseline, generalise};
 
 /// Which pods a policy is for: a baseline does not know its pods' labels.
 pub(super) struct Pods {
@@ -53,6 +53,14 @@ fn end(text: &str) -> Option<End> {
     Some(End { protocol, address: address.parse().ok()? })
 }
 
+/// `tcp {private}:9090` as blocks, and the port there.
+fn class(text: &str) -> Option<(&'static [&'static str], (&'static str, u16))> {
+    let one = generalise::End::of(text)?;
+    let blocks = generalise::blocks(one.host);
+    let End { protocol, address } = end(&one.with("0.0.0.0"))?;
+    (!blocks.is_empty() && address.port() > 0).then(|| (blocks, (protocol, address.port())))
+}
+
 /// The policy, and what could not be said in it.
 pub(super) fn policy(baseline: &Baseline, pods: &Pods) -> (Value, Vec<String>) {
     let mut left_out = BTreeSet::new();
@@ -61,6 +69,12 @@ pub(super) fn policy(baseline: &Baseline, pods: &Pods) -> (Value, Vec<String>) {
     let unsaid = |text: &str| format!("{text} cannot be said in a NetworkPolicy and is left out");
     for executable in baseline.executables.values() {
         for text in executable.connect.keys() {
+            if let Some((blocks, to)) = class(text) {
+                for block in blocks {
+                    egress.entry((*block).to_owned()).or_default().insert(to);
+                }
+                continue;
+            }
             match end(text) {
                 // A pod's own loopback is no policy's.
                 Some(end)
@@ -170,6 +184,16 @@ mod tests {
             .collect();
         assert_eq!(blocks, ["10.0.0.7/32", "10.96.0.10/32", "fd00::1/128"]);
         assert_eq!(spec.ingress.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_class_is_its_blocks_and_a_name_cannot_be_said() {
+        let baseline = baseline(&["tcp {shared}:9090", "tcp db.svc:1", "tcp pod:shop/db:2"], &[]);
+        let (policy, left_out) = policy(&baseline, &pods());
+        assert_eq!(left_out.len(), 2, "{left_out:?}");
+        let egress = json!([{"to": [{"ipBlock": {"cidr": "100.64.0.0/10"}}],
+            "ports": [{"protocol": "TCP", "port": 9090}]}]);
+        assert_eq!(policy["spec"]["egress"], egress);
     }
 
     #[test]
