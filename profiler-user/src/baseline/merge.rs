@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::model::{Baseline, Executable};
 use super::run::Run;
 use super::seen::{Seen, Sighting};
+use super::siblings::examples;
 
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum MergeError {
@@ -60,12 +61,13 @@ impl Baseline {
         self.runs.join(other.runs);
         self.syscalls.join(other.syscalls);
         self.executables.join(other.executables);
+        self.executables.values_mut().for_each(Executable::take_in_siblings);
         Ok(self)
     }
 }
 
 /// The least that holds both.
-trait Join {
+pub(super) trait Join {
     fn join(&mut self, other: Self);
 }
 
@@ -104,6 +106,7 @@ impl Join for Seen {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.phase = self.phase.and(other.phase);
+        self.siblings = examples(std::mem::take(&mut self.siblings), other.siblings);
         self.runs.join(other.runs);
     }
 }

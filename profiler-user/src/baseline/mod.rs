@@ -26,6 +26,7 @@ mod run;
 #[cfg(test)]
 mod schema;
 mod seen;
+mod siblings;
 
 pub use crate::maturity::Interval;
 pub use aspect::Aspect;

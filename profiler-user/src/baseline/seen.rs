@@ -2,7 +2,7 @@
 
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,6 +24,9 @@ pub struct Seen {
     #[serde(default, skip_serializing_if = "Phases::is_empty")]
     #[cfg_attr(test, schemars(with = "String", regex(pattern = text::PHASES)))]
     pub phase: Phases,
+    /// Of an entry that stands for many names of one shape: some of them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub siblings: BTreeSet<String>,
     /// `all` where once in each run; else for each run the end of its id, `@` and its windows where not the first alone,
     /// `*` and how often where more than once: `9f3k@0-3,5*4 77ab`. Formerly a number for each run's id.
     #[serde(with = "text")]
@@ -59,7 +62,7 @@ impl Seen {
     pub(super) fn once(run: &RunId, moment: Moment) -> Self {
         let Moment { time, phase, .. } = moment;
         let runs = BTreeMap::from([(run.clone(), Sighting::once(moment))]);
-        Self { first: time, last: time, phase, runs }
+        Self { first: time, last: time, phase, siblings: BTreeSet::new(), runs }
     }
 
     pub(super) fn again(&mut self, run: &RunId, moment: Moment) {

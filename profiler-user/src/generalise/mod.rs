@@ -13,6 +13,8 @@
 //! | `{hex:N}` | N hexadecimal digits, of one case |
 //! | `{date}` | a date or a time stamp, see [`date`] |
 //! | `{rand:N}` | N random letters, digits or underscores |
+//! | `{word:A-B}` | A to B small letters, where very many siblings differ in that word, see [`sibling`] |
+//! | `{alnum:A-B}` | the same of letters and digits, and neither small letters nor digits alone |
 //! | `{secret:H}` | a secret, see [`crate::redact`] |
 //! | `{ephemeral}` | a port that the kernel picked |
 //!
@@ -27,6 +29,7 @@ mod path;
 mod pattern;
 mod peer;
 mod place;
+mod sibling;
 mod socket;
 mod template;
 mod token;
@@ -38,7 +41,8 @@ pub use host::host;
 pub use path::generalise_path;
 pub use pattern::{Pattern, Secrets, escape, matches};
 pub use peer::{Peer, accept, connect, listen};
+pub use sibling::siblings;
 pub use socket::{socket, unix_peer};
 
 /// The version of these rules. A baseline names the version it was recorded with: a pattern means nothing without its rules.
-pub const GENERALISER: u32 = 1;
+pub const GENERALISER: u32 = 2;

@@ -1,7 +1,9 @@
 //! A pattern, read back from its text, and whether a value has its shape.
 
+use std::ops::RangeInclusive;
+
 use super::template::{self, Alphabet};
-use super::{date, token, word};
+use super::{date, sibling, token, word};
 
 /// How a redacted secret is compared.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,6 +34,8 @@ enum Part {
         /// Nothing literal in the name holds it, and any word of that length would do: words are then excluded.
         bare: bool,
     },
+    /// A whole word, of so many letters.
+    Sibling(sibling::Class, RangeInclusive<usize>),
     /// With its braces.
     Secret(String),
 }
@@ -142,7 +146,10 @@ fn placeholder(text: &str, prefix: &str) -> Option<(Part, usize)> {
                 bare: !prefix.contains(char::is_alphanumeric),
             }
         }
-        Some(_) => return None,
+        Some((class, lengths)) => {
+            let (class, lengths) = sibling::parse(class, lengths)?;
+            Part::Sibling(class, lengths)
+        }
     };
     Some((part, end + 1))
 }
@@ -166,6 +173,7 @@ fn rest_matches(parts: &[Part], text: &str, secrets: Secrets) -> bool {
             };
             text.get(..*length).is_some_and(fits) && next(*length)
         }
+        Part::Sibling(class, lengths) => sibling::length(text, *class, lengths).is_some_and(next),
         Part::Secret(secret) => match secrets {
             Secrets::Exact => text.starts_with(secret.as_str()) && next(SECRET_LENGTH),
             Secrets::Any => secret_at(text).is_some() && next(SECRET_LENGTH),
