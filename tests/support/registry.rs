@@ -137,7 +137,7 @@ pub fn recorded(id: &str, container: &str, run: &str, syscall: &str) -> Baseline
     let recording = Run { ended: Some(time), ..Run::new(time, format!("node-{run}"), "full") };
     baseline.runs.insert(run.clone(), recording);
     let runs = BTreeMap::from([(run, Sighting::ONCE)]);
-    let seen = Seen { first: time, last: time, phase: Phases::START, runs };
+    let seen = Seen { first: time, last: time, phase: Phases::START, runs, ..Seen::default() };
     baseline.syscalls.insert(syscall.to_owned(), seen);
     baseline
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     baseline::{self, Baseline, Image, LoadError, Run, RunId},
     behaviour::{Behaviour, Observation},
-    container::Role,
+    container::{Before, ContainerId, Role},
     drift::BaselineStatus,
     http::Containers,
     observe::{UNKNOWN, losses},
@@ -46,6 +47,10 @@ pub(super) struct Recorder {
 struct Book {
     baseline: Baseline,
     dirty: bool,
+    /// It has entries that were not looked at for siblings.
+    grown: bool,
+    /// A process of a container that is recorded into it, where one did something.
+    alive: Option<Alive>,
     /// The saver has it.
     saving: bool,
     /// Not before then.
@@ -55,9 +60,18 @@ struct Book {
     failing: bool,
 }
 
+/// Through which the files of an image can be seen.
+struct Alive {
+    pid: u32,
+    container: ContainerId,
+    began: Timestamp,
+}
+
 pub(super) struct Recording {
     label: String,
     run: RunId,
+    container: ContainerId,
+    began: Timestamp,
     unattributed: u64,
 }
 
@@ -99,7 +113,8 @@ impl Recorder {
                 Err(error) => return Err(error),
             };
             let (dirty, saving, due, failing) = (false, false, Instant::now(), false);
-            let book = Book { baseline, dirty, saving, due, stamp, failing };
+            let (grown, alive) = (false, None);
+            let book = Book { baseline, dirty, grown, alive, saving, due, stamp, failing };
             self.books.insert(label.clone(), book);
         }
         let book = self.books.get_mut(&label).expect("it was just put there");
@@ -129,6 +144,7 @@ impl Recorder {
         let now = Instant::now();
         for (label, book) in &mut self.books {
             if book.dirty && !book.saving && book.due <= now {
+                book.join_siblings();
                 book.dirty = false;
                 book.saving = true;
                 self.saver.save(label.clone(), book.baseline.clone(), book.stamp);
@@ -161,6 +177,27 @@ impl Recorder {
     }
 }
 
+impl Book {
+    /// Only while a container runs can be asked which files its image has.
+    fn join_siblings(&mut self) {
+        let Some(alive) = self.alive.take_if(|_| self.grown) else { return };
+        if let Some(there) = alive.before() {
+            self.baseline.join_siblings(|path| !there.holds(path));
+            self.grown = false;
+        }
+    }
+}
+
+impl Alive {
+    /// None where the process has ended, or its number is another's by now.
+    fn before(&self) -> Option<Before> {
+        let before =
+            Before::new(Path::new(&format!("/proc/{}/root", self.pid)), self.began).ok()?;
+        let cgroup = fs::read_to_string(format!("/proc/{}/cgroup", self.pid)).ok()?;
+        cgroup.contains(self.container.as_str()).then_some(before)
+    }
+}
+
 impl Task for Recorder {
     type Job = Recording;
 
@@ -186,13 +223,15 @@ impl Task for Recorder {
             partial: member.capture != Capture::FromStart,
             ..Run::new(member.identity.started.unwrap_or(now), &self.host, &self.tier)
         };
-        let run = RunId::of_container(&member.identity.id);
+        let (run, container) =
+            (RunId::of_container(&member.identity.id), member.identity.id.clone());
+        let began = member.identity.started.unwrap_or(now);
         match self.book(image) {
             Ok(book) => {
                 book.baseline.begin_run(run.clone(), details, &key_id);
                 book.dirty = true;
                 self.unusable.remove(&label);
-                Some(Recording { label, run, unattributed: 0 })
+                Some(Recording { label, run, container, began, unattributed: 0 })
             }
             Err(error) => {
                 let error = error.to_string();
@@ -213,8 +252,13 @@ impl Task for Recorder {
         {
             job.unattributed += 1;
         } else {
-            book.baseline.learn(&job.run, &observation);
+            let new = book.baseline.learn(&job.run, &observation);
             book.dirty = true;
+            if new > 0 {
+                book.grown = true;
+                let (pid, container) = (observation.process.pid, job.container.clone());
+                book.alive = Some(Alive { pid, container, began: job.began });
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use super::run::{RunId, STOP_SECONDS};
 pub const WINDOW: Duration = Duration::from_mins(10);
 
 /// When and how often, to the second.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Seen {
@@ -62,7 +62,7 @@ impl Seen {
     pub(super) fn once(run: &RunId, moment: Moment) -> Self {
         let Moment { time, phase, .. } = moment;
         let runs = BTreeMap::from([(run.clone(), Sighting::once(moment))]);
-        Self { first: time, last: time, phase, siblings: BTreeSet::new(), runs }
+        Self { first: time, last: time, phase, runs, ..Self::default() }
     }
 
     pub(super) fn again(&mut self, run: &RunId, moment: Moment) {

@@ -107,7 +107,7 @@ mod tests {
     fn seen(run: u8) -> Seen {
         let time = Timestamp::from_second(1_767_312_000 + i64::from(run)).unwrap();
         let runs = BTreeMap::from([(RunId::new(format!("run-{run}")), Sighting::ONCE)]);
-        Seen { first: time, last: time, phase: Phases::START, siblings: BTreeSet::new(), runs }
+        Seen { first: time, last: time, phase: Phases::START, runs, ..Seen::default() }
     }
 
     fn reading<'a>(names: impl IntoIterator<Item = &'a str>, run: u8) -> Baseline {

@@ -39,6 +39,7 @@ fn seen() -> impl Strategy<Value = Seen> {
         last: one.max(other),
         phase,
         runs,
+        ..Seen::default()
     })
 }
 

@@ -32,6 +32,7 @@ fn of_image(image: usize) -> Baseline {
         last: now,
         phase: Phases::START,
         runs: BTreeMap::from([(run.clone(), Sighting::ONCE)]),
+        ..Seen::default()
     };
     let all = |count: usize, name: &dyn Fn(usize) -> String| -> BTreeMap<String, Seen> {
         (0..count).map(|number| (name(number), seen.clone())).collect()

@@ -97,7 +97,7 @@ mod tests {
         let mut baseline = Baseline::new(Image::here("x"));
         let (first, last) = (time(0), time(0));
         let (phase, runs) = (Phases::START, std::collections::BTreeMap::new());
-        let seen = Seen { first, last, phase, runs };
+        let seen = Seen { first, last, phase, runs, ..Seen::default() };
         baseline.syscalls.insert(call.to_owned(), seen);
         baseline
     }

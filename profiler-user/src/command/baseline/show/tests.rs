@@ -8,7 +8,7 @@ pub(in super::super) fn sample() -> Baseline {
     let run = RunId::new("01K0000000000000000000000A");
     let (first, last, phase) = (now, now, Phases::START);
     let runs = BTreeMap::from([(run.clone(), Sighting::ONCE)]);
-    let seen = Seen { first, last, phase, runs };
+    let seen = Seen { first, last, phase, runs, ..Seen::default() };
     let keys = |keys: &[&str]| -> BTreeMap<String, Seen> {
         keys.iter().map(|key| ((*key).to_owned(), seen.clone())).collect()
     };
