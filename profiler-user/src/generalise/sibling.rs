@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn the_longest_word_differs_and_its_shape_stays() {
         for (name, pattern) in [
-            ("/data/invoice-mueller.pdf", "/data/{word:5-8}-mueller.pdf"),
+            ("/data/invoice-mueller.pdf", "/data/invoice-{word:5-8}.pdf"),
+            ("/data/invoices-mueller.pdf", "/data/{word:5-8}-mueller.pdf"),
             ("/data/inv-mueller.pdf", "/data/inv-{word:5-8}.pdf"),
             ("/data/mueller", "/data/{word:5-8}"),
             ("/data/Report2024.json", "/data/{alnum:9-16}.json"),

@@ -58,7 +58,7 @@ fn a_broken_file_is_refused_with_what_to_do() {
         (good.replace("\"runs\"", "\"rums\""), "unknown field `rums`"),
         (good.replace("\"runs\": {}", "\"runs\": []"), "line 8 column"),
         (good.replace("baseline/v1", "baseline/v2"), "use a newer driftline"),
-        (good.replace("\"generaliser\": 1", "\"generaliser\": 2"), "use a newer driftline"),
+        (good.replace("\"generaliser\": 2", "\"generaliser\": 3"), "use a newer driftline"),
         (good.replace("driftline.baseline/v1", "other"), "not that of a baseline"),
         (good.replace("\"x\"", "\"y\""), "is of image \"y\", not of \"x\""),
         (good.replace(std::env::consts::ARCH, "pdp11"), "was recorded on pdp11"),

@@ -66,7 +66,7 @@ fn the_file_is_readable_and_an_entry_is_a_line() {
     "name": "x",
     "architecture": "x86_64"
   },
-  "generaliser": 1,
+  "generaliser": 2,
   "redaction_key": [
     "0011aabb"
   ],
