@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -17,7 +16,7 @@ use super::{
 use crate::{
     baseline::{self, Baseline, Image, LoadError, Run, RunId},
     behaviour::{Behaviour, Observation},
-    container::{Before, ContainerId, Role},
+    container::{ContainerId, Role, Shipped},
     drift::BaselineStatus,
     http::Containers,
     observe::{UNKNOWN, losses},
@@ -49,8 +48,8 @@ struct Book {
     dirty: bool,
     /// It has entries that were not looked at for siblings.
     grown: bool,
-    /// A process of a container that is recorded into it, where one did something.
-    alive: Option<Alive>,
+    /// Where the files of its image are, since a container of it was seen alive.
+    shipped: Option<Shipped>,
     /// The saver has it.
     saving: bool,
     /// Not before then.
@@ -58,13 +57,6 @@ struct Book {
     /// The file as it was last written here: another one was written by somebody else.
     stamp: Option<Stamp>,
     failing: bool,
-}
-
-/// Through which the files of an image can be seen.
-struct Alive {
-    pid: u32,
-    container: ContainerId,
-    began: Timestamp,
 }
 
 pub(super) struct Recording {
@@ -113,8 +105,8 @@ impl Recorder {
                 Err(error) => return Err(error),
             };
             let (dirty, saving, due, failing) = (false, false, Instant::now(), false);
-            let (grown, alive) = (false, None);
-            let book = Book { baseline, dirty, grown, alive, saving, due, stamp, failing };
+            let (grown, shipped) = (false, None);
+            let book = Book { baseline, dirty, grown, shipped, saving, due, stamp, failing };
             self.books.insert(label.clone(), book);
         }
         let book = self.books.get_mut(&label).expect("it was just put there");
@@ -178,23 +170,24 @@ impl Recorder {
 }
 
 impl Book {
-    /// Only while a container runs can be asked which files its image has.
-    fn join_siblings(&mut self) {
-        let Some(alive) = self.alive.take_if(|_| self.grown) else { return };
-        if let Some(there) = alive.before() {
-            self.baseline.join_siblings(|path| !there.holds(path));
-            self.grown = false;
+    fn look_for_files(&mut self, pid: u32, container: &ContainerId, began: Timestamp) {
+        if self.shipped.is_none() {
+            self.shipped = Shipped::of(pid, container, began);
         }
     }
-}
 
-impl Alive {
-    /// None where the process has ended, or its number is another's by now.
-    fn before(&self) -> Option<Before> {
-        let before =
-            Before::new(Path::new(&format!("/proc/{}/root", self.pid)), self.began).ok()?;
-        let cgroup = fs::read_to_string(format!("/proc/{}/cgroup", self.pid)).ok()?;
-        cgroup.contains(self.container.as_str()).then_some(before)
+    /// Only where it is known which files the image has.
+    fn join_siblings(&mut self) {
+        if !self.grown {
+            return;
+        }
+        if let Some(tree) = self.shipped.as_ref().and_then(Shipped::open) {
+            self.baseline.join_siblings(|pattern| tree.has(pattern, |_| false));
+            self.grown = false;
+        } else {
+            // Whoever is seen next knows better.
+            self.shipped = None;
+        }
     }
 }
 
@@ -230,6 +223,9 @@ impl Task for Recorder {
             Ok(book) => {
                 book.baseline.begin_run(run.clone(), details, &key_id);
                 book.dirty = true;
+                if let Some(pid) = member.identity.pid {
+                    book.look_for_files(pid, &container, began);
+                }
                 self.unusable.remove(&label);
                 Some(Recording { label, run, container, began, unattributed: 0 })
             }
@@ -256,8 +252,7 @@ impl Task for Recorder {
             book.dirty = true;
             if new > 0 {
                 book.grown = true;
-                let (pid, container) = (observation.process.pid, job.container.clone());
-                book.alive = Some(Alive { pid, container, began: job.began });
+                book.look_for_files(observation.process.pid, &job.container, job.began);
             }
         }
     }

@@ -57,7 +57,8 @@ impl Baseline {
             None => Moment { time: to_second(time), phase: Phases::default(), window: 0 },
         };
         if let Behaviour::Syscall(syscall) = &observation.behaviour {
-            return usize::from(count(&mut self.syscalls, syscall_name(syscall), run, moment));
+            let name = syscall_name(syscall);
+            return usize::from(count(&mut self.syscalls, &name, &name, run, moment));
         }
         let name = path_name(&observation.process.executable);
         let key = names::find(&self.executables, Set::Parents, &name)
@@ -66,8 +67,9 @@ impl Baseline {
         let mut new = 0;
         for fact in facts(observation) {
             let set = executable.set_mut(fact.set);
-            let key = names::find(set, fact.set, &fact.name).map(str::to_owned);
-            new += usize::from(count(set, key.unwrap_or(fact.name.key), run, moment));
+            let own = fact.name.key.clone();
+            let key = names::find(set, fact.set, &fact.name).map_or(fact.name.key, str::to_owned);
+            new += usize::from(count(set, &key, &own, run, moment));
         }
         if let Behaviour::Exec(exec) = &observation.behaviour {
             let flags = [
@@ -87,14 +89,21 @@ impl Baseline {
     }
 }
 
-/// Whether it is the first time.
-fn count(set: &mut BTreeMap<String, Seen>, key: String, run: &RunId, moment: Moment) -> bool {
-    match set.get_mut(&key) {
+/// Whether it is the first time. `own`: the key that it would have by itself.
+fn count(
+    set: &mut BTreeMap<String, Seen>,
+    key: &str,
+    own: &str,
+    run: &RunId,
+    moment: Moment,
+) -> bool {
+    match set.get_mut(key) {
         Some(seen) => {
             seen.again(run, moment);
+            seen.example(key, own);
             false
         }
-        None => set.insert(key, Seen::once(run, moment)).is_none(),
+        None => set.insert(key.to_owned(), Seen::once(run, moment)).is_none(),
     }
 }
 

@@ -61,7 +61,10 @@ impl Baseline {
         self.runs.join(other.runs);
         self.syscalls.join(other.syscalls);
         self.executables.join(other.executables);
-        self.executables.values_mut().for_each(Executable::take_in_siblings);
+        for (path, executable) in &mut self.executables {
+            executable.take_in_siblings();
+            executable.take_in_vectors(path);
+        }
         Ok(self)
     }
 }

@@ -27,6 +27,7 @@ mod run;
 mod schema;
 mod seen;
 mod siblings;
+mod vectors;
 
 pub use crate::maturity::Interval;
 pub use aspect::Aspect;

@@ -14,7 +14,7 @@ use crate::{
     baseline::{self, Baseline, Completeness, Image, Limit, LoadError, Run, RunId},
     behaviour::{Behaviour, Observation},
     cli,
-    container::Before,
+    container::Tree,
     error::Error,
     launch::{self, Signals},
     observe::UNKNOWN,
@@ -101,7 +101,7 @@ async fn once(args: &cli::Record, signals: Signals) -> Result<(ExitCode, Complet
         ..Run::new(Timestamp::now(), crate::host_name(), tier_name(session.tier()))
     };
     let there =
-        Before::new(Path::new("/"), Timestamp::now()).context("looking at the root directory")?;
+        Tree::before(Path::new("/"), Timestamp::now()).context("looking at the root directory")?;
     let mut learned = before.clone();
     learned.begin_run(run.clone(), details, &redactor.key_id());
 
@@ -113,7 +113,9 @@ async fn once(args: &cli::Record, signals: Signals) -> Result<(ExitCode, Complet
         end.lost.insert("unattributed".to_owned(), unattributed);
     }
     learned.end_run(&run, Timestamp::now(), &end.lost);
-    learned.join_siblings(|path| !there.holds(path));
+    // What an earlier run left is CMD's own.
+    let written = learned.written();
+    learned.join_siblings(|pattern| there.has(pattern, |path| written.holds(path)));
     let told = save(directory, &before, learned)?;
     warn_of_loss(&end);
     Ok((launch::exit_code(end.status).into(), told))

@@ -13,26 +13,30 @@
 //! | `{hex:N}` | N hexadecimal digits, of one case |
 //! | `{date}` | a date or a time stamp, see [`date`] |
 //! | `{rand:N}` | N random letters, digits or underscores |
-//! | `{word:A-B}` | A to B small letters, where very many siblings differ in that word, see [`sibling`] |
-//! | `{alnum:A-B}` | the same of letters and digits, and neither small letters nor digits alone |
+//! | `{word:A-B}` | a word of A to B small letters, where very many siblings differ in it, see [`sibling`] |
+//! | `{Word:A-B}`, `{letters:A-B}` | the same with a capital, and of letters that read like no word |
+//! | `{alnum:A-B}` | the same of letters and digits, some of each |
 //! | `{secret:H}` | a secret, see [`crate::redact`] |
 //! | `{ephemeral}` | a port that the kernel picked |
 //!
-//! A literal `{` is written `{{`; nothing else is special, `*` least of all.
+//! Whole arguments have wildcards besides, see [`vector`]. A literal `{` is written `{{`; nothing else is special, `*` least of all.
 
 mod args;
 mod change;
 mod date;
 mod host;
 mod name;
+mod operand;
 mod path;
 mod pattern;
 mod peer;
 mod place;
+mod runner;
 mod sibling;
 mod socket;
 mod template;
 mod token;
+mod vector;
 mod word;
 
 pub use args::{generalise_args, join_args, split_args};
@@ -41,8 +45,9 @@ pub use host::host;
 pub use path::generalise_path;
 pub use pattern::{Pattern, Secrets, escape, matches};
 pub use peer::{Peer, accept, connect, listen};
-pub use sibling::siblings;
+pub use sibling::{is_of_siblings, siblings};
 pub use socket::{socket, unix_peer};
+pub use vector::{Vector, Word, words_match};
 
 /// The version of these rules. A baseline names the version it was recorded with: a pattern means nothing without its rules.
 pub const GENERALISER: u32 = 2;

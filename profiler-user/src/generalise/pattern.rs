@@ -119,6 +119,19 @@ impl Pattern {
         self.parts.iter().all(|part| matches!(part, Part::Literal(_)))
     }
 
+    /// It holds a word in which siblings differ.
+    pub(super) fn differs(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Sibling(..)))
+    }
+
+    /// The value that alone matches; none where there are several, or where it is empty.
+    pub fn literal(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [Part::Literal(literal)] => Some(literal),
+            _ => None,
+        }
+    }
+
     pub fn matches(&self, value: &str, secrets: Secrets) -> bool {
         rest_matches(&self.parts, value, secrets)
     }
