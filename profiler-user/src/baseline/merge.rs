@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::frames::examples;
 use super::model::{Baseline, Executable};
 use super::run::Run;
 use super::seen::{Seen, Sighting};
-use super::siblings::examples;
 
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum MergeError {
@@ -62,8 +62,7 @@ impl Baseline {
         self.syscalls.join(other.syscalls);
         self.executables.join(other.executables);
         for (path, executable) in &mut self.executables {
-            executable.take_in_siblings();
-            executable.take_in_vectors(path);
+            executable.take_in_siblings(path);
         }
         Ok(self)
     }

@@ -11,6 +11,7 @@ mod facts;
 mod file;
 #[cfg(test)]
 mod fixtures;
+mod frames;
 mod holders;
 mod judge;
 mod key;
@@ -27,7 +28,6 @@ mod run;
 mod schema;
 mod seen;
 mod siblings;
-mod vectors;
 
 pub use crate::maturity::Interval;
 pub use aspect::Aspect;

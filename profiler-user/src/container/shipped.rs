@@ -202,7 +202,8 @@ mod tests {
         fs::write(directory.path().join("old"), "").unwrap();
         std::os::unix::fs::symlink("/etc", directory.path().join("away")).unwrap();
         let now = Timestamp::now();
-        let (earlier, later) = (now - SignedDuration::from_secs(5), now + SignedDuration::from_secs(5));
+        let (earlier, later) =
+            (now - SignedDuration::from_secs(5), now + SignedDuration::from_secs(5));
         let before = |began| Tree::before(directory.path(), began).unwrap();
         assert!(has(&before(later), "/old"));
         assert!(!has(&before(earlier), "/old"));

@@ -13,9 +13,7 @@
 //! | `{hex:N}` | N hexadecimal digits, of one case |
 //! | `{date}` | a date or a time stamp, see [`date`] |
 //! | `{rand:N}` | N random letters, digits or underscores |
-//! | `{word:A-B}` | a word of A to B small letters, where very many siblings differ in it, see [`sibling`] |
-//! | `{Word:A-B}`, `{letters:A-B}` | the same with a capital, and of letters that read like no word |
-//! | `{alnum:A-B}` | the same of letters and digits, some of each |
+//! | `{word:A-B}`, `{letters:A-B}`, `{alnum:A-B}`, `{either:a,b}` | words in which very many siblings differ, see [`sibling`] |
 //! | `{secret:H}` | a secret, see [`crate::redact`] |
 //! | `{ephemeral}` | a port that the kernel picked |
 //!
@@ -25,6 +23,7 @@ mod args;
 mod change;
 mod date;
 mod host;
+mod kin;
 mod name;
 mod operand;
 mod path;
@@ -42,10 +41,11 @@ mod word;
 pub use args::{generalise_args, join_args, split_args};
 pub use change::{Changed, change};
 pub use host::host;
+pub use kin::Kin;
 pub use path::generalise_path;
 pub use pattern::{Pattern, Secrets, escape, matches};
 pub use peer::{Peer, accept, connect, listen};
-pub use sibling::{is_of_siblings, siblings};
+pub use sibling::{Deed, Sibling, is_of_siblings};
 pub use socket::{socket, unix_peer};
 pub use vector::{Vector, Word, words_match};
 

@@ -3,8 +3,8 @@
 //! A wildcard stands for arguments of its class alone, never for an option, a secret, a path where names are evidence, one that
 //! climbs (`..`), or something with other signs in it than names have: `of=/dev/sda`, `@file`, `host:path`, `a;b`.
 
-use super::place::{self, Place};
 use super::pattern::secret_at;
+use super::place::{self, Place};
 
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Class {

@@ -1,5 +1,6 @@
 //! A pattern, read back from its text, and whether a value has its shape.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::template::{self, Alphabet};
@@ -36,6 +37,8 @@ enum Part {
     },
     /// A whole word, of so many letters.
     Sibling(sibling::Class, RangeInclusive<usize>),
+    /// One of these whole words.
+    Either(BTreeSet<String>),
     /// With its braces.
     Secret(String),
 }
@@ -121,7 +124,7 @@ impl Pattern {
 
     /// It holds a word in which siblings differ.
     pub(super) fn differs(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Sibling(..)))
+        self.parts.iter().any(|part| matches!(part, Part::Sibling(..) | Part::Either(_)))
     }
 
     /// The value that alone matches; none where there are several, or where it is empty.
@@ -159,10 +162,10 @@ fn placeholder(text: &str, prefix: &str) -> Option<(Part, usize)> {
                 bare: !prefix.contains(char::is_alphanumeric),
             }
         }
-        Some((class, lengths)) => {
-            let (class, lengths) = sibling::parse(class, lengths)?;
-            Part::Sibling(class, lengths)
-        }
+        Some((kind, rest)) => match sibling::parse(kind, rest) {
+            Some((class, lengths)) => Part::Sibling(class, lengths),
+            None => Part::Either(sibling::either(kind, rest)?),
+        },
     };
     Some((part, end + 1))
 }
@@ -187,6 +190,10 @@ fn rest_matches(parts: &[Part], text: &str, secrets: Secrets) -> bool {
             text.get(..*length).is_some_and(fits) && next(*length)
         }
         Part::Sibling(class, lengths) => sibling::length(text, *class, lengths).is_some_and(next),
+        Part::Either(words) => {
+            let length = sibling::word_length(text);
+            words.contains(&text[..length]) && next(length)
+        }
         Part::Secret(secret) => match secrets {
             Secrets::Exact => text.starts_with(secret.as_str()) && next(SECRET_LENGTH),
             Secrets::Any => secret_at(text).is_some() && next(SECRET_LENGTH),

@@ -16,12 +16,10 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use super::args::{generalise_arg, join_args, split_args};
+use super::kin::{self, Kin, Variety};
 use super::operand::{Class, is_command};
 use super::pattern::{Pattern, Secrets};
 use super::runner;
-
-/// So many different arguments in one place are still told one by one.
-const FEW: usize = 4;
 
 /// So many arguments of one class in a row have a place each; more are a list of any length.
 const PLACES: usize = 8;
@@ -39,16 +37,7 @@ enum Item {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Number {
-    Fixed(Vec<Place>),
-    Any,
-}
-
-/// Generalised.
-#[derive(Clone, Debug, PartialEq)]
-enum Place {
-    One(String),
-    /// Two or more.
-    Few(BTreeSet<String>),
+    Fixed(Vec<Variety>),
     Any,
 }
 
@@ -80,9 +69,10 @@ impl Vector {
         }
         items.iter().any(|item| matches!(item, Item::Run(..))).then_some(Self(items))
     }
+}
 
-    /// The same for every list that it may be joined with.
-    pub fn frame(&self) -> String {
+impl Kin for Vector {
+    fn frame(&self) -> String {
         let any = |item: &Item| match item {
             Item::Run(class, _) => Item::Run(class.clone(), Number::Any),
             literal @ Item::Literal(_) => literal.clone(),
@@ -90,20 +80,15 @@ impl Vector {
         Self(self.0.iter().map(any).collect()).line()
     }
 
-    /// Whether it stands for more than one list.
-    pub fn is_wide(&self) -> bool {
+    fn is_wide(&self) -> bool {
         self.0.iter().any(|item| match item {
             Item::Literal(_) => false,
             Item::Run(_, Number::Any) => true,
-            Item::Run(_, Number::Fixed(places)) => {
-                places.iter().any(|place| !matches!(place, Place::One(_)))
-            }
+            Item::Run(_, Number::Fixed(places)) => places.iter().any(Variety::is_wide),
         })
     }
 
-    /// The least that stands for both; they have one frame.
-    #[must_use]
-    pub fn join(self, other: Self) -> Self {
+    fn join(self, other: Self) -> Self {
         let joined = self.0.into_iter().zip(other.0).map(|items| match items {
             (Item::Run(class, one), Item::Run(_, other)) => Item::Run(class, one.join(other)),
             (literal, _) => literal,
@@ -111,15 +96,18 @@ impl Vector {
         Self(joined.collect())
     }
 
-    /// Its pattern.
-    pub fn line(&self) -> String {
+    fn line(&self) -> String {
         let mut words = Vec::new();
         for item in &self.0 {
             match item {
                 Item::Literal(text) => words.push(text.clone()),
                 Item::Run(class, Number::Any) => words.push(format!("{{args:{}}}", class.text())),
                 Item::Run(class, Number::Fixed(places)) => {
-                    words.extend(places.iter().map(|place| place.text(class)));
+                    words.extend(
+                        places
+                            .iter()
+                            .map(|place| place.text(|| format!("{{arg:{}}}", class.text()))),
+                    );
                 }
             }
         }
@@ -130,9 +118,9 @@ impl Vector {
 fn operand(index: usize, arg: &str) -> Option<(Class, Number)> {
     let (class, place) = match Word::parse(arg) {
         Word::Args(class) => return Some((class, Number::Any)),
-        Word::Arg(class) => (class, Place::Any),
-        Word::Either(few) => (Class::of(few.first()?)?, Place::Few(few)),
-        Word::Plain(_) => (class_at(index, arg)?, Place::One(arg.to_owned())),
+        Word::Arg(class) => (class, Variety::Any),
+        Word::Either(few) => (Class::of(few.first()?)?, Variety::Few(few)),
+        Word::Plain(_) => (class_at(index, arg)?, Variety::One(arg.to_owned())),
     };
     Some((class, Number::Fixed(vec![place])))
 }
@@ -154,54 +142,12 @@ impl Number {
 
     fn join(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Fixed(one), Self::Fixed(other)) if one.len() == other.len() => {
-                Self::Fixed(one.into_iter().zip(other).map(|(one, other)| one.join(other)).collect())
-            }
+            (Self::Fixed(one), Self::Fixed(other)) if one.len() == other.len() => Self::Fixed(
+                one.into_iter().zip(other).map(|(one, other)| one.join(other)).collect(),
+            ),
             _ => Self::Any,
         }
     }
-}
-
-impl Place {
-    fn join(self, other: Self) -> Self {
-        let (one, other) = match (self, other) {
-            (Self::Any, _) | (_, Self::Any) => return Self::Any,
-            (Self::One(one), Self::One(other)) if one == other => return Self::One(one),
-            (one, other) => (one.few(), other.few()),
-        };
-        let few: BTreeSet<_> = one.into_iter().chain(other).collect();
-        if few.len() <= FEW && few.iter().all(|text| can_stand_in_list(text)) {
-            Self::Few(few)
-        } else {
-            Self::Any
-        }
-    }
-
-    fn few(self) -> BTreeSet<String> {
-        match self {
-            Self::One(text) => BTreeSet::from([text]),
-            Self::Few(few) => few,
-            Self::Any => BTreeSet::new(),
-        }
-    }
-
-    fn text(&self, class: &Class) -> String {
-        match self {
-            Self::One(text) => text.clone(),
-            Self::Few(few) => {
-                let few: Vec<_> = few.iter().map(String::as_str).collect();
-                format!("{{either:{}}}", few.join(","))
-            }
-            Self::Any => format!("{{arg:{}}}", class.text()),
-        }
-    }
-}
-
-fn can_stand_in_list(text: &str) -> bool {
-    /// A longer one is nothing that a person compares.
-    const LONGEST: usize = 40;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:+-%".contains(&byte);
-    !text.is_empty() && text.len() <= LONGEST && text.bytes().all(plain)
 }
 
 impl Word {
@@ -216,12 +162,9 @@ impl Word {
             "arg" => Class::parse(rest).map(Self::Arg),
             "args" => Class::parse(rest).map(Self::Args),
             "either" => {
-                let few: BTreeSet<_> = rest.split(',').map(str::to_owned).collect();
+                let few = kin::few(rest)?;
                 let class = Class::of(few.first()?)?;
-                let fits = |text: &String| {
-                    can_stand_in_list(text) && Class::of(text).as_ref() == Some(&class)
-                };
-                let is_one = (2..=FEW).contains(&few.len()) && few.iter().all(fits);
+                let is_one = few.iter().all(|text| Class::of(text).as_ref() == Some(&class));
                 is_one.then_some(Self::Either(few))
             }
             _ => None,
@@ -265,14 +208,17 @@ pub fn words_match(words: &[Word], values: &[String], secrets: Secrets) -> bool 
         let mut next = BTreeSet::new();
         for at in taken {
             let Some(value) = values.get(at) else { continue };
-            match word {
-                Word::Plain(pattern) if pattern.matches(value, secrets) => drop(next.insert(at + 1)),
-                Word::Either(few) if few.contains(value) => drop(next.insert(at + 1)),
-                Word::Arg(class) if is(at, class) => drop(next.insert(at + 1)),
+            let takes_one = match word {
+                Word::Plain(pattern) => pattern.matches(value, secrets),
+                Word::Either(few) => few.contains(value),
+                Word::Arg(class) => is(at, class),
                 Word::Args(class) => {
                     next.extend((at..values.len()).take_while(|at| is(*at, class)).map(|at| at + 1));
+                    false
                 }
-                _ => {}
+            };
+            if takes_one {
+                next.insert(at + 1);
             }
         }
         taken = next;

@@ -34,21 +34,18 @@ fn what_differs_becomes_a_wildcard_and_the_rest_stays() {
             "convert {either:a.png,b.png} {either:/out/a.jpg,/out/b.jpg}",
         ),
         (
-            &["convert 1a.png x.jpg", "convert b.png x.jpg", "convert c.png x.jpg", "convert d.png x.jpg", "convert e.png x.jpg"],
+            &[
+                "convert 1a.png x.jpg",
+                "convert b.png x.jpg",
+                "convert c.png x.jpg",
+                "convert d.png x.jpg",
+                "convert e.png x.jpg",
+            ],
             "convert {arg:name} x.jpg",
         ),
-        (
-            &["sum -b /data/a", "sum -b /data/b /data/c/d", "sum -b /data/e"],
-            "sum -b {args:/data}",
-        ),
-        (
-            &["psql -c 'select a from t'", "psql -c 'select b from u'"],
-            "psql -c {arg:text:select}",
-        ),
-        (
-            &["curl -s https://host/a?b", "curl -s https://host/c"],
-            "curl -s {arg:https://host}",
-        ),
+        (&["sum -b /data/a", "sum -b /data/b /data/c/d", "sum -b /data/e"], "sum -b {args:/data}"),
+        (&["psql -c 'select a from t'", "psql -c 'select b from u'"], "psql -c {arg:text:select}"),
+        (&["curl -s https://host/a?b", "curl -s https://host/c"], "curl -s {arg:https://host}"),
     ] {
         assert_eq!(joined(CONVERT, lines), pattern);
         for line in lines {
