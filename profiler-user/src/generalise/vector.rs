@@ -189,12 +189,9 @@ impl Word {
 
 /// Whether the values, not generalised, have the shape of the words, in their order.
 pub fn words_match(words: &[Word], values: &[String], secrets: Secrets) -> bool {
-    let is = |(word, value): (&Word, &String)| match word {
-        Word::Plain(pattern) => pattern.matches(value, secrets),
-        _ => false,
-    };
     // As nearly always.
     if words.iter().all(|word| matches!(word, Word::Plain(_))) {
+        let is = |(word, value): (&Word, &String)| matches!(word, Word::Plain(pattern) if pattern.matches(value, secrets));
         return words.len() == values.len() && words.iter().zip(values).all(is);
     }
     let classes = vec![OnceCell::new(); values.len()];
@@ -213,7 +210,9 @@ pub fn words_match(words: &[Word], values: &[String], secrets: Secrets) -> bool 
                 Word::Either(few) => few.contains(value),
                 Word::Arg(class) => is(at, class),
                 Word::Args(class) => {
-                    next.extend((at..values.len()).take_while(|at| is(*at, class)).map(|at| at + 1));
+                    next.extend(
+                        (at..values.len()).take_while(|at| is(*at, class)).map(|at| at + 1),
+                    );
                     false
                 }
             };
