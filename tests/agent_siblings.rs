@@ -17,12 +17,12 @@ const PAGES: usize = 16;
 
 /// Takes the image's files over, as entrypoints do, reads them, and writes thirty pages of its own under random names. What is in
 /// `/tmp/more` it does besides.
-const SCRIPT: &str = "chown -R 1:1 /srv/site; \
-    for n in a b c d e f g h i j k l m n o; do cat /srv/site/page-kqz${n}zv.html; done; \
+const SCRIPT: &str = "/bin/chown -R 1:1 /srv/site; \
+    for n in a b c d e f g h i j k l m n o; do /bin/cat /srv/site/page-kqz${n}zv.html; done; \
     n=0; while [ $n -lt 30 ]; do read -r id < /proc/sys/kernel/random/uuid; \
-    name=$(echo $id | tr 0-9a-f qzxkvjwqzxkvjwqz | cut -c1-8); \
-    echo x > /srv/cache/page-$name.html; cat /srv/cache/page-$name.html; n=$((n+1)); done; echo done; \
-    while :; do [ -e /tmp/more ] && . /tmp/more; usleep 100000; done";
+    name=$(echo $id | /bin/tr 0-9a-f qzxkvjwqzxkvjwqz | /bin/cut -c1-8); \
+    echo x > /srv/cache/page-$name.html; /bin/cat /srv/cache/page-$name.html; n=$((n+1)); done; echo done; \
+    while :; do [ -e /tmp/more ] && . /tmp/more; /bin/usleep 100000; done";
 
 fn page(number: usize) -> String {
     let letter = char::from(b"abcdefghijklmnop"[number]);
@@ -75,8 +75,9 @@ fn new_names_are_joined_and_the_images_are_not_whoever_owns_them() {
     let pod = run(&node);
     assert_eq!(events_of(&node, &[&pod]), Vec::<Value>::new());
     let last = page(PAGES - 1);
-    let more = format!("cat {last}; echo x > /srv/cache/page-backdoor.html; exec sleep 1000");
-    let write = format!("echo '{more}' > /tmp/part; mv /tmp/part /tmp/more");
+    let more =
+        format!("/bin/cat {last}; echo x > /srv/cache/page-backdoor.html; exec /bin/sleep 1000");
+    let write = format!("echo '{more}' > /tmp/part; /bin/mv /tmp/part /tmp/more");
     assert_eq!(pod.container("site").exec(&["/bin/sh", "-c", &write]).code, 0);
     for (kind, object) in
         [("file.read", last.as_str()), ("file.write", "/srv/cache/page-backdoor.html")]

@@ -107,7 +107,7 @@ fn some() -> impl Strategy<Value = Baseline> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn lists_merge_in_any_order(a in some(), b in some(), c in some()) {
