@@ -91,8 +91,8 @@ impl Store {
             (0..15).map(move |n| format!("{place}/inv-{}.pdf", letters(n * 7 + 1)))
         };
         let all = new.chain(same("shelf")).chain(same(".ssh"));
-        let all: String = all.map(|name| format!("keep {}\n", self.path(&name))).collect();
-        self.lab.write("plan", &(all + more));
+        let all: Vec<_> = all.map(|name| format!("keep {}", self.path(&name))).collect();
+        self.lab.write("plan", &format!("{}\n{more}", all.join("\n")));
     }
 }
 
@@ -195,8 +195,8 @@ fn the_next_arguments_of_a_frame_are_quiet_and_another_deed_is_drift() {
     let mut plan = |more: &str| {
         run += 1;
         // An odd number: the last sum is of one file.
-        let names = (0..31).map(|n| format!("inv-{}.pdf\n", letters(run * 100 + n)));
-        lab.write("names", &names.collect::<String>());
+        let names = (0..31).map(|n| format!("inv-{}.pdf", letters(run * 100 + n)));
+        lab.write("names", &(names.collect::<Vec<_>>().join("\n") + "\n"));
         lab.write("more", more);
     };
     lab.settle(|| {

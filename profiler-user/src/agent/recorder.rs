@@ -26,6 +26,9 @@ use crate::{
 /// What is not saved yet is what a crash loses: at most a second's.
 const SAVE_EVERY: Duration = Duration::from_millis(350);
 
+/// Every entry is looked at for siblings, which is not for every time that one came.
+const JOIN_EVERY: Duration = Duration::from_secs(5);
+
 pub(super) struct Recorder {
     directory: PathBuf,
     key_id: String,
@@ -46,8 +49,8 @@ pub(super) struct Recorder {
 struct Book {
     baseline: Baseline,
     dirty: bool,
-    /// It has entries that were not looked at for siblings.
-    grown: bool,
+    /// When its entries are looked at for siblings; none where nothing came since.
+    join_due: Option<Instant>,
     /// Where the files of its image are, since a container of it was seen alive.
     shipped: Option<Shipped>,
     /// The saver has it.
@@ -105,8 +108,8 @@ impl Recorder {
                 Err(error) => return Err(error),
             };
             let (dirty, saving, due, failing) = (false, false, Instant::now(), false);
-            let (grown, shipped) = (false, None);
-            let book = Book { baseline, dirty, grown, shipped, saving, due, stamp, failing };
+            let (join_due, shipped) = (Some(Instant::now() + JOIN_EVERY), None);
+            let book = Book { baseline, dirty, join_due, shipped, saving, due, stamp, failing };
             self.books.insert(label.clone(), book);
         }
         let book = self.books.get_mut(&label).expect("it was just put there");
@@ -135,8 +138,10 @@ impl Recorder {
         }
         let now = Instant::now();
         for (label, book) in &mut self.books {
+            if book.join_due.is_some_and(|due| due <= now) {
+                book.join_siblings(now);
+            }
             if book.dirty && !book.saving && book.due <= now {
-                book.join_siblings();
                 book.dirty = false;
                 book.saving = true;
                 self.saver.save(label.clone(), book.baseline.clone(), book.stamp);
@@ -177,16 +182,15 @@ impl Book {
     }
 
     /// Only where it is known which files the image has.
-    fn join_siblings(&mut self) {
-        if !self.grown {
-            return;
-        }
+    fn join_siblings(&mut self, now: Instant) {
         if let Some(tree) = self.shipped.as_ref().and_then(Shipped::open) {
-            self.baseline.join_siblings(|pattern| tree.has(pattern, |_| false));
-            self.grown = false;
+            let fewer = self.baseline.join_siblings(|pattern| tree.has(pattern, |_| false));
+            self.dirty |= fewer > 0;
+            self.join_due = None;
         } else {
             // Whoever is seen next knows better.
             self.shipped = None;
+            self.join_due = Some(now + JOIN_EVERY);
         }
     }
 }
@@ -251,7 +255,7 @@ impl Task for Recorder {
             let new = book.baseline.learn(&job.run, &observation);
             book.dirty = true;
             if new > 0 {
-                book.grown = true;
+                book.join_due.get_or_insert_with(|| Instant::now() + JOIN_EVERY);
                 book.look_for_files(observation.process.pid, &job.container, job.began);
             }
         }
@@ -298,6 +302,7 @@ impl Task for Recorder {
             // What cannot be written was said, and is not waited for.
             for book in self.books.values_mut().filter(|book| !book.failing) {
                 book.due = Instant::now();
+                book.join_due = book.join_due.and(Some(book.due));
             }
             self.save_due();
             if !self.books.values().any(|book| book.saving) {

@@ -83,9 +83,10 @@ impl Seen {
 }
 
 fn is_of_many(pattern: &str) -> bool {
+    let may_be = pattern.contains("{arg") || pattern.contains("{either:");
     let has_wildcard =
         || split_args(pattern).is_some_and(|args| args.iter().any(|arg| Word::is_wild(arg)));
-    is_of_siblings(pattern) || (pattern.contains("{arg") && has_wildcard())
+    is_of_siblings(pattern) || (may_be && has_wildcard())
 }
 
 /// The examples of two entries: those with the least hashes, which are the same in whatever order they come.

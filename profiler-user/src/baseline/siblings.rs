@@ -6,7 +6,7 @@ use super::frames;
 use super::model::{Baseline, Executable};
 use super::names::Set;
 use crate::generalise::{
-    Deed, Kin as _, Sibling, Vector, generalise_path, is_of_siblings, split_args,
+    Deed, GENERALISER, Kin as _, Sibling, Vector, generalise_path, is_of_siblings, split_args,
 };
 use crate::observe::INJECTED;
 
@@ -23,6 +23,10 @@ impl Baseline {
     /// Joins entries that are so many; how many fewer there are then. `is_shipped`: whether any file of the image has a path of
     /// this pattern. Where the image has a name of that shape, names are evidence: nothing is joined.
     pub fn join_siblings(&mut self, is_shipped: impl Fn(&str) -> bool) -> usize {
+        // A file is judged by the rules that it names, and older ones know no such entry.
+        if self.generaliser != GENERALISER {
+            return 0;
+        }
         let before = self.entries();
         for (path, executable) in &mut self.executables {
             executable.join(path, |frame| !is_shipped(frame), true);
@@ -145,6 +149,14 @@ mod tests {
         assert_eq!(baseline.join_siblings(shipped), 0);
         assert_eq!(asked.into_inner(), ["/data/{letters:3-4}-{letters:5-8}.pdf"]);
         assert_eq!(read(&baseline).len(), MANY + 3);
+    }
+
+    #[test]
+    fn a_baseline_of_older_rules_stays_as_it_is() {
+        let names = invoices(MANY);
+        let mut baseline = reading(names.iter().map(String::as_str), 1);
+        baseline.generaliser = 1;
+        assert_eq!(baseline.join_siblings(|_| false), 0);
     }
 
     #[test]

@@ -40,8 +40,12 @@ impl Shipped {
         if !is_of(pid, container) {
             return None;
         }
-        let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
-        let layers = lower(&mounts).and_then(|layers| layers.into_iter().map(reach).collect());
+        let layers = lower(&mounts(pid)?);
+        // Its runtime has not yet changed its root.
+        if layers.is_some() && layers == lower(&mounts(1)?) {
+            return None;
+        }
+        let layers = layers.and_then(|layers| layers.into_iter().map(reach).collect());
         let root = || Self::Root { pid, container: container.clone(), began };
         Some(layers.map_or_else(root, Self::Layers))
     }
@@ -65,6 +69,10 @@ impl Shipped {
 fn is_of(pid: u32, container: &ContainerId) -> bool {
     let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup"));
     cgroup.is_ok_and(|cgroup| cgroup.contains(container.as_str()))
+}
+
+fn mounts(pid: u32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()
 }
 
 /// The layers of the overlay that is a process's root, upper first, from its `mountinfo`.
@@ -105,7 +113,7 @@ impl Tree {
         let parts = pattern.split('/').filter(|part| !part.is_empty());
         let parts: Vec<_> = parts.map(Pattern::parse).collect();
         let mut search = Search { tree: self, parts: &parts, apart: &apart, left: MOST };
-        self.roots.iter().any(|root| search.below(root, String::new()).unwrap_or(true))
+        self.roots.iter().any(|root| search.below(root, "").unwrap_or(true))
     }
 }
 
@@ -118,13 +126,13 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// `path`: that far the names were found.
-    fn below(&mut self, root: &OwnedFd, path: String) -> io::Result<bool> {
+    fn below(&mut self, root: &OwnedFd, path: &str) -> io::Result<bool> {
         let depth = path.bytes().filter(|byte| *byte == b'/').count();
-        let Some(part) = self.parts.get(depth) else { return self.is_one(root, &path) };
+        let Some(part) = self.parts.get(depth) else { return self.is_one(root, path) };
         if let Some(name) = part.literal() {
-            return self.below(root, format!("{path}/{name}"));
+            return self.below(root, &format!("{path}/{name}"));
         }
-        let directory = match beneath(root, &path, OFlag::O_PATH | OFlag::O_DIRECTORY) {
+        let directory = match beneath(root, path, OFlag::O_PATH | OFlag::O_DIRECTORY) {
             Err(error) if is_absent(&error) => return Ok(false),
             directory => directory?,
         };
@@ -132,7 +140,7 @@ impl Search<'_> {
             let name = entry?.file_name();
             self.left = self.left.checked_sub(1).ok_or(io::ErrorKind::FileTooLarge)?;
             let Some(name) = fitting(&name, part) else { continue };
-            if self.below(root, format!("{path}/{name}"))? {
+            if self.below(root, &format!("{path}/{name}"))? {
                 return Ok(true);
             }
         }

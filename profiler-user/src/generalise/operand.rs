@@ -21,7 +21,7 @@ pub enum Class {
 impl Class {
     /// `arg`: generalised.
     pub(super) fn of(arg: &str) -> Option<Self> {
-        let flat = flat(arg).filter(|flat| !flat.is_empty() && !flat.starts_with('-'))?;
+        let flat = flat(arg).filter(|flat| !flat.is_empty() && !flat.starts_with(['-', '+']))?;
         if flat.starts_with('/') {
             let top = arg[1..].split('/').next().filter(|top| is_plain(top))?;
             return is_ordinary(&flat).then(|| Self::Path(format!("/{top}")));
@@ -62,11 +62,11 @@ impl Class {
     }
 }
 
-/// Whether an argument in the place of a command, right behind the program's name, is one: `commit`, `install`, a name without
-/// any sign of being a file's. Another one is another deed.
+/// Whether an argument in the place of a command, right behind the program's name, is one: `commit`, `install`, `GET`, a name
+/// without any sign of being a file's. Another one is another deed.
 pub(super) fn is_command(arg: &str) -> bool {
-    arg.starts_with(|c: char| c.is_ascii_lowercase())
-        && arg.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'-'))
+    arg.starts_with(|c: char| c.is_ascii_alphabetic())
+        && arg.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-')
 }
 
 /// With something for each placeholder; none where that is a secret.
@@ -136,6 +136,7 @@ mod tests {
             "",
             "-o",
             "--to=x",
+            "+x",
             "/etc/passwd",
             "/root",
             "/data/../etc/passwd",

@@ -127,7 +127,9 @@ pub(super) fn operands(executable: &str, args: &[String]) -> Option<usize> {
     if names.iter().any(|name| RUNNERS.contains(name)) {
         return None;
     }
-    let interpreter = |name: &&str| INTERPRETERS.iter().find(|(known, _)| known == name);
+    // `python3-dbg` is one, too.
+    let stem = |of: &str| name(of.split('-').next().unwrap_or(of)).to_owned();
+    let interpreter = |of: &&str| INTERPRETERS.iter().find(|(known, _)| *known == stem(of));
     let Some((_, options)) = names.iter().find_map(interpreter) else { return Some(1) };
     let is_harmless = |arg: &&String| {
         let letters = arg.strip_prefix('-').unwrap_or_default();
@@ -169,6 +171,7 @@ mod tests {
             ("/usr/bin/python3.11", "python3.11 -u app.py x", Some(3)),
             ("/usr/bin/perl", "perl -w -e id", None),
             ("/usr/bin/perl", "perl", None),
+            ("/usr/bin/python3.11-dbg", "python3-dbg -c id", None),
             ("/usr/bin/node", "node --eval=id", None),
             ("/usr/bin/find", "find /data -exec id ;", None),
             ("/usr/bin/xargs", "xargs sha256sum", None),

@@ -23,7 +23,7 @@ fn run_as<'a>(path: &str, lines: impl IntoIterator<Item = &'a str>, run: u8) -> 
     let mut baseline = Baseline::new(Image::here("x"));
     let args = lines.into_iter().map(|line| (line.to_owned(), seen(run))).collect();
     let parents = BTreeMap::from([(ENTRYPOINT.to_owned(), seen(run))]);
-    let executable = Executable { args, parents, ..Executable::default() };
+    let executable = Executable { parents, args, ..Executable::default() };
     baseline.executables.insert(path.to_owned(), executable);
     baseline
 }

@@ -31,7 +31,7 @@ pub(super) fn lines(entries: &[&Entry<'_>], all: bool) -> Vec<String> {
         let directory = directory.map_or("", |(directory, _)| directory);
         directories.entry(directory).or_default().push(entry);
     }
-    let mut lines: Vec<_> = many.into_iter().map(|entry| shown(entry)).collect();
+    let mut lines: Vec<_> = many.into_iter().map(&shown).collect();
     for (directory, entries) in directories {
         if all || entries.len() <= FEW || directory.is_empty() {
             lines.extend(entries.into_iter().map(shown));
