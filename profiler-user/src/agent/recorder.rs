@@ -16,7 +16,7 @@ use super::{
 use crate::{
     baseline::{self, Baseline, Image, LoadError, Run, RunId},
     behaviour::{Behaviour, Observation},
-    container::Role,
+    container::{ContainerId, Role, Shipped},
     drift::BaselineStatus,
     http::Containers,
     observe::{UNKNOWN, losses},
@@ -25,6 +25,9 @@ use crate::{
 
 /// What is not saved yet is what a crash loses: at most a second's.
 const SAVE_EVERY: Duration = Duration::from_millis(350);
+
+/// Every entry is looked at for siblings, which is not for every time that one came.
+const JOIN_EVERY: Duration = Duration::from_secs(5);
 
 pub(super) struct Recorder {
     directory: PathBuf,
@@ -46,6 +49,10 @@ pub(super) struct Recorder {
 struct Book {
     baseline: Baseline,
     dirty: bool,
+    /// When its entries are looked at for siblings; none where nothing came since.
+    join_due: Option<Instant>,
+    /// Where the files of its image are, since a container of it was seen alive.
+    shipped: Option<Shipped>,
     /// The saver has it.
     saving: bool,
     /// Not before then.
@@ -58,6 +65,8 @@ struct Book {
 pub(super) struct Recording {
     label: String,
     run: RunId,
+    container: ContainerId,
+    began: Timestamp,
     unattributed: u64,
 }
 
@@ -99,7 +108,8 @@ impl Recorder {
                 Err(error) => return Err(error),
             };
             let (dirty, saving, due, failing) = (false, false, Instant::now(), false);
-            let book = Book { baseline, dirty, saving, due, stamp, failing };
+            let (join_due, shipped) = (Some(Instant::now() + JOIN_EVERY), None);
+            let book = Book { baseline, dirty, join_due, shipped, saving, due, stamp, failing };
             self.books.insert(label.clone(), book);
         }
         let book = self.books.get_mut(&label).expect("it was just put there");
@@ -128,6 +138,9 @@ impl Recorder {
         }
         let now = Instant::now();
         for (label, book) in &mut self.books {
+            if book.join_due.is_some_and(|due| due <= now) {
+                book.join_siblings(now);
+            }
             if book.dirty && !book.saving && book.due <= now {
                 book.dirty = false;
                 book.saving = true;
@@ -161,6 +174,27 @@ impl Recorder {
     }
 }
 
+impl Book {
+    fn look_for_files(&mut self, pid: u32, container: &ContainerId, began: Timestamp) {
+        if self.shipped.is_none() {
+            self.shipped = Shipped::of(pid, container, began);
+        }
+    }
+
+    /// Only where it is known which files the image has.
+    fn join_siblings(&mut self, now: Instant) {
+        if let Some(tree) = self.shipped.as_ref().and_then(Shipped::open) {
+            let fewer = self.baseline.join_siblings(|pattern| tree.has(pattern, |_| false));
+            self.dirty |= fewer > 0;
+            self.join_due = None;
+        } else {
+            // Whoever is seen next knows better.
+            self.shipped = None;
+            self.join_due = Some(now + JOIN_EVERY);
+        }
+    }
+}
+
 impl Task for Recorder {
     type Job = Recording;
 
@@ -186,13 +220,18 @@ impl Task for Recorder {
             partial: member.capture != Capture::FromStart,
             ..Run::new(member.identity.started.unwrap_or(now), &self.host, &self.tier)
         };
-        let run = RunId::of_container(&member.identity.id);
+        let (run, container) =
+            (RunId::of_container(&member.identity.id), member.identity.id.clone());
+        let began = member.identity.started.unwrap_or(now);
         match self.book(image) {
             Ok(book) => {
                 book.baseline.begin_run(run.clone(), details, &key_id);
                 book.dirty = true;
+                if let Some(pid) = member.identity.pid {
+                    book.look_for_files(pid, &container, began);
+                }
                 self.unusable.remove(&label);
-                Some(Recording { label, run, unattributed: 0 })
+                Some(Recording { label, run, container, began, unattributed: 0 })
             }
             Err(error) => {
                 let error = error.to_string();
@@ -213,8 +252,12 @@ impl Task for Recorder {
         {
             job.unattributed += 1;
         } else {
-            book.baseline.learn(&job.run, &observation);
+            let new = book.baseline.learn(&job.run, &observation);
             book.dirty = true;
+            if new > 0 {
+                book.join_due.get_or_insert_with(|| Instant::now() + JOIN_EVERY);
+                book.look_for_files(observation.process.pid, &job.container, job.began);
+            }
         }
     }
 
@@ -259,6 +302,7 @@ impl Task for Recorder {
             // What cannot be written was said, and is not waited for.
             for book in self.books.values_mut().filter(|book| !book.failing) {
                 book.due = Instant::now();
+                book.join_due = book.join_due.and(Some(book.due));
             }
             self.save_due();
             if !self.books.values().any(|book| book.saving) {

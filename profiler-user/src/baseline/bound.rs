@@ -197,7 +197,8 @@ mod tests {
     fn one(judge: &Judge, observation: &Observation) -> Finding {
         let mut findings = judge.judge(observation);
         assert_eq!(findings.len(), 1, "{observation:?}: {findings:?}");
-        findings.remove(0)
+        let finding = findings.remove(0);
+        Finding { nearest: judge.nearest(observation, &finding), ..finding }
     }
 
     #[test]

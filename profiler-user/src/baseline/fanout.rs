@@ -3,9 +3,7 @@
 //! **Invariant:** which class an address is of follows from it alone, and the entry of a class takes every address of that
 //! class that it meets: baselines come together in any order.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 
 use super::merge::Join as _;
 use super::model::Executable;
@@ -19,9 +17,6 @@ pub const CLIENTS: usize = 8;
 /// So many peers of one class that one executable connects to on one port. Fewer are somebody's servers, each by itself;
 /// and of the public addresses there are never enough: going to yet another is what stolen data does.
 pub const SERVERS: usize = 32;
-
-/// Peers that such an entry keeps, to show what it stands for.
-const EXAMPLES: usize = 8;
 
 impl Executable {
     /// Peers that are so many, or whose class has an entry already, go into that.
@@ -76,18 +71,6 @@ fn take_in(entries: &mut BTreeMap<String, Seen>, of_class: &str, keys: &[String]
     }
 }
 
-/// The examples of two entries: the names with the least hashes, which are the same in whatever order they come.
-pub(super) fn examples(mut names: BTreeSet<String>, others: BTreeSet<String>) -> BTreeSet<String> {
-    names.extend(others);
-    if names.len() <= EXAMPLES {
-        return names;
-    }
-    let mut names: Vec<_> = names.into_iter().collect();
-    names.sort_by_cached_key(|name| Sha256::digest(name));
-    names.truncate(EXAMPLES);
-    names.into_iter().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -137,7 +120,7 @@ mod tests {
         let entries = &many.executables[APP].accept;
         assert_eq!(entries.keys().collect::<Vec<_>>(), ["tcp :80 from {private}"]);
         let seen = &entries["tcp :80 from {private}"];
-        assert_eq!(seen.siblings.len(), EXAMPLES);
+        assert_eq!(seen.siblings.len(), 8);
         assert!(seen.siblings.iter().all(|client| client.starts_with("10.1.0.")), "{seen:?}");
         let judge = Judge::new(&many, "0011aabb");
         assert!(judge.is_known(&from("172.16.9.9")));
@@ -146,8 +129,11 @@ mod tests {
             let pattern = format!("tcp :80 from {other}");
             assert_eq!(findings.len(), 1, "{other}");
             assert_eq!(findings[0].pattern, pattern);
-            let nearest = findings[0].nearest.as_deref();
-            assert_eq!(nearest, Some("app is connected to only as tcp :80 from {private}"));
+            let nearest = judge.nearest(&from(other), &findings[0]);
+            assert_eq!(
+                nearest.as_deref(),
+                Some("app is connected to only as tcp :80 from {private}")
+            );
         }
     }
 

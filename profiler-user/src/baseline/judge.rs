@@ -117,6 +117,26 @@ impl Judge {
         &self.calls
     }
 
+    /// The entries by which it is known, what of it is: of each statement the key that holds it.
+    pub fn deciding(&self, observation: &Observation) -> Vec<&str> {
+        if let Behaviour::Syscall(syscall) = &observation.behaviour {
+            return self
+                .syscalls
+                .get(&syscall_name(syscall))
+                .map(String::as_str)
+                .into_iter()
+                .collect();
+        }
+        let Some(known) = self.executable(&observation.process.executable) else {
+            return Vec::new();
+        };
+        let key = |fact: Fact| {
+            let keys = known.set(fact.set);
+            keys.find(&Sought::new(&fact.name), self.secrets).map(|place| keys.key(place))
+        };
+        facts(observation).into_iter().filter_map(key).collect()
+    }
+
     /// Drift or no drift, without saying which.
     pub fn is_known(&self, observation: &Observation) -> bool {
         self.judge(observation).is_empty()

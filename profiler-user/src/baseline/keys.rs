@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::names::{Name, Set};
-use crate::generalise::{Pattern, Secrets};
+use crate::generalise::{Secrets, Word};
 
 /// Where a key is among its set's, which are sorted.
 pub(super) type Place = usize;
@@ -23,11 +23,14 @@ pub(super) struct Keys {
     patterned: Vec<Patterned>,
 }
 
+/// The size of a pattern of lists of any length.
+const ANY: usize = usize::MAX;
+
 #[derive(Debug)]
 struct Patterned {
     size: usize,
     key: u32,
-    patterns: Vec<Pattern>,
+    patterns: Vec<Word>,
 }
 
 /// A name, made ready to be looked up in many sets.
@@ -68,9 +71,10 @@ impl Keys {
             keys.index.insert_unique(hash(key), place, rehash);
             let patterns = if key.contains('{') { set.patterns(key) } else { None };
             if let Some(patterns) = patterns
-                && !patterns.iter().all(Pattern::is_literal)
+                && !patterns.iter().all(Word::is_literal)
             {
-                let size = size(patterns.len(), key);
+                let is_open = patterns.iter().any(Word::is_open);
+                let size = if is_open { ANY } else { size(patterns.len(), key) };
                 keys.patterned.push(Patterned { size, key: place, patterns });
             }
         }
@@ -106,12 +110,15 @@ impl Keys {
         if let Some(place) = self.get(&sought.name.key, sought.hash).or_else(literal) {
             return Some(place);
         }
-        let first = self.patterned.partition_point(|entry| entry.size < sought.size);
-        self.patterned[first..]
-            .iter()
-            .take_while(|entry| entry.size == sought.size)
+        let mut of_size = self.of_size(sought.size).chain(self.of_size(ANY));
+        of_size
             .find(|entry| sought.name.matches(&entry.patterns, secrets))
             .map(|entry| entry.key as usize)
+    }
+
+    fn of_size(&self, size: usize) -> impl Iterator<Item = &Patterned> {
+        let first = self.patterned.partition_point(|entry| entry.size < size);
+        self.patterned[first..].iter().take_while(move |entry| entry.size == size)
     }
 
     fn get(&self, key: &str, hash: u64) -> Option<Place> {

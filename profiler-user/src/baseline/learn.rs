@@ -12,6 +12,7 @@ use super::names::{self, Set};
 use super::run::{Run, RunId, START_SECONDS};
 use super::seen::{Moment, Phases, Seen, to_second};
 use crate::behaviour::{Behaviour, Observation};
+use crate::generalise::GENERALISER;
 
 impl Baseline {
     /// From here on observations may name `id`; `key_id` says which key the secrets in them are hashed with.
@@ -58,23 +59,26 @@ impl Baseline {
             None => Moment { time: to_second(time), phase: Phases::default(), window: 0 },
         };
         if let Behaviour::Syscall(syscall) = &observation.behaviour {
-            return usize::from(count(&mut self.syscalls, syscall_name(syscall), run, moment));
+            let name = syscall_name(syscall);
+            return usize::from(count(&mut self.syscalls, &name, &name, run, moment));
         }
         let name = path_name(&observation.process.executable);
         let key = names::find(&self.executables, Set::Parents, &name)
             .map_or(name.key.clone(), str::to_owned);
         let executable = self.executables.entry(key).or_default();
+        // Older rules know no classes.
+        let fans_in = self.generaliser == GENERALISER;
         let mut new = 0;
         for fact in facts(observation) {
             let set = executable.set_mut(fact.set);
             let known = fact.names().find_map(|name| names::find(set, fact.set, name));
-            let key = known.map(str::to_owned).unwrap_or(fact.name.key);
-            if let Some(seen) = set.get_mut(&key) {
-                seen.again(run, moment);
-            } else {
+            let own = fact.name.key.clone();
+            let key = known.map_or_else(|| own.clone(), str::to_owned);
+            if count(set, &key, &own, run, moment) {
                 new += 1;
-                set.insert(key.clone(), Seen::once(run, moment));
-                fan_in_with(set, fact.set, &key);
+                if fans_in {
+                    fan_in_with(set, fact.set, &key);
+                }
             }
         }
         if let Behaviour::Exec(exec) = &observation.behaviour {
@@ -95,14 +99,21 @@ impl Baseline {
     }
 }
 
-/// Whether it is the first time.
-fn count(set: &mut BTreeMap<String, Seen>, key: String, run: &RunId, moment: Moment) -> bool {
-    match set.get_mut(&key) {
+/// Whether it is the first time. `own`: the key that it would have by itself.
+fn count(
+    set: &mut BTreeMap<String, Seen>,
+    key: &str,
+    own: &str,
+    run: &RunId,
+    moment: Moment,
+) -> bool {
+    match set.get_mut(key) {
         Some(seen) => {
             seen.again(run, moment);
+            seen.example(key, own);
             false
         }
-        None => set.insert(key, Seen::once(run, moment)).is_none(),
+        None => set.insert(key.to_owned(), Seen::once(run, moment)).is_none(),
     }
 }
 

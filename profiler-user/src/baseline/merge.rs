@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::approval::Approval;
-use super::fanout::examples;
+use super::frames::examples;
 use super::model::{Baseline, Executable};
 use super::run::Run;
 use super::seen::{Seen, Sighting};
+use crate::generalise::GENERALISER;
 
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum MergeError {
@@ -63,7 +64,13 @@ impl Baseline {
         self.syscalls.join(other.syscalls);
         self.executables.join(other.executables);
         self.approvals.join(other.approvals);
-        self.executables.values_mut().for_each(Executable::take_in_peers);
+        // Older rules know neither.
+        if self.generaliser == GENERALISER {
+            for (path, executable) in &mut self.executables {
+                executable.take_in_peers();
+                executable.take_in_siblings(path);
+            }
+        }
         Ok(self)
     }
 }

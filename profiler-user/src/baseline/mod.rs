@@ -14,6 +14,7 @@ mod fanout;
 mod file;
 #[cfg(test)]
 mod fixtures;
+mod frames;
 mod holders;
 mod judge;
 mod key;
@@ -29,6 +30,7 @@ mod run;
 #[cfg(test)]
 mod schema;
 mod seen;
+mod siblings;
 
 pub use crate::maturity::Interval;
 pub use approval::{Approval, Drifted, Grant, Whereabouts};

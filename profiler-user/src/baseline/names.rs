@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::candidates::candidates;
 use super::model::Executable;
 use super::seen::Seen;
-use crate::generalise::{Pattern, Secrets, join_args, split_args};
+use crate::generalise::{Pattern, Secrets, Word, join_args, split_args, words_match};
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -103,13 +103,15 @@ impl Set {
     }
 
     /// The patterns that a key of this set consists of, none where keys are compared as they are.
-    pub(super) fn patterns(self, key: &str) -> Option<Vec<Pattern>> {
+    pub(super) fn patterns(self, key: &str) -> Option<Vec<Word>> {
+        let plain = |text: &str| Word::Plain(Pattern::parse(text));
         match self {
             Self::Socket | Self::Identity | Self::Capability => None,
-            Self::Args | Self::Link | Self::Meta => {
-                Some(split_args(key)?.iter().map(|arg| Pattern::parse(arg)).collect())
+            Self::Args => Some(split_args(key)?.iter().map(|arg| Word::parse(arg)).collect()),
+            Self::Link | Self::Meta => {
+                Some(split_args(key)?.iter().map(|word| plain(word)).collect())
             }
-            _ => Some(vec![Pattern::parse(key)]),
+            _ => Some(vec![plain(key)]),
         }
     }
 }
@@ -176,10 +178,9 @@ impl Name {
         (!literal.contains('{')).then_some(literal)
     }
 
-    /// Whether the values have the shape of the patterns, one by one.
-    pub(super) fn matches(&self, patterns: &[Pattern], secrets: Secrets) -> bool {
-        patterns.len() == self.values.len()
-            && patterns.iter().zip(&self.values).all(|(one, value)| one.matches(value, secrets))
+    /// Whether the values have the shape of the patterns.
+    pub(super) fn matches(&self, patterns: &[Word], secrets: Secrets) -> bool {
+        words_match(patterns, &self.values, secrets)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     baseline::{self, Baseline, Completeness, Image, Limit, LoadError, Run, RunId},
     behaviour::{Behaviour, Observation},
     cli,
+    container::Tree,
     error::Error,
     launch::{self, Signals},
     observe::UNKNOWN,
@@ -99,6 +100,8 @@ async fn once(args: &cli::Record, signals: Signals) -> Result<(ExitCode, Complet
         command: Some(redactor.redact_args(command.collect())),
         ..Run::new(Timestamp::now(), crate::host_name(), tier_name(session.tier()))
     };
+    let there =
+        Tree::before(Path::new("/"), Timestamp::now()).context("looking at the root directory")?;
     let mut learned = before.clone();
     learned.begin_run(run.clone(), details, &redactor.key_id());
 
@@ -110,6 +113,9 @@ async fn once(args: &cli::Record, signals: Signals) -> Result<(ExitCode, Complet
         end.lost.insert("unattributed".to_owned(), unattributed);
     }
     learned.end_run(&run, Timestamp::now(), &end.lost);
+    // What an earlier run left is CMD's own.
+    let written = learned.written();
+    learned.join_siblings(|pattern| there.has(pattern, |path| written.holds(path)));
     let told = save(directory, &before, learned)?;
     warn_of_loss(&end);
     Ok((launch::exit_code(end.status).into(), told))

@@ -3,5 +3,7 @@
 mod identity;
 pub mod locate;
 pub mod path;
+mod shipped;
 
 pub use identity::{ContainerId, Identity, ImageIdentity, Pod, Role, Source};
+pub(crate) use shipped::{Shipped, Tree};

@@ -65,7 +65,7 @@ fn push_quoted(line: &mut String, arg: &str) {
     }
 }
 
-fn generalise_arg(arg: &str, keep_numbers: bool) -> String {
+pub(super) fn generalise_arg(arg: &str, keep_numbers: bool) -> String {
     let keeps = |context: &Context<'_>, number: &str| keep_numbers || is_fixed(context, number);
     if is_spelled(arg) && template::find(arg).is_none() {
         return arg.to_owned();

@@ -1,8 +1,11 @@
 //! A pattern, read back from its text, and whether a value has its shape.
 
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
 use super::address::Range;
 use super::template::{self, Alphabet};
-use super::{date, token, word};
+use super::{date, sibling, token, word};
 
 /// How a redacted secret is compared.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,6 +38,10 @@ enum Part {
     },
     /// An address in this range.
     Net(Range),
+    /// A whole word, of so many letters.
+    Sibling(sibling::Class, RangeInclusive<usize>),
+    /// One of these whole words.
+    Either(BTreeSet<String>),
     /// With its braces.
     Secret(String),
 }
@@ -118,6 +125,19 @@ impl Pattern {
         self.parts.iter().all(|part| matches!(part, Part::Literal(_)))
     }
 
+    /// It holds a word in which siblings differ.
+    pub(super) fn differs(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Sibling(..) | Part::Either(_)))
+    }
+
+    /// The value that alone matches; none where there are several, or where it is empty.
+    pub fn literal(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [Part::Literal(literal)] => Some(literal),
+            _ => None,
+        }
+    }
+
     pub fn matches(&self, value: &str, secrets: Secrets) -> bool {
         rest_matches(&self.parts, value, secrets)
     }
@@ -146,7 +166,10 @@ fn placeholder(text: &str, prefix: &str) -> Option<(Part, usize)> {
                 bare: !prefix.contains(char::is_alphanumeric),
             }
         }
-        Some(_) => return None,
+        Some((kind, rest)) => match sibling::parse(kind, rest) {
+            Some((class, lengths)) => Part::Sibling(class, lengths),
+            None => Part::Either(sibling::either(kind, rest)?),
+        },
     };
     Some((part, end + 1))
 }
@@ -171,6 +194,11 @@ fn rest_matches(parts: &[Part], text: &str, secrets: Secrets) -> bool {
             text.get(..*length).is_some_and(fits) && next(*length)
         }
         Part::Net(range) => range.length(text).is_some_and(next),
+        Part::Sibling(class, lengths) => sibling::length(text, *class, lengths).is_some_and(next),
+        Part::Either(words) => {
+            let length = sibling::word_length(text);
+            words.contains(&text[..length]) && next(length)
+        }
         Part::Secret(secret) => match secrets {
             Secrets::Exact => text.starts_with(secret.as_str()) && next(SECRET_LENGTH),
             Secrets::Any => secret_at(text).is_some() && next(SECRET_LENGTH),

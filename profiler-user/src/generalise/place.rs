@@ -69,6 +69,18 @@ fn is_temporary(name: &str) -> bool {
     matches!(name, "tmp" | "temp" | ".tmp")
 }
 
+/// The place of the entries of a directory.
+pub(super) fn of(directory: &str) -> Place {
+    let mut walk = Walk::ROOT;
+    let mut end = 0;
+    for name in directory.split('/') {
+        end += name.len();
+        walk.enter(&directory[..end], name);
+        end += 1;
+    }
+    walk.place()
+}
+
 /// Where a walk down a path stands: at the root, to begin with.
 pub(super) struct Walk {
     place: Place,
@@ -113,17 +125,6 @@ pub(super) fn fixed_prefixes() -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn of(directory: &str) -> Place {
-        let mut walk = Walk::ROOT;
-        let mut end = 0;
-        for name in directory.split('/') {
-            end += name.len();
-            walk.enter(&directory[..end], name);
-            end += 1;
-        }
-        walk.place()
-    }
 
     #[test]
     fn the_longest_prefix_decides_and_only_at_a_component() {

@@ -313,3 +313,28 @@ fn a_capability_is_new_only_to_who_could_have_seen_it() {
     blind.learn(&run(), &raw);
     assert_eq!(Judge::new(&blind, "0011aabb").judge(&raw), []);
 }
+
+#[test]
+fn the_entry_that_decided_is_named() {
+    let mut baseline = baseline();
+    for letter in 'a'..='m' {
+        let file = format!("/data/inv-kq{letter}zx.pdf");
+        baseline.learn(&run(), &read(NGINX, &file));
+        baseline.learn(&run(), &exec(NGINX, &["nginx", "-c", &file], None));
+    }
+    baseline.join_siblings(|_| false);
+    let judge = Judge::new(&baseline, "0011aabb");
+    let next = read(NGINX, "/data/inv-kqxxx.pdf");
+    assert!(judge.is_known(&next));
+    assert_eq!(judge.deciding(&next), ["/data/inv-{letters:5-8}.pdf"]);
+    let next = exec(NGINX, &["nginx", "-c", "/data/x"], None);
+    assert!(judge.is_known(&next));
+    assert_eq!(judge.deciding(&next), ["(entrypoint)", "nginx -c {arg:/data}"]);
+    let other = exec(NGINX, &["nginx", "-c", "/etc/passwd"], None);
+    assert!(!judge.is_known(&other));
+    assert_eq!(judge.deciding(&other), ["(entrypoint)"]);
+    // What is known by the pattern leaves an example of itself, and nothing else.
+    let entries = baseline.entries();
+    assert_eq!(baseline.learn(&run(), &next), 0);
+    assert_eq!(baseline.entries(), entries);
+}

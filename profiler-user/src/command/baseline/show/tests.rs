@@ -57,3 +57,27 @@ System calls (3)
     assert!(told.contains("seen       unknown: one run does not tell"), "{told}");
     assert!(told.contains("recorded   1 run, 2026-01-02 15:04Z to 2026-01-02 15:04Z"), "{told}");
 }
+
+#[test]
+fn an_entry_for_many_is_shown_with_examples() {
+    let mut held = sample();
+    let nginx = held.executables.get_mut("/usr/sbin/nginx").unwrap();
+    let some = nginx.read["/etc/hosts"].clone();
+    let many = |names: &[&str]| Seen {
+        siblings: names.iter().map(ToString::to_string).collect(),
+        ..some.clone()
+    };
+    let pages = many(&["a.html", "b.html", "c.html"]);
+    nginx.read.insert("/srv/{word:5-8}.html".to_owned(), pages);
+    for name in ["a", "b", "c", "d"] {
+        nginx.args.insert(format!("nginx -s {name}"), some.clone());
+    }
+    nginx.args.insert("nginx -t {arg:name}".to_owned(), many(&["nginx -t a.conf"]));
+    let told = page(&held, &held.completeness(Timestamp::UNIX_EPOCH), false, Timestamp::UNIX_EPOCH);
+    for line in [
+        "  read         /srv/{word:5-8}.html (many: a.html, b.html, …)\n",
+        "  └─ /usr/sbin/nginx\n     │    nginx -t {arg:name} (many: nginx -t a.conf, …)\n",
+    ] {
+        assert!(told.contains(line), "{line} in {told}");
+    }
+}

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::baseline::{Baseline, ENTRYPOINT};
+use super::files::examples;
+use crate::baseline::{Baseline, ENTRYPOINT, Seen};
 use crate::command::baseline::text::plain;
 
 /// Argument lists shown of a program.
@@ -62,16 +63,19 @@ impl<'a> Tree<'a> {
             let _ = writeln!(self.page, "{before}{}{see}", plain(path));
             return;
         }
-        let args: Vec<_> = executable.args.keys().collect();
+        let mut args: Vec<_> = executable.args.iter().collect();
+        // What says most first.
+        args.sort_by_key(|(_, seen)| seen.siblings.is_empty());
+        let shown = |(line, seen): (&String, &Seen)| plain(&format!("{line}{}", examples(seen)));
         match args.as_slice() {
             [one] => {
-                let _ = writeln!(self.page, "{before}{}: {}", plain(path), plain(one));
+                let _ = writeln!(self.page, "{before}{}: {}", plain(path), shown(*one));
             }
             several => {
                 let _ = writeln!(self.page, "{before}{}", plain(path));
                 let pipe = if has_children { "│" } else { " " };
                 for args in several.iter().take(FEW) {
-                    let _ = writeln!(self.page, "{indent}{pipe}    {}", plain(args));
+                    let _ = writeln!(self.page, "{indent}{pipe}    {}", shown(*args));
                 }
                 if several.len() > FEW {
                     let _ =
