@@ -2,6 +2,7 @@
 
 mod agent;
 mod archive;
+mod package;
 mod tree;
 
 use std::path::Path;
@@ -12,6 +13,7 @@ use serde_json::json;
 pub use agent::agent;
 pub use archive::write_archive;
 use archive::{Blob, MANIFEST};
+pub use package::version;
 use tree::Tree;
 
 /// An image in the making: one layer, and what a container of it starts.
@@ -20,6 +22,7 @@ pub struct Image {
     tree: Tree,
     entrypoint: Vec<String>,
     env: Vec<String>,
+    user: Option<u32>,
     labels: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -39,6 +42,7 @@ impl Image {
             tree: Tree::default(),
             entrypoint: Vec::new(),
             env: Vec::new(),
+            user: None,
             labels: serde_json::Map::new(),
         }
     }
@@ -54,6 +58,13 @@ impl Image {
     #[must_use]
     pub fn directory(mut self, path: &str, mode: u32) -> Self {
         self.tree.directory(Path::new(path), mode);
+        self
+    }
+
+    /// The same for a directory that is a user's and of the group with the same number.
+    #[must_use]
+    pub fn owned_directory(mut self, path: &str, mode: u32, user: u32) -> Self {
+        self.tree.owned_directory(Path::new(path), mode, user);
         self
     }
 
@@ -75,6 +86,20 @@ impl Image {
     pub fn program(mut self, path: &str, source: &Path) -> Result<Self> {
         self.tree.program(Path::new(path), source)?;
         Ok(self)
+    }
+
+    /// Copies what Debian packages installed on this machine, without documentation and what lies below `without`, and
+    /// what their programs load.
+    pub fn packages(mut self, packages: &[&str], without: &[&str]) -> Result<Self> {
+        self.tree.packages(packages, without)?;
+        Ok(self)
+    }
+
+    /// Whose the container's first process is, and of the group with the same number. Without this it is root's.
+    #[must_use]
+    pub fn user(mut self, user: u32) -> Self {
+        self.user = Some(user);
+        self
     }
 
     /// What a container of the image starts, where its pod names no command.
@@ -102,7 +127,7 @@ impl Image {
     pub fn build(self) -> Result<Built> {
         let layer = Blob::new(self.tree.pack()?);
         let env = [vec![PATH.to_owned()], self.env].concat();
-        let config = Blob::json(&json!({
+        let mut config = json!({
             "architecture": architecture(),
             "os": "linux",
             "created": "1970-01-01T00:00:00Z",
@@ -115,7 +140,11 @@ impl Image {
             // A layer that is not compressed is named by the digest of what it holds.
             "rootfs": { "type": "layers", "diff_ids": [layer.digest] },
             "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "driftline" }],
-        }));
+        });
+        if let Some(user) = self.user {
+            config["config"]["User"] = json!(format!("{user}:{user}"));
+        }
+        let config = Blob::json(&config);
         let manifest = Blob::json(&json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,

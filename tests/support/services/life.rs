@@ -1,0 +1,151 @@
+//! One life of a service: a pod that starts, works, is restarted on what it left, and is ended.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    os::unix::fs::chown,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Service, client::Client, network, random::Random};
+use crate::pods::{Container, ContainerSpec, Node, Output, Pod, PodSpec, Volume};
+
+/// Seconds between the wish that a container ends and the moment when it is made to.
+const GRACE: i64 = 20;
+
+/// A service at work.
+pub struct Life<'a> {
+    node: &'a Node,
+    pub random: Random,
+    /// Files that a `ConfigMap` brings; [`Self::configure`] changes them.
+    config: Option<Volume>,
+    pod: Pod,
+    container: Container,
+}
+
+/// What a container is to be made of, before there is a pod.
+pub struct Plan<'a> {
+    node: &'a Node,
+    spec: PodSpec,
+    config: Option<Volume>,
+}
+
+impl Plan<'_> {
+    /// A directory that outlives a container and goes with its pod, owned by this user; as a mount's source.
+    pub fn empty_dir(&self, name: &str, user: u32) -> String {
+        let inside = format!("{}/volumes/kubernetes.io~empty-dir/{name}", self.spec.directory());
+        let directory = self.node.outside(&inside);
+        fs::create_dir_all(&directory).expect("the node's directory is writable");
+        chown(&directory, Some(user), Some(user)).expect("as root");
+        inside
+    }
+
+    /// A volume with files that can change while the service runs; as a mount's source.
+    pub fn config_map(&mut self, files: BTreeMap<String, String>) -> String {
+        let inside = format!("{}/volumes/kubernetes.io~configmap/config", self.spec.directory());
+        self.config = Some(Volume::new(&self.node.outside(&inside), files));
+        inside
+    }
+}
+
+impl<'a> Life<'a> {
+    /// Starts the service's pod. `adapt` may change its container before.
+    pub fn begin(
+        node: &'a Node,
+        service: &dyn Service,
+        seed: u64,
+        adapt: impl FnOnce(ContainerSpec) -> ContainerSpec,
+    ) -> Self {
+        let mut random = Random::new(seed);
+        let name = format!("{}-{}", service.name(), random.hex(5));
+        let spec = PodSpec::new(service.name(), &name).label("app", service.name());
+        let mut plan = Plan { node, spec, config: None };
+        let container = ContainerSpec::new(service.name(), service.image().reference());
+        let container = adapt(service.container(container, &mut plan));
+        let pod = node.run(plan.spec.container(container));
+        let container = pod.container(service.name()).clone();
+        Self { node, random, config: plan.config, pod, container }
+    }
+
+    /// The pod's uid, as events name it.
+    pub fn uid(&self) -> &str {
+        &self.pod.spec.uid
+    }
+
+    /// The container as last started.
+    pub fn container(&self) -> &Container {
+        &self.container
+    }
+
+    /// Where the service listens.
+    pub fn address(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.pod.ip().parse().expect("the pod has an address"), port)
+    }
+
+    /// A client with a new address. Only a thread in the node's network can use it.
+    pub fn client(&mut self, port: u16) -> Client {
+        let from = network::client(&mut self.random);
+        Client::new(self.address(port), from, self.random.fork())
+    }
+
+    /// Lets so many clients, each with an address of its own, do something side by side.
+    pub fn clients(&mut self, count: usize, port: u16, work: impl Fn(&mut Client) + Sync) {
+        let clients: Vec<_> = (0..count).map(|_| self.client(port)).collect();
+        thread::scope(|scope| {
+            for mut client in clients {
+                let (node, work) = (self.node, &work);
+                scope.spawn(move || node.in_network(|| work(&mut client)));
+            }
+        });
+    }
+
+    /// Tries something until it works, for at most half a minute.
+    pub fn wait_for(&mut self, port: u16, what: &str, is_ready: impl Fn(&Client) -> bool + Sync) {
+        let client = self.client(port);
+        let end = Instant::now() + Duration::from_secs(30);
+        while !self.node.in_network(|| is_ready(&client)) {
+            assert!(Instant::now() < end, "{what}: {}", self.said());
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What the container printed, as its log has it.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.pod.log(&self.container)).unwrap_or_default()
+    }
+
+    /// Runs a command in the container, as `kubectl exec` and probes do; it must succeed.
+    pub fn exec(&self, words: &[&str]) -> Output {
+        let output = self.container.exec(words);
+        assert_eq!(output.code, 0, "{words:?}: {output:?}\n{}", self.said());
+        output
+    }
+
+    /// Changes a file of the `ConfigMap`.
+    pub fn configure(&mut self, file: &str, content: String) {
+        let config = self.config.as_mut().expect("the service has a `ConfigMap`");
+        config.files.insert(file.to_owned(), content);
+        config.swap();
+    }
+
+    /// Ends the container as a kubelet does, and waits for it.
+    pub fn stop(&self) {
+        self.container.stop(GRACE);
+        self.container.wait();
+    }
+
+    /// The container ends and another one is started on the same volumes.
+    pub fn restart(&mut self) {
+        self.stop();
+        let name = self.container.name.clone();
+        self.container = self.pod.restart(&name).clone();
+    }
+
+    /// The clean end of everything.
+    pub fn end(self) {
+        self.stop();
+        self.pod.remove();
+    }
+}

@@ -1,0 +1,66 @@
+//! Real services, and how they live: what `baselines/` is recorded from and proven with.
+//!
+//! A service is an image out of Debian's packages and a *life*: how it is started, loaded, reconfigured, restarted
+//! and ended. Recording and watching live the same life; a seed varies names, addresses, sizes and order.
+
+mod base;
+pub mod client;
+pub mod life;
+mod network;
+mod nginx;
+pub mod random;
+pub mod record;
+
+use xtask::oci::Built;
+
+use self::life::{Life, Plan};
+use crate::pods::{ContainerSpec, Node};
+
+/// A service that a baseline is shipped for.
+pub trait Service: Sync {
+    /// As `baselines/NAME.json` is called, its container, and its namespace.
+    fn name(&self) -> &'static str;
+
+    fn image(&self) -> &'static Built;
+
+    /// Completes the container's description, with volumes where it needs some.
+    fn container(&self, container: ContainerSpec, plan: &mut Plan<'_>) -> ContainerSpec;
+
+    /// What one container does between its start and its end.
+    fn live(&self, life: &mut Life<'_>);
+
+    /// Lets the service itself do what somebody wants who found a way to make it, in words of its own: a request of
+    /// HTTP, a statement, a command.
+    fn misuse(&self, life: &mut Life<'_>, words: &str);
+}
+
+/// All services, in the order of their names.
+pub fn all() -> [&'static dyn Service; 1] {
+    [&nginx::Nginx]
+}
+
+/// A node with what the services' surroundings need.
+pub fn node() -> Node {
+    let node = Node::start();
+    network::set_up(&node);
+    network::serve_upstream(&node);
+    node
+}
+
+/// Lives a whole life: two containers, one after the other, on the same volumes. `during` happens in the second.
+pub fn live<'a>(
+    node: &'a Node,
+    service: &dyn Service,
+    seed: u64,
+    adapt: impl FnOnce(ContainerSpec) -> ContainerSpec,
+    during: impl FnOnce(&mut Life<'a>),
+) -> String {
+    let mut life = Life::begin(node, service, seed, adapt);
+    service.live(&mut life);
+    life.restart();
+    service.live(&mut life);
+    during(&mut life);
+    let uid = life.uid().to_owned();
+    life.end();
+    uid
+}
