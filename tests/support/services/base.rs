@@ -23,15 +23,21 @@ const PACKAGES: &[&str] = &[
 /// A user of the image, and of the group with the same name and number.
 pub(super) struct User(pub(super) &'static str, pub(super) u32);
 
-/// An image named after a package and its version, with this package and others besides the usual tools.
-pub(super) fn image(package: &str, more: &[&str], without: &[&str], users: &[User]) -> Image {
+/// An image of this name, with a package, whose version is its tag, and others besides the usual tools.
+pub(super) fn image(
+    name: &str,
+    package: &str,
+    more: &[&str],
+    without: &[&str],
+    users: &[User],
+) -> Image {
     let version = xtask::oci::version(package).unwrap_or_else(|error| panic!("{error:#}"));
     let tag: String = version
         .chars()
         .map(|char| if char.is_ascii_alphanumeric() || char == '.' { char } else { '-' })
         .collect();
-    let name = package.split('-').next().unwrap_or(package);
-    let mut passwd = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n".to_owned();
+    let mut passwd =
+        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n".to_owned();
     let mut group = "root:x:0:\nnogroup:x:65534:\n".to_owned();
     for User(name, number) in users {
         passwd += &format!("{name}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n");

@@ -5,6 +5,7 @@ use std::{
     fs,
     net::SocketAddr,
     os::unix::fs::chown,
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -21,6 +22,8 @@ pub struct Life<'a> {
     pub random: Random,
     /// Files that a `ConfigMap` brings; [`Self::configure`] changes them.
     config: Option<Volume>,
+    /// Directories that outlive containers, by name, seen from outside.
+    volumes: BTreeMap<String, PathBuf>,
     pod: Pod,
     container: Container,
 }
@@ -30,15 +33,17 @@ pub struct Plan<'a> {
     node: &'a Node,
     spec: PodSpec,
     config: Option<Volume>,
+    volumes: BTreeMap<String, PathBuf>,
 }
 
 impl Plan<'_> {
     /// A directory that outlives a container and goes with its pod, owned by this user; as a mount's source.
-    pub fn empty_dir(&self, name: &str, user: u32) -> String {
+    pub fn empty_dir(&mut self, name: &str, user: u32) -> String {
         let inside = format!("{}/volumes/kubernetes.io~empty-dir/{name}", self.spec.directory());
         let directory = self.node.outside(&inside);
         fs::create_dir_all(&directory).expect("the node's directory is writable");
         chown(&directory, Some(user), Some(user)).expect("as root");
+        self.volumes.insert(name.to_owned(), directory);
         inside
     }
 
@@ -61,12 +66,12 @@ impl<'a> Life<'a> {
         let mut random = Random::new(seed);
         let name = format!("{}-{}", service.name(), random.hex(5));
         let spec = PodSpec::new(service.name(), &name).label("app", service.name());
-        let mut plan = Plan { node, spec, config: None };
+        let mut plan = Plan { node, spec, config: None, volumes: BTreeMap::new() };
         let container = ContainerSpec::new(service.name(), service.image().reference());
         let container = adapt(service.container(container, &mut plan));
         let pod = node.run(plan.spec.container(container));
         let container = pod.container(service.name()).clone();
-        Self { node, random, config: plan.config, pod, container }
+        Self { node, random, config: plan.config, volumes: plan.volumes, pod, container }
     }
 
     /// The pod's uid, as events name it.
@@ -109,6 +114,11 @@ impl<'a> Life<'a> {
             assert!(Instant::now() < end, "{what}: {}", self.said());
             thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Where an [empty directory](Plan::empty_dir) is, seen from outside.
+    pub fn volume(&self, name: &str) -> PathBuf {
+        self.volumes[name].clone()
     }
 
     /// What the container printed, as its log has it.

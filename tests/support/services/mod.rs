@@ -5,11 +5,15 @@
 
 mod base;
 pub mod client;
+mod cron;
 pub mod life;
 mod network;
 mod nginx;
+mod postgresql;
 pub mod random;
 pub mod record;
+mod redis;
+mod web;
 
 use xtask::oci::Built;
 
@@ -35,8 +39,8 @@ pub trait Service: Sync {
 }
 
 /// All services, in the order of their names.
-pub fn all() -> [&'static dyn Service; 1] {
-    [&nginx::Nginx]
+pub fn all() -> [&'static dyn Service; 5] {
+    [&cron::Cron, &nginx::Nginx, &postgresql::PostgreSql, &redis::Redis, &web::Web]
 }
 
 /// A node with what the services' surroundings need.

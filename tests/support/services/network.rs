@@ -62,7 +62,8 @@ pub(super) fn serve_upstream(node: &Node) {
                     "HTTP/1.0 {status}\r\nContent-Type: text/plain\r\nContent-Length: {size}\r\n\r\n"
                 );
                 let body = vec![b'u'; size];
-                let _gone = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+                let _gone =
+                    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
             });
         }
     });

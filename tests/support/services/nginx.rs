@@ -30,7 +30,7 @@ impl Service for Nginx {
         static IMAGE: OnceLock<Built> = OnceLock::new();
         IMAGE.get_or_init(|| {
             let users = [User("www-data", WWW_DATA)];
-            let mut image = base::image("nginx", &["nginx-common"], &[], &users)
+            let mut image = base::image("nginx", "nginx", &["nginx-common"], &[], &users)
                 .file("/etc/nginx/nginx.conf", 0o644, base::asset("nginx/nginx.conf"))
                 .file("/usr/local/bin/rotate-logs", 0o755, base::asset("nginx/rotate-logs"))
                 .file("/srv/www/index.html", 0o644, "<h1>A shop</h1>\n")
@@ -52,9 +52,11 @@ impl Service for Nginx {
 
     fn container(&self, container: ContainerSpec, plan: &mut Plan<'_>) -> ContainerSpec {
         let files = BTreeMap::from([("shop.conf".to_owned(), site(0))]);
-        container
-            .mount(&plan.config_map(files), "/etc/nginx/conf.d", true)
-            .mount(&plan.empty_dir("uploads", WWW_DATA), "/srv/uploads", false)
+        container.mount(&plan.config_map(files), "/etc/nginx/conf.d", true).mount(
+            &plan.empty_dir("uploads", WWW_DATA),
+            "/srv/uploads",
+            false,
+        )
     }
 
     fn live(&self, life: &mut Life<'_>) {
@@ -69,13 +71,11 @@ impl Service for Nginx {
             });
             // As a kubelet's probe comes.
             life.wait_for(PORT, "nginx is well", |client| get(client, "/healthz") == Some(200));
-            match round {
-                0 => drop(life.exec(&["/usr/local/bin/rotate-logs"])),
-                _ => {
-                    let generation = life.random.between(1, 999);
-                    life.configure("shop.conf", site(generation));
-                    life.exec(&["/usr/sbin/nginx", "-s", "reload"]);
-                }
+            life.exec(&["/usr/local/bin/rotate-logs"]);
+            if round > 0 {
+                let generation = life.random.between(1, 999);
+                life.configure("shop.conf", site(generation));
+                life.exec(&["/usr/sbin/nginx", "-s", "reload"]);
             }
             thread::sleep(Duration::from_millis(300));
         }

@@ -80,7 +80,8 @@ impl Tree {
 
 fn files(package: &str) -> Result<Vec<PathBuf>> {
     let mut query = sh::command("dpkg-query");
-    let listed = sh::output(query.args(["--listfiles", package]))
-        .with_context(|| format!("package `{package}` is not installed; run `cargo xtask setup`"))?;
+    let listed = sh::output(query.args(["--listfiles", package])).with_context(|| {
+        format!("package `{package}` is not installed; run `cargo xtask setup`")
+    })?;
     Ok(listed.lines().filter(|line| line.starts_with('/')).map(PathBuf::from).collect())
 }
