@@ -1,6 +1,11 @@
 //! A cron job in shell: it takes files in, works on them with the usual tools, keeps archives, rotates its log.
 
-use std::{fs, sync::OnceLock, thread, time::Duration};
+use std::{
+    fs,
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
 
 use xtask::oci::Built;
 
@@ -12,6 +17,7 @@ use super::{
 use crate::pods::ContainerSpec;
 
 const JOB: u32 = 1000;
+const LOG: &str = "/var/log/job/job.log";
 
 pub(super) struct Cron;
 
@@ -41,6 +47,15 @@ impl Service for Cron {
         )
     }
 
+    /// Once the job has been through its work, it writes that down.
+    fn ready(&self, life: &mut Life<'_>) {
+        let end = Instant::now() + Duration::from_secs(30);
+        while life.container().exec(&["/usr/bin/test", "-s", LOG]).code != 0 {
+            assert!(Instant::now() < end, "the job does not begin: {}", life.said());
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     fn live(&self, life: &mut Life<'_>) {
         let inbox = life.volume("inbox");
         for _ in 0..life.random.between(6, 9) {
@@ -61,7 +76,7 @@ impl Service for Cron {
             thread::sleep(Duration::from_millis(700));
         }
         // As a kubelet's probe does.
-        life.exec(&["/usr/bin/find", "/var/log/job/job.log", "-mmin", "-1"]);
+        life.exec(&["/usr/bin/find", LOG, "-mmin", "-1"]);
     }
 
     /// Lines of shell, which the job runs once.

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Service, client::Client, network, random::Random};
+use super::{Lived, Service, client::Client, network, random::Random};
 use crate::pods::{Container, ContainerSpec, Node, Output, Pod, PodSpec, Volume};
 
 /// Seconds between the wish that a container ends and the moment when it is made to.
@@ -26,6 +26,17 @@ pub struct Life<'a> {
     volumes: BTreeMap<String, PathBuf>,
     pod: Pod,
     container: Container,
+    /// The ids of all that there were.
+    containers: Vec<String>,
+}
+
+/// How a service is run.
+#[derive(Clone, Debug, Default)]
+pub struct Setting {
+    /// `runc` unless it is named.
+    pub runtime: String,
+    /// The seccomp profile as the CRI wants it named: `localhost/` and its path.
+    pub seccomp: Option<String>,
 }
 
 /// What a container is to be made of, before there is a pod.
@@ -56,22 +67,27 @@ impl Plan<'_> {
 }
 
 impl<'a> Life<'a> {
-    /// Starts the service's pod. `adapt` may change its container before.
-    pub fn begin(
-        node: &'a Node,
-        service: &dyn Service,
-        seed: u64,
-        adapt: impl FnOnce(ContainerSpec) -> ContainerSpec,
-    ) -> Self {
+    /// Starts the service's pod.
+    pub fn begin(node: &'a Node, service: &dyn Service, seed: u64, setting: &Setting) -> Self {
         let mut random = Random::new(seed);
         let name = format!("{}-{}", service.name(), random.hex(5));
         let spec = PodSpec::new(service.name(), &name).label("app", service.name());
+        let spec = spec.runtime(&setting.runtime);
         let mut plan = Plan { node, spec, config: None, volumes: BTreeMap::new() };
         let container = ContainerSpec::new(service.name(), service.image().reference());
-        let container = adapt(service.container(container, &mut plan));
+        let mut container = service.container(container, &mut plan);
+        container.seccomp.clone_from(&setting.seccomp);
         let pod = node.run(plan.spec.container(container));
         let container = pod.container(service.name()).clone();
-        Self { node, random, config: plan.config, volumes: plan.volumes, pod, container }
+        Self {
+            node,
+            random,
+            config: plan.config,
+            volumes: plan.volumes,
+            pod,
+            containers: vec![container.id.clone()],
+            container,
+        }
     }
 
     /// The pod's uid, as events name it.
@@ -151,11 +167,14 @@ impl<'a> Life<'a> {
         self.stop();
         let name = self.container.name.clone();
         self.container = self.pod.restart(&name).clone();
+        self.containers.push(self.container.id.clone());
     }
 
     /// The clean end of everything.
-    pub fn end(self) {
+    pub fn end(self) -> Lived {
         self.stop();
+        let uid = self.uid().to_owned();
         self.pod.remove();
+        Lived { uid, containers: self.containers }
     }
 }

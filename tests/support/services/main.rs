@@ -1,14 +1,50 @@
-//! `driftline-services record DIRECTORY [NAME...]` records services into a directory.
+//! `driftline-services` records services into `baselines/` and proves their baselines: what `cargo xtask baselines` runs.
 
-use std::path::Path;
-use std::process::ExitCode;
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Mutex,
+    thread,
+    time::Instant,
+};
 
 use anyhow::Context as _;
-use support::services::{self, Service, record};
+use clap::Parser;
+use serde_json::{Value, json};
+use support::services::{
+    self, Service,
+    capture::Capture,
+    prove::{Prover, keep},
+    record,
+};
+
+#[derive(Parser)]
+struct Options {
+    /// The directory of the baselines, one for each service
+    #[arg(long)]
+    baselines: PathBuf,
+    /// The directory for what the kernel told, container by container
+    #[arg(long)]
+    captures: PathBuf,
+    /// Watch so many containers of each service, instead of recording
+    #[arg(long, value_name = "RUNS")]
+    prove: Option<usize>,
+    /// Record until this coverage
+    #[arg(long, default_value_t = 0.99)]
+    until: f64,
+    /// The seed of the first watched life
+    #[arg(long, default_value_t = 1000)]
+    seed: u64,
+    /// Services side by side
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// Services; all without a name
+    names: Vec<String>,
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    match run(&arguments) {
+    match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("driftline-services: {error:#}");
@@ -17,40 +53,93 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &[String]) -> anyhow::Result<()> {
-    let (task, rest) = arguments.split_first().context("a task is missing")?;
-    let (directory, names) = rest.split_first().context("a directory is missing")?;
-    let services = chosen(names)?;
-    match task.as_str() {
-        "record" => {
-            for service in services {
-                let to = Path::new(directory).join(format!("{}.json", service.name()));
-                let start = std::time::Instant::now();
-                let recorded = record::record(service, 0.99, 1, &to, |_| {})?;
-                eprintln!("{}", recorded.said);
-                eprintln!(
-                    "{}: {} runs, coverage {:.3}, {} bytes, {:.0} s",
-                    service.name(),
-                    recorded.runs,
-                    recorded.completeness.coverage,
-                    recorded.bytes,
-                    start.elapsed().as_secs_f32(),
-                );
-            }
-            Ok(())
+/// Each service's result is one line of JSON on standard output, as soon as it is there.
+fn run(options: &Options) -> anyhow::Result<()> {
+    let capture = Capture::start().context("capturing beside the agent")?;
+    let waiting = Mutex::new(chosen(&options.names)?);
+    let failed = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..options.jobs.max(1) {
+            scope.spawn(|| {
+                // The lock must not be held while a service lives.
+                let next = || waiting.lock().expect("nobody panics with it").pop();
+                while let Some(service) = next() {
+                    let start = Instant::now();
+                    let result = one(options, service, &capture).and_then(|mut result| {
+                        result["seconds"] = start.elapsed().as_secs().into();
+                        Ok(writeln!(std::io::stdout(), "{result}")?)
+                    });
+                    if let Err(error) = result {
+                        let error = format!("{}: {error:#}", service.name());
+                        failed.lock().expect("nobody panics with it").push(error);
+                    }
+                }
+            });
         }
-        _ => anyhow::bail!("{task}: no such task"),
+    });
+    let failed = failed.into_inner().expect("no thread panicked");
+    anyhow::ensure!(failed.is_empty(), "{}", failed.join("\n"));
+    Ok(())
+}
+
+fn one(options: &Options, service: &dyn Service, capture: &Capture) -> anyhow::Result<Value> {
+    let baseline = options.baselines.join(format!("{}.json", service.name()));
+    let captures = options.captures.join(service.name());
+    match options.prove {
+        Some(runs) => {
+            let seed = options.seed;
+            let prover =
+                Prover { service, baseline: &baseline, captures: &captures, capture, seed };
+            Ok(serde_json::to_value(prover.prove(runs)?)?)
+        }
+        None => recorded(options.until, service, &baseline, &captures, capture),
     }
+}
+
+fn recorded(
+    until: f64,
+    service: &dyn Service,
+    to: &Path,
+    captures: &Path,
+    capture: &Capture,
+) -> anyhow::Result<Value> {
+    if captures.exists() {
+        std::fs::remove_dir_all(captures)?;
+    }
+    let mut life = 0;
+    let recorded = record::record(service, until, to, |lived| {
+        life += 1;
+        keep(capture, &lived, captures, &format!("recorded/{life:02}")).map(drop)
+    })?;
+    let image = service.image();
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let completeness = recorded.completeness;
+    Ok(json!({
+        "service": service.name(),
+        "image": image.reference(),
+        "runs": recorded.runs,
+        "coverage": completeness.coverage,
+        "limit": completeness.limit,
+        "seen": completeness.overall.runs.seen,
+        "bytes": recorded.bytes,
+        "tier": recorded.tier,
+        "kernel": kernel.trim(),
+        "said": recorded.said.lines().last(),
+    }))
 }
 
 fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static dyn Service>> {
     let all = services::all();
+    // The last is taken first.
     if names.is_empty() {
-        return Ok(all.into());
+        return Ok(all.into_iter().rev().collect());
     }
     let find = |name: &String| {
         let found = all.into_iter().find(|service| service.name() == name);
-        found.with_context(|| format!("{name}: no such service"))
+        found.with_context(|| {
+            let known = all.map(Service::name).join(", ");
+            format!("there is no service {name}; there are {known}")
+        })
     };
-    names.iter().map(find).collect()
+    names.iter().rev().map(find).collect()
 }

@@ -4,20 +4,25 @@
 //! and ended. Recording and watching live the same life; a seed varies names, addresses, sizes and order.
 
 mod base;
+pub mod capture;
 pub mod client;
 mod cron;
+pub mod deviation;
 pub mod life;
 mod network;
 mod nginx;
 mod postgresql;
+pub mod prove;
 pub mod random;
 pub mod record;
 mod redis;
+pub mod rivals;
+pub mod watch;
 mod web;
 
 use xtask::oci::Built;
 
-use self::life::{Life, Plan};
+use self::life::{Life, Plan, Setting};
 use crate::pods::{ContainerSpec, Node};
 
 /// A service that a baseline is shipped for.
@@ -30,7 +35,10 @@ pub trait Service: Sync {
     /// Completes the container's description, with volumes where it needs some.
     fn container(&self, container: ContainerSpec, plan: &mut Plan<'_>) -> ContainerSpec;
 
-    /// What one container does between its start and its end.
+    /// Waits until it works.
+    fn ready(&self, life: &mut Life<'_>);
+
+    /// What one container does between that and its end.
     fn live(&self, life: &mut Life<'_>);
 
     /// Lets the service itself do what somebody wants who found a way to make it, in words of its own: a request of
@@ -51,20 +59,21 @@ pub fn node() -> Node {
     node
 }
 
-/// Lives a whole life: two containers, one after the other, on the same volumes. `during` happens in the second.
-pub fn live<'a>(
-    node: &'a Node,
-    service: &dyn Service,
-    seed: u64,
-    adapt: impl FnOnce(ContainerSpec) -> ContainerSpec,
-    during: impl FnOnce(&mut Life<'a>),
-) -> String {
-    let mut life = Life::begin(node, service, seed, adapt);
+/// A life that was lived.
+pub struct Lived {
+    /// The pod's uid.
+    pub uid: String,
+    /// The ids of its containers.
+    pub containers: Vec<String>,
+}
+
+/// Lives a whole life: two containers, one after the other, on the same volumes.
+pub fn live(node: &Node, service: &dyn Service, seed: u64, setting: &Setting) -> Lived {
+    let mut life = Life::begin(node, service, seed, setting);
+    service.ready(&mut life);
     service.live(&mut life);
     life.restart();
+    service.ready(&mut life);
     service.live(&mut life);
-    during(&mut life);
-    let uid = life.uid().to_owned();
-    life.end();
-    uid
+    life.end()
 }

@@ -59,8 +59,11 @@ impl Service for Nginx {
         )
     }
 
-    fn live(&self, life: &mut Life<'_>) {
+    fn ready(&self, life: &mut Life<'_>) {
         life.wait_for(PORT, "nginx serves", |client| get(client, "/healthz") == Some(200));
+    }
+
+    fn live(&self, life: &mut Life<'_>) {
         let rounds = life.random.between(2, 3);
         for round in 0..rounds {
             let clients = life.random.between(3, 6);

@@ -74,9 +74,12 @@ impl Service for PostgreSql {
         )
     }
 
+    fn ready(&self, life: &mut Life<'_>) {
+        life.wait_for(PORT, "PostgreSQL answers", |client| query(client, &["SELECT 1"]).is_ok());
+    }
+
     fn live(&self, life: &mut Life<'_>) {
         let ready = "/usr/lib/postgresql/15/bin/pg_isready";
-        life.wait_for(PORT, "PostgreSQL answers", |client| query(client, &["SELECT 1"]).is_ok());
         life.clients(1, PORT, |client| query(client, TABLES).expect("the tables are made"));
         for round in 0..life.random.between(2, 3) {
             let clients = life.random.between(3, 5);

@@ -6,11 +6,14 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use profiler_user::baseline::{self, Completeness};
 
-use super::{Service, life::Life, live, node};
+use super::{Lived, Service, life::Setting, live, node};
 use crate::agent::Agent;
 
 /// Containers that are recorded at most: half as many lives.
 pub const RUNS: usize = 10;
+
+/// The seed of the first life; the others count up.
+pub const SEED: u64 = 1;
 
 /// Where agents of the laboratory keep baselines, on the node.
 pub(super) const BASELINES: &str = "/var/lib/driftline/baselines";
@@ -26,23 +29,20 @@ pub struct Recorded {
     pub said: String,
 }
 
-/// Records a service until this coverage, and writes its baseline to a file. Every life has a seed of its own, from
-/// this one on; `after` is told of each.
+/// Records a service until this coverage, and writes its baseline to a file. `after` is told of each life.
 pub fn record(
     service: &dyn Service,
     until: f64,
-    seed: u64,
     to: &Path,
-    mut after: impl FnMut(&str),
+    mut after: impl FnMut(Lived) -> anyhow::Result<()>,
 ) -> anyhow::Result<Recorded> {
     let node = node();
     node.import(std::slice::from_ref(service.image()));
     let goal = until.to_string();
     let flags = ["--until", &goal, "--namespace", service.name()];
     let mut agent = Agent::start(&node, "record", &flags);
-    for life in 0..RUNS / 2 {
-        let uid = live(&node, service, seed + life as u64, |spec| spec, |_: &mut Life<'_>| {});
-        after(&uid);
+    for seed in (SEED..).take(RUNS / 2) {
+        after(live(&node, service, seed, &Setting::default()))?;
         if agent.has_ended() {
             break;
         }

@@ -40,6 +40,7 @@ impl Service for Redis {
             );
             base::built(
                 image
+                    .directory("/etc/redis", 0o755)
                     .file("/etc/redis/redis.conf", 0o644, base::asset("redis/redis.conf"))
                     .file("/usr/local/bin/rotate-log", 0o755, base::asset("redis/rotate-log"))
                     .owned_directory("/var/log/redis", 0o755, REDIS)
@@ -54,8 +55,11 @@ impl Service for Redis {
         container.mount(&plan.empty_dir("data", REDIS), "/data", false)
     }
 
-    fn live(&self, life: &mut Life<'_>) {
+    fn ready(&self, life: &mut Life<'_>) {
         life.wait_for(PORT, "redis answers", is_well);
+    }
+
+    fn live(&self, life: &mut Life<'_>) {
         for _ in 0..life.random.between(2, 3) {
             let clients = life.random.between(3, 6);
             life.clients(clients, PORT, |client| {

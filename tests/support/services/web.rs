@@ -83,11 +83,13 @@ impl Service for Web {
         )
     }
 
-    fn live(&self, life: &mut Life<'_>) {
-        let is_well = |client: &Client| {
+    fn ready(&self, life: &mut Life<'_>) {
+        life.wait_for(PORT, "the application answers", |client| {
             client.http("GET", "/healthz", &[], b"").is_ok_and(|answer| answer.status == 200)
-        };
-        life.wait_for(PORT, "the application answers", is_well);
+        });
+    }
+
+    fn live(&self, life: &mut Life<'_>) {
         for round in 0..life.random.between(2, 3) {
             let clients = life.random.between(3, 5);
             life.clients(clients, PORT, |client| {
@@ -98,7 +100,7 @@ impl Service for Web {
                 life.exec(&["/bin/sh", "-c", "kill -HUP $(cat /run/web/gunicorn.pid)"]);
                 thread::sleep(Duration::from_secs(1));
             }
-            life.wait_for(PORT, "the application is well", is_well);
+            self.ready(life);
         }
     }
 

@@ -5,6 +5,7 @@ mod archive;
 mod package;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
@@ -32,6 +33,7 @@ pub struct Built {
     layer: Blob,
     config: Blob,
     manifest: Blob,
+    paths: BTreeSet<String>,
 }
 
 impl Image {
@@ -125,6 +127,7 @@ impl Image {
 
     /// Writes the layer, the configuration and the manifest.
     pub fn build(self) -> Result<Built> {
+        let paths = self.tree.paths();
         let layer = Blob::new(self.tree.pack()?);
         let env = [vec![PATH.to_owned()], self.env].concat();
         let mut config = json!({
@@ -151,7 +154,7 @@ impl Image {
             "config": config.descriptor("application/vnd.oci.image.config.v1+json"),
             "layers": [layer.descriptor("application/vnd.oci.image.layer.v1.tar")],
         }));
-        Ok(Built { reference: self.reference, layer, config, manifest })
+        Ok(Built { reference: self.reference, layer, config, manifest, paths })
     }
 }
 
@@ -185,6 +188,11 @@ impl Built {
     /// What the manifest names, each with its digest.
     pub fn blobs(&self) -> [(&str, &[u8]); 2] {
         [&self.config, &self.layer].map(|blob| (blob.digest.as_str(), blob.bytes()))
+    }
+
+    /// What is in it: files, directories and links, by their absolute paths.
+    pub fn paths(&self) -> &BTreeSet<String> {
+        &self.paths
     }
 
     /// The digest of the configuration, `sha256:…`: the image's id on a node.

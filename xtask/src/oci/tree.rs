@@ -1,6 +1,6 @@
 //! The files of an image, and their archive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -79,6 +79,11 @@ impl Tree {
             self.0.entry(directory.to_owned()).or_insert(Entry::Directory { mode: 0o755, user: 0 });
         }
         self.0.insert(path.to_owned(), entry);
+    }
+
+    /// Everything by its absolute path.
+    pub(super) fn paths(&self) -> BTreeSet<String> {
+        self.0.keys().map(|path| format!("/{}", path.display())).collect()
     }
 
     /// The archive: everything is root's, unless a directory was given to somebody, and of the epoch.
