@@ -74,7 +74,7 @@ impl Prover<'_> {
     pub fn prove(&self, runs: usize) -> anyhow::Result<Proof> {
         let rivals = self.taught_rivals()?;
         let node = watch::laboratory(self.service, self.baseline)?;
-        let watch = Watch::start(self.service, &node);
+        let watch = Watch::start(self.service, &node)?;
         let mut tallies: Vec<Tally> = rivals.iter().map(|_| Tally::default()).collect();
         let mut lives = Vec::new();
         for seed in (self.seed..).take(runs.div_ceil(2)) {
@@ -94,6 +94,7 @@ impl Prover<'_> {
         {
             deviations.push(self.verdict(&watch, seed, name, &deviation, &rivals)?);
         }
+        let is_denial = watch.denials();
         let events = watch.finish();
 
         let mut driftline = Tally::default();
@@ -106,7 +107,7 @@ impl Prover<'_> {
                 Err(error) => vec![format!("{error:#}")],
                 Ok(lived) => {
                     let told = watch::of_pod(events.clone(), &lived.uid);
-                    let denied = told.iter().filter(|event| watch::is_denial(event));
+                    let denied = told.iter().filter(|event| is_denial(event));
                     denied.map(described).collect()
                 }
             };
@@ -146,18 +147,19 @@ impl Prover<'_> {
     /// there, from as many that live the same lives again.
     fn taught_rivals(&self) -> anyhow::Result<Vec<Box<dyn Rival>>> {
         let recorded = self.captures.join("recorded");
+        let runs = profiler_user::baseline::load_file(self.baseline)?.runs.len();
         if capture::read_all(&recorded)?.is_empty() {
-            let baseline = profiler_user::baseline::load_file(self.baseline)?;
             let node = node();
             node.import(std::slice::from_ref(self.service.image()));
-            for seed in (record::SEED..).take(baseline.runs.len().div_ceil(2)) {
+            for seed in (record::SEED..).take(runs.div_ceil(2)) {
                 let lived = live(&node, self.service, seed, &Setting::default());
                 keep(self.capture, &lived, self.captures, &format!("recorded/{seed}"))?;
             }
         }
         let mut rivals = Vec::from(rivals::all(self.service.image().paths()));
-        for records in capture::read_all(&recorded)? {
-            for observation in capture::observations(&records)? {
+        // The last life may have gone on after the recording had seen enough.
+        for records in capture::read_all(&recorded)?.iter().take(runs) {
+            for observation in capture::observations(records)? {
                 for deed in rivals::deeds(&observation) {
                     rivals.iter_mut().for_each(|rival| rival.learn(&deed));
                 }

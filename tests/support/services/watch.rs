@@ -2,6 +2,7 @@
 //! exported seccomp profile, and what is told of deviations.
 
 use std::{
+    collections::BTreeSet,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
@@ -37,6 +38,8 @@ pub struct Watch<'a> {
     service: &'a dyn Service,
     node: &'a Node,
     agent: Agent<'a>,
+    /// What the exported profile allows.
+    allowed: BTreeSet<String>,
 }
 
 /// Makes a node with the service's image and a baseline of it.
@@ -59,10 +62,11 @@ pub fn laboratory(service: &dyn Service, baseline: &Path) -> anyhow::Result<Node
 }
 
 impl<'a> Watch<'a> {
-    pub fn start(service: &'a dyn Service, node: &'a Node) -> Self {
+    pub fn start(service: &'a dyn Service, node: &'a Node) -> anyhow::Result<Self> {
+        let allowed = allowed(&node.outside(PROFILE))?;
         let flags = [&EVENTS[..], &["--namespace", service.name()]].concat();
         let agent = Agent::start(node, "watch", &flags);
-        Self { service, node, agent }
+        Ok(Self { service, node, agent, allowed })
     }
 
     /// A whole life as it should be.
@@ -100,6 +104,17 @@ impl<'a> Watch<'a> {
         (life.end(), told)
     }
 
+    /// Tells whether an event is of a call that the profile refused. Any other that failed for want of permission under a
+    /// filter is told as denied too: an open of somebody else's file.
+    pub fn denials(&self) -> impl Fn(&Value) -> bool + use<> {
+        let allowed = self.allowed.clone();
+        move |event| {
+            let object = event["drift.object"].as_str().unwrap_or_default();
+            let denied = object.strip_suffix(" (denied)");
+            event["drift.kind"] == "syscall" && denied.is_some_and(|call| !allowed.contains(call))
+        }
+    }
+
     /// Ends the agent, and gives every event that it told.
     pub fn finish(self) -> Vec<Value> {
         self.agent.stop();
@@ -113,8 +128,11 @@ pub fn of_pod(mut events: Vec<Value>, uid: &str) -> Vec<Value> {
     events
 }
 
-/// Whether an event tells of a call that seccomp refused.
-pub fn is_denial(event: &Value) -> bool {
-    event["drift.kind"] == "syscall"
-        && event["drift.object"].as_str().is_some_and(|object| object.contains("denied"))
+/// The calls that a profile allows.
+fn allowed(profile: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let profile: Value = serde_json::from_slice(&fs::read(profile)?)?;
+    let rules = profile["syscalls"].as_array().context("a profile has rules")?;
+    let allow = rules.iter().filter(|rule| rule["action"] == "SCMP_ACT_ALLOW");
+    let names = allow.filter_map(|rule| rule["names"].as_array()).flatten();
+    Ok(names.filter_map(|name| name.as_str().map(str::to_owned)).collect())
 }
