@@ -47,6 +47,7 @@ pub(super) fn image(
     Image::new(format!("registry.test/services/{name}:{tag}"))
         .packages(&packages, without)
         .unwrap_or_else(|error| panic!("{error:#}"))
+        .link("/etc/localtime", "/usr/share/zoneinfo/Etc/UTC")
         .link("/usr/bin/awk", "mawk")
         .link("/bin/sh", "dash")
         .file("/etc/passwd", 0o644, passwd)

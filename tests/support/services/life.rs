@@ -79,6 +79,10 @@ impl<'a> Life<'a> {
         container.seccomp.clone_from(&setting.seccomp);
         let pod = node.run(plan.spec.container(container));
         let container = pod.container(service.name()).clone();
+        if setting.seccomp.is_some() {
+            let status = fs::read_to_string(format!("/proc/{}/status", container.pid()));
+            assert!(status.is_ok_and(|text| text.contains("Seccomp:\t2")), "a filter is on");
+        }
         Self {
             node,
             random,

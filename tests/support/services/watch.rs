@@ -115,6 +115,11 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Every event that was told until now.
+    pub fn events(&self) -> Vec<Value> {
+        agent::events(self.node)
+    }
+
     /// Ends the agent, and gives every event that it told.
     pub fn finish(self) -> Vec<Value> {
         self.agent.stop();
