@@ -1,6 +1,6 @@
 //! What the images of all services are built on: a Debian with the tools that an image usually has.
 
-use std::fs;
+use std::{fmt::Write as _, fs};
 
 use xtask::oci::{Built, Image};
 
@@ -40,8 +40,9 @@ pub(super) fn image(
         "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n".to_owned();
     let mut group = "root:x:0:\nnogroup:x:65534:\n".to_owned();
     for User(name, number) in users {
-        passwd += &format!("{name}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n");
-        group += &format!("{name}:x:{number}:\n");
+        writeln!(passwd, "{name}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin")
+            .and_then(|()| writeln!(group, "{name}:x:{number}:"))
+            .expect("a string takes everything");
     }
     let packages = [PACKAGES, &[package], more].concat();
     Image::new(format!("registry.test/services/{name}:{tag}"))

@@ -55,11 +55,14 @@ impl Client {
         body: &[u8],
     ) -> io::Result<Answer> {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: shop.test\r\n");
-        for (name, value) in headers.iter().chain(&[("Connection", "close")]) {
-            request += &format!("{name}: {value}\r\n");
-        }
+        let length = body.len().to_string();
+        let mut all = headers.to_vec();
+        all.push(("Connection", "close"));
         if !body.is_empty() || matches!(method, "POST" | "PUT") {
-            request += &format!("Content-Length: {}\r\n", body.len());
+            all.push(("Content-Length", &length));
+        }
+        for (name, value) in all {
+            request.extend([name, ": ", value, "\r\n"]);
         }
         self.raw(&[request.as_bytes(), b"\r\n", body].concat())
     }
@@ -71,13 +74,13 @@ impl Client {
         let mut answer = Vec::new();
         // A server that refuses a large body may close before it has read all of it.
         match stream.read_to_end(&mut answer) {
-            Err(error) if answer.is_empty() => return Err(error),
-            _ => parse(answer).ok_or_else(|| io::Error::other("no answer of HTTP")),
+            Err(error) if answer.is_empty() => Err(error),
+            _ => parse(&answer).ok_or_else(|| io::Error::other("no answer of HTTP")),
         }
     }
 }
 
-fn parse(answer: Vec<u8>) -> Option<Answer> {
+fn parse(answer: &[u8]) -> Option<Answer> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&answer[..end]).into_owned();
     let status = head.split(' ').nth(1)?.parse().ok()?;

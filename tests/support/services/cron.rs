@@ -63,10 +63,11 @@ impl Service for Cron {
                 let name = format!("{}-{}.csv", life.random.word(), life.random.hex(8));
                 let mut lines = String::new();
                 for _ in 0..life.random.between(1, 40) {
-                    lines += &format!("{};{}\n", life.random.word(), life.random.below(100));
+                    let (name, count) = (life.random.word(), life.random.below(100).to_string());
+                    lines.extend([&name, ";", &count, "\n"]);
                 }
                 if life.random.percent(10) {
-                    lines = "not an order\n".to_owned();
+                    "not an order\n".clone_into(&mut lines);
                 }
                 // Complete before the job sees it.
                 let arriving = inbox.join(".arriving");

@@ -10,7 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Lived, Service, client::Client, network, random::Random};
+use super::{
+    Lived, Service,
+    client::Client,
+    network::{self, Surroundings},
+    random::Random,
+};
 use crate::pods::{Container, ContainerSpec, Node, Output, Pod, PodSpec, Volume};
 
 /// Seconds between the wish that a container ends and the moment when it is made to.
@@ -20,6 +25,7 @@ const GRACE: i64 = 20;
 pub struct Life<'a> {
     node: &'a Node,
     pub random: Random,
+    pub surroundings: &'static Surroundings,
     /// Files that a `ConfigMap` brings; [`Self::configure`] changes them.
     config: Option<Volume>,
     /// Directories that outlive containers, by name, seen from outside.
@@ -30,19 +36,27 @@ pub struct Life<'a> {
     containers: Vec<String>,
 }
 
-/// How a service is run.
-#[derive(Clone, Debug, Default)]
+/// How and where a service is run.
+#[derive(Clone, Debug)]
 pub struct Setting {
+    pub surroundings: &'static Surroundings,
     /// `runc` unless it is named.
     pub runtime: String,
     /// The seccomp profile as the CRI wants it named: `localhost/` and its path.
     pub seccomp: Option<String>,
 }
 
+impl Default for Setting {
+    fn default() -> Self {
+        Self { surroundings: &network::HERE, runtime: String::new(), seccomp: None }
+    }
+}
+
 /// What a container is to be made of, before there is a pod.
 pub struct Plan<'a> {
     node: &'a Node,
     spec: PodSpec,
+    pub surroundings: &'static Surroundings,
     config: Option<Volume>,
     volumes: BTreeMap<String, PathBuf>,
 }
@@ -73,7 +87,8 @@ impl<'a> Life<'a> {
         let name = format!("{}-{}", service.name(), random.hex(5));
         let spec = PodSpec::new(service.name(), &name).label("app", service.name());
         let spec = spec.runtime(&setting.runtime);
-        let mut plan = Plan { node, spec, config: None, volumes: BTreeMap::new() };
+        let surroundings = setting.surroundings;
+        let mut plan = Plan { node, spec, surroundings, config: None, volumes: BTreeMap::new() };
         let container = ContainerSpec::new(service.name(), service.image().reference());
         let mut container = service.container(container, &mut plan);
         container.seccomp.clone_from(&setting.seccomp);
@@ -86,6 +101,7 @@ impl<'a> Life<'a> {
         Self {
             node,
             random,
+            surroundings,
             config: plan.config,
             volumes: plan.volumes,
             pod,
@@ -111,7 +127,7 @@ impl<'a> Life<'a> {
 
     /// A client with a new address. Only a thread in the node's network can use it.
     pub fn client(&mut self, port: u16) -> Client {
-        let from = network::client(&mut self.random);
+        let from = self.surroundings.client(&mut self.random);
         Client::new(self.address(port), from, self.random.fork())
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     io::Write as _,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Mutex,
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use support::services::{
     self, Service,
     capture::Capture,
+    network,
     prove::{Prover, keep},
     record,
 };
@@ -33,6 +35,9 @@ struct Options {
     /// Record until this coverage
     #[arg(long, default_value_t = 0.99)]
     until: f64,
+    /// Watch where clients and servers have other addresses than where it was recorded
+    #[arg(long)]
+    elsewhere: bool,
     /// The seed of the first watched life
     #[arg(long, default_value_t = 1000)]
     seed: u64,
@@ -65,7 +70,10 @@ fn run(options: &Options) -> anyhow::Result<()> {
                 let next = || waiting.lock().expect("nobody panics with it").pop();
                 while let Some(service) = next() {
                     let start = Instant::now();
-                    let result = one(options, service, &capture).and_then(|mut result| {
+                    // What fails in a life must not keep the others from theirs.
+                    let result = catch_unwind(AssertUnwindSafe(|| one(options, service, &capture)))
+                        .unwrap_or_else(|_told| Err(anyhow::anyhow!("it panicked, see above")));
+                    let result = result.and_then(|mut result| {
                         result["seconds"] = start.elapsed().as_secs().into();
                         Ok(writeln!(std::io::stdout(), "{result}")?)
                     });
@@ -87,9 +95,9 @@ fn one(options: &Options, service: &dyn Service, capture: &Capture) -> anyhow::R
     let captures = options.captures.join(service.name());
     match options.prove {
         Some(runs) => {
-            let seed = options.seed;
-            let prover =
-                Prover { service, baseline: &baseline, captures: &captures, capture, seed };
+            let surroundings = if options.elsewhere { &network::ELSEWHERE } else { &network::HERE };
+            let (baseline, captures, seed) = (&*baseline, &*captures, options.seed);
+            let prover = Prover { service, baseline, captures, capture, surroundings, seed };
             Ok(serde_json::to_value(prover.prove(runs)?)?)
         }
         None => recorded(options.until, service, &baseline, &captures, capture),

@@ -9,7 +9,7 @@ pub mod client;
 mod cron;
 pub mod deviation;
 pub mod life;
-mod network;
+pub mod network;
 mod nginx;
 mod postgresql;
 pub mod prove;
@@ -55,7 +55,6 @@ pub fn all() -> [&'static dyn Service; 5] {
 pub fn node() -> Node {
     let node = Node::start();
     network::set_up(&node);
-    network::serve_upstream(&node);
     node
 }
 

@@ -11,18 +11,43 @@ use std::{
 use super::random::Random;
 use crate::pods::Node;
 
-/// Where clients come from, unless a life says otherwise: private addresses outside the pods' network.
-pub(super) const CLIENTS: &str = "172.16.0.0/12";
+/// Who is where around a service. Private addresses outside the pods' network, which exist on the node alone.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// Where clients come from.
+    clients: [(u8, u8); 4],
+    /// A server of HTTP that services ask.
+    pub upstream: &'static str,
+}
 
-/// Where the servers are that services talk to.
-const SERVERS: &str = "10.90.0.0/16";
+/// What services are recorded in.
+pub static HERE: Surroundings = Surroundings {
+    clients: [(172, 172), (16, 31), (0, 255), (1, 254)],
+    upstream: "10.90.0.5:9000",
+};
 
-/// A server of HTTP that nginx passes requests on to.
-pub(super) const UPSTREAM: &str = "10.90.0.5:9000";
+/// Another environment: nothing has the address that it has [`HERE`].
+pub static ELSEWHERE: Surroundings = Surroundings {
+    clients: [(192, 192), (168, 168), (0, 255), (1, 254)],
+    upstream: "10.91.3.7:9000",
+};
 
-/// Makes all addresses of these networks the node's own, without listing them one by one.
+/// The networks of both.
+const NETWORKS: &[&str] = &["172.16.0.0/12", "192.168.0.0/16", "10.90.0.0/16", "10.91.0.0/16"];
+
+impl Surroundings {
+    /// A client's address.
+    pub(super) fn client(&self, random: &mut Random) -> Ipv4Addr {
+        Ipv4Addr::from(self.clients.map(|(least, most)| {
+            let part = random.between(least.into(), most.into());
+            u8::try_from(part).expect("between two bytes")
+        }))
+    }
+}
+
+/// Makes all these addresses the node's own, without listing them one by one, and serves on those that services ask.
 pub(super) fn set_up(node: &Node) {
-    for network in [CLIENTS, SERVERS] {
+    for network in NETWORKS {
         let added = node
             .command("/usr/bin/busybox")
             .args(["ip", "route", "add", "local", network, "dev", "lo"])
@@ -30,20 +55,14 @@ pub(super) fn set_up(node: &Node) {
             .status();
         assert!(added.expect("busybox runs").success(), "{network} cannot be made the node's own");
     }
+    for surroundings in [&HERE, &ELSEWHERE] {
+        serve(node, surroundings.upstream);
+    }
 }
 
-/// An address of [`CLIENTS`].
-pub(super) fn client(random: &mut Random) -> Ipv4Addr {
-    let part = |random: &mut Random, least, most| {
-        u8::try_from(random.between(least, most)).expect("less than 256")
-    };
-    let [b, c, d] = [(16, 31), (0, 255), (1, 254)].map(|(least, most)| part(random, least, most));
-    Ipv4Addr::new(172, b, c, d)
-}
-
-/// Serves at [`UPSTREAM`] until the process ends: what is asked for says how much comes.
-pub(super) fn serve_upstream(node: &Node) {
-    let listener = node.in_network(|| TcpListener::bind(UPSTREAM)).expect("the address is free");
+/// Serves until the process ends: what is asked for says how much comes.
+fn serve(node: &Node, address: &'static str) {
+    let listener = node.in_network(|| TcpListener::bind(address)).expect("the address is free");
     thread::spawn(move || {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };

@@ -9,7 +9,6 @@ use super::{
     base::{self, User},
     client::Client,
     life::{Life, Plan},
-    network::UPSTREAM,
 };
 use crate::pods::ContainerSpec;
 
@@ -51,7 +50,7 @@ impl Service for Nginx {
     }
 
     fn container(&self, container: ContainerSpec, plan: &mut Plan<'_>) -> ContainerSpec {
-        let files = BTreeMap::from([("shop.conf".to_owned(), site(0))]);
+        let files = BTreeMap::from([("shop.conf".to_owned(), site(plan.surroundings.upstream, 0))]);
         container.mount(&plan.config_map(files), "/etc/nginx/conf.d", true).mount(
             &plan.empty_dir("uploads", WWW_DATA),
             "/srv/uploads",
@@ -77,7 +76,7 @@ impl Service for Nginx {
             life.exec(&["/usr/local/bin/rotate-logs"]);
             if round > 0 {
                 let generation = life.random.between(1, 999);
-                life.configure("shop.conf", site(generation));
+                life.configure("shop.conf", site(life.surroundings.upstream, generation));
                 life.exec(&["/usr/sbin/nginx", "-s", "reload"]);
             }
             thread::sleep(Duration::from_millis(300));
@@ -92,7 +91,7 @@ impl Service for Nginx {
     }
 }
 
-fn site(generation: usize) -> String {
+fn site(upstream: &str, generation: usize) -> String {
     format!(
         "server {{
     listen 80 default_server;
@@ -108,7 +107,7 @@ fn site(generation: usize) -> String {
         create_full_put_path on;
     }}
     location /api/ {{
-        proxy_pass http://{UPSTREAM};
+        proxy_pass http://{upstream};
         proxy_cache api;
         proxy_cache_valid 200 1m;
         proxy_connect_timeout 2s;

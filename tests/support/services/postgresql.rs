@@ -1,4 +1,4 @@
-//! PostgreSQL: a shop's tables, sorts that spill to disk, vacuum, archived WAL, dumps, rotated logs.
+//! `PostgreSQL`: a shop's tables, sorts that spill to disk, vacuum, archived WAL, dumps, rotated logs.
 
 use std::{
     collections::BTreeMap,

@@ -15,7 +15,9 @@ use super::{
     capture::{self, Capture},
     deviation::{self, Deviation},
     life::Setting,
-    live, node, record,
+    live,
+    network::Surroundings,
+    node, record,
     rivals::{self, Deed, Rival},
     watch::{self, Watch},
 };
@@ -65,6 +67,8 @@ pub struct Prover<'a> {
     /// Where what was recorded is captured, and what is watched will be.
     pub captures: &'a Path,
     pub capture: &'a Capture,
+    /// Where the service is watched.
+    pub surroundings: &'static Surroundings,
     /// Of the first life; the others count up.
     pub seed: u64,
 }
@@ -74,16 +78,16 @@ impl Prover<'_> {
     pub fn prove(&self, runs: usize) -> anyhow::Result<Proof> {
         let rivals = self.taught_rivals()?;
         let node = watch::laboratory(self.service, self.baseline)?;
-        let watch = Watch::start(self.service, &node)?;
+        let watch = Watch::start(self.service, &node, self.surroundings)?;
         let mut tallies: Vec<Tally> = rivals.iter().map(|_| Tally::default()).collect();
-        let mut lives = Vec::new();
+        let mut pods = Vec::new();
         for seed in (self.seed..).take(runs.div_ceil(2)) {
             let lived = watch.live(seed);
             let deeds = self.deeds(&lived, &format!("watched/{seed}"))?;
             for (rival, tally) in rivals.iter().zip(&mut tallies) {
                 tally.add(new_to(rival.as_ref(), &deeds).map(|deed| (deed.kind, &*deed.object)));
             }
-            lives.push(lived);
+            pods.push(lived);
         }
         let mut confined = BTreeMap::new();
         for (seed, runtime) in (self.seed + 1_000_000..).zip(["runc", "crun"]) {
@@ -98,7 +102,7 @@ impl Prover<'_> {
         let events = watch.finish();
 
         let mut driftline = Tally::default();
-        for lived in &lives {
+        for lived in &pods {
             let told = watch::of_pod(events.clone(), &lived.uid);
             driftline.add(told.iter().map(|event| (text(event, "drift.kind"), described(event))));
         }
@@ -116,7 +120,7 @@ impl Prover<'_> {
         let names = rivals.iter().map(|rival| rival.name().to_owned());
         Ok(Proof {
             service: self.service.name().to_owned(),
-            runs: lives.iter().map(|lived| lived.containers.len()).sum(),
+            runs: pods.iter().map(|lived| lived.containers.len()).sum(),
             driftline,
             rivals: names.zip(tallies).collect(),
             seccomp: seccomp.collect(),
@@ -161,11 +165,15 @@ impl Prover<'_> {
         for records in capture::read_all(&recorded)?.iter().take(runs) {
             for observation in capture::observations(records)? {
                 for deed in rivals::deeds(&observation) {
-                    rivals.iter_mut().for_each(|rival| rival.learn(&deed));
+                    for rival in &mut rivals {
+                        rival.learn(&deed);
+                    }
                 }
             }
         }
-        rivals.iter_mut().for_each(|rival| rival.finish());
+        for rival in &mut rivals {
+            rival.finish();
+        }
         Ok(rivals)
     }
 

@@ -9,17 +9,18 @@ impl Random {
         // Neighbouring seeds must not begin alike, and zero would stay zero.
         let mut random = Self((seed ^ 0x9e37_79b9_7f4a_7c15).max(1));
         for _ in 0..8 {
-            random.next();
+            random.number();
         }
         random
     }
 
     /// Another one, which goes its own way.
+    #[must_use]
     pub fn fork(&mut self) -> Self {
-        Self::new(self.next())
+        Self::new(self.number())
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -29,7 +30,7 @@ impl Random {
     /// From zero to the bound, without it.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound).expect("64 bits").max(1);
-        usize::try_from((self.next() >> 16) % bound).expect("less than the bound")
+        usize::try_from((self.number() >> 16) % bound).expect("less than the bound")
     }
 
     pub fn between(&mut self, least: usize, most: usize) -> usize {
@@ -59,6 +60,6 @@ impl Random {
 
     /// Bytes that do not compress.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
-        (0..count.div_ceil(8)).flat_map(|_| self.next().to_le_bytes()).take(count).collect()
+        (0..count.div_ceil(8)).flat_map(|_| self.number().to_le_bytes()).take(count).collect()
     }
 }

@@ -137,7 +137,7 @@ fn say(client: &Client, commands: &[&[&str]]) -> io::Result<Vec<String>> {
 fn send(stream: &mut TcpStream, words: &[&str]) -> io::Result<()> {
     let mut command = format!("*{}\r\n", words.len());
     for word in words {
-        command += &format!("${}\r\n{word}\r\n", word.len());
+        command.extend(["$", &word.len().to_string(), "\r\n", word, "\r\n"]);
     }
     stream.write_all(command.as_bytes())
 }

@@ -18,7 +18,9 @@ use super::{
     Lived, Service,
     deviation::Deviation,
     life::{Life, Setting},
-    live, node,
+    live,
+    network::Surroundings,
+    node,
     record::BASELINES,
 };
 use crate::{
@@ -38,6 +40,7 @@ pub struct Watch<'a> {
     service: &'a dyn Service,
     node: &'a Node,
     agent: Agent<'a>,
+    setting: Setting,
     /// What the exported profile allows.
     allowed: BTreeSet<String>,
 }
@@ -62,22 +65,27 @@ pub fn laboratory(service: &dyn Service, baseline: &Path) -> anyhow::Result<Node
 }
 
 impl<'a> Watch<'a> {
-    pub fn start(service: &'a dyn Service, node: &'a Node) -> anyhow::Result<Self> {
+    pub fn start(
+        service: &'a dyn Service,
+        node: &'a Node,
+        surroundings: &'static Surroundings,
+    ) -> anyhow::Result<Self> {
         let allowed = allowed(&node.outside(PROFILE))?;
         let flags = [&EVENTS[..], &["--namespace", service.name()]].concat();
         let agent = Agent::start(node, "watch", &flags);
-        Ok(Self { service, node, agent, allowed })
+        let setting = Setting { surroundings, ..Setting::default() };
+        Ok(Self { service, node, agent, setting, allowed })
     }
 
     /// A whole life as it should be.
     pub fn live(&self, seed: u64) -> Lived {
-        live(self.node, self.service, seed, &Setting::default())
+        live(self.node, self.service, seed, &self.setting)
     }
 
     /// The same under the profile of its baseline, with this runtime. Whatever fails in there is the error.
     pub fn live_confined(&self, seed: u64, runtime: &str) -> anyhow::Result<Lived> {
-        let setting =
-            Setting { runtime: runtime.to_owned(), seccomp: Some(format!("localhost/{PROFILE}")) };
+        let seccomp = Some(format!("localhost/{PROFILE}"));
+        let setting = Setting { runtime: runtime.to_owned(), seccomp, ..self.setting.clone() };
         let lived = || live(self.node, self.service, seed, &setting);
         catch_unwind(AssertUnwindSafe(lived)).map_err(|panic| {
             let said = panic.downcast_ref::<String>().cloned();
@@ -87,7 +95,7 @@ impl<'a> Watch<'a> {
 
     /// A container that works, and then deviates. Whether that was told.
     pub fn deviate(&self, seed: u64, deviation: &Deviation) -> (Lived, bool) {
-        let mut life = Life::begin(self.node, self.service, seed, &Setting::default());
+        let mut life = Life::begin(self.node, self.service, seed, &self.setting);
         self.service.ready(&mut life);
         deviation.carry_out(self.service, &mut life);
         let end = Instant::now() + PATIENCE;

@@ -9,7 +9,6 @@ use super::{
     base::{self, User},
     client::{Answer, Client},
     life::{Life, Plan},
-    network::UPSTREAM,
 };
 use crate::pods::ContainerSpec;
 
@@ -76,11 +75,10 @@ impl Service for Web {
     fn container(&self, container: ContainerSpec, plan: &mut Plan<'_>) -> ContainerSpec {
         let state = plan.empty_dir("state", WEB);
         plan.empty_dir("state/sessions", WEB);
-        container.env("UPSTREAM", UPSTREAM).mount(&state, "/var/lib/web", false).mount(
-            &plan.empty_dir("uploads", WEB),
-            "/srv/uploads",
-            false,
-        )
+        container
+            .env("UPSTREAM", plan.surroundings.upstream)
+            .mount(&state, "/var/lib/web", false)
+            .mount(&plan.empty_dir("uploads", WEB), "/srv/uploads", false)
     }
 
     fn ready(&self, life: &mut Life<'_>) {
