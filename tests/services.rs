@@ -12,6 +12,7 @@ use support::{
         self, Service,
         deviation::{self, Deviation},
         network, record,
+        rivals::{Deed, Rival, Trie},
         watch::{self, Watch},
     },
     shop::until,
@@ -64,6 +65,33 @@ fn every_declared_deviation_can_be_read() {
         "reported": {"kind": "exec", "object": "a"}}"#;
     let neither = r#"{"what": "x", "reported": {"kind": "exec", "object": "a"}}"#;
     assert!(Deviation::parse(both).is_err() && Deviation::parse(neither).is_err());
+}
+
+fn taught(count: usize, directory: &str, image: &[String]) -> Trie {
+    let mut trie = Trie::new(image.iter().cloned().collect());
+    for number in 0..count {
+        trie.learn(&read(&format!("{directory}/{number}/state")));
+    }
+    trie.finish();
+    trie
+}
+
+fn read(object: &str) -> Deed {
+    Deed { kind: "file.read", object: object.to_owned() }
+}
+
+#[test]
+fn the_rival_trie_collapses_a_directory_beyond_its_threshold_and_one_component_only() {
+    assert!(!taught(50, "/srv", &[]).knows(&read("/srv/other/state")));
+    let trie = taught(51, "/srv", &[]);
+    assert!(trie.knows(&read("/srv/other/state")));
+    assert!(!trie.knows(&read("/srv/other")));
+    assert!(!trie.knows(&read("/srv/other/else")));
+    assert!(!trie.knows(&Deed { kind: "file.write", ..read("/srv/other/state") }));
+    assert!(!taught(100, "/etc/app", &[]).knows(&read("/etc/app/other/state")));
+    assert!(taught(101, "/etc/app", &[]).knows(&read("/etc/app/other/state")));
+    let image: Vec<_> = (0..60).map(|number| format!("/srv/{number}")).collect();
+    assert!(!taught(60, "/srv", &image).knows(&read("/srv/other/state")));
 }
 
 /// The whole way in small: one service by its shipped baseline, under its own seccomp profile as well, and then deviating.

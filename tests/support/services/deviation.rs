@@ -76,11 +76,12 @@ impl Reported {
             && self.executable.as_deref().is_none_or(|wanted| wanted == executable)
     }
 
-    /// Whether a rival that finds this new tells of the same. It knows fewer kinds.
+    /// Whether a rival that finds this new tells of the same. It knows programs by their paths alone, so any new program
+    /// counts where one was run.
     pub fn is_deed(&self, deed: &Deed) -> bool {
-        let kind = self.kind.split_once('.').map_or(self.kind.as_str(), |(first, _)| first);
-        let same = deed.kind == self.kind || (kind == "exec" && deed.kind == "exec");
-        same && deed.object.contains(&self.object)
+        let is_exec = self.kind == "exec" || self.kind.starts_with("exec.");
+        (is_exec && deed.kind == "exec")
+            || (deed.kind == self.kind && deed.object.contains(&self.object))
     }
 }
 
