@@ -78,9 +78,16 @@ impl<'a> Agent<'a> {
         self.child.id()
     }
 
-    /// Ends it as a kubelet does; what it said.
+    /// Whether it ended by itself, as a recording does that has seen enough.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
+    /// Ends it as a kubelet does, if it has not ended by itself; what it said.
     pub fn stop(mut self) -> String {
-        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).expect("it runs");
+        if !self.has_ended() {
+            kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).expect("it runs");
+        }
         let status = self.child.wait().expect("a child");
         assert!(status.success(), "{status}\n{}", self.said());
         self.said()

@@ -12,6 +12,7 @@ mod programs;
 pub mod recorded;
 pub mod registry;
 mod server;
+pub mod services;
 pub mod shop;
 pub mod subnets;
 mod terminal;

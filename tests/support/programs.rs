@@ -21,9 +21,11 @@ fn beside(variable: &str, name: &str, build: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(variable) {
         return path.into();
     }
-    let test = std::env::current_exe().expect("a test has a path");
-    let path =
-        test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps").join(name);
+    let own = std::env::current_exe().expect("a test has a path");
+    let directory = own.parent().expect("a file lies in a directory");
+    // Tests are one level below the programs.
+    let directory = if directory.ends_with("deps") { directory.parent() } else { Some(directory) };
+    let path = directory.expect("target/PROFILE/deps").join(name);
     assert!(path.exists(), "{} is missing; run `{build}`, or set {variable}", path.display());
     path
 }

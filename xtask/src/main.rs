@@ -1,5 +1,6 @@
 //! `cargo xtask`: what a developer of Driftline runs. Each task is one module.
 
+mod baselines;
 mod bench;
 mod cargo;
 mod demo;
@@ -23,6 +24,8 @@ use xtask::{libraries, oci, sh};
 enum Task {
     /// Find or install what building, testing and the demo need
     Setup,
+    /// Record the services of `baselines/`, or prove their baselines: false drifts, seccomp, deviations
+    Baselines(baselines::Options),
     /// Measure what Driftline costs, beside an empty program and other tools
     Bench(bench::Options),
     /// What `bench` runs in its virtual machine
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<()> {
     match task {
+        Task::Baselines(options) => baselines::baselines(&options),
         Task::Bench(options) => bench::bench(&options),
         Task::BenchInside(options) => bench::inside(&options),
         Task::Maturity => maturity::maturity(),

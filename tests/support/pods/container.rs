@@ -45,7 +45,8 @@ impl Container {
         self.try_exec(words).unwrap_or_else(|status| panic!("{words:?}: {status}"))
     }
 
-    fn try_exec(&self, words: &[&str]) -> Result<Output, Status> {
+    /// The same, where it may be that it cannot be run at all.
+    pub fn try_exec(&self, words: &[&str]) -> Result<Output, Status> {
         let cmd = words.iter().map(ToString::to_string).collect();
         let request = ExecSyncRequest { container_id: self.id.clone(), cmd, timeout: 60 };
         let answer = self.cri.exec(request)?;

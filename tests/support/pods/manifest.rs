@@ -130,6 +130,9 @@ impl Manifest {
             },
         });
         let security = &container["securityContext"];
+        // Where a kubelet looks for profiles.
+        let profile = security["seccompProfile"]["localhostProfile"].as_str();
+        let seccomp = profile.map(|path| format!("localhost//var/lib/kubelet/seccomp/{path}"));
         ContainerSpec {
             name: string(&container["name"]),
             image: string(&container["image"]),
@@ -138,6 +141,7 @@ impl Manifest {
             mounts: mounts.collect(),
             privileged: security["privileged"] == true,
             read_only_root: security["readOnlyRootFilesystem"] == true,
+            seccomp,
             env,
         }
     }

@@ -49,6 +49,8 @@ pub struct ContainerSpec {
     pub mounts: Vec<Mount>,
     pub privileged: bool,
     pub read_only_root: bool,
+    /// `localhost/` and the path of a profile on the node.
+    pub seccomp: Option<String>,
 }
 
 impl PodSpec {
@@ -185,6 +187,7 @@ impl PodSpec {
                     privileged: container.privileged,
                     namespace_options: Some(self.namespaces()),
                     readonly_rootfs: container.read_only_root,
+                    seccomp_profile_path: container.seccomp.clone().unwrap_or_default(),
                 }),
             }),
         }

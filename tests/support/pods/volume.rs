@@ -20,7 +20,7 @@ pub struct Volume {
 
 impl Volume {
     /// Writes a volume to a directory, which is made.
-    pub(super) fn new(path: &Path, files: BTreeMap<String, String>) -> Self {
+    pub fn new(path: &Path, files: BTreeMap<String, String>) -> Self {
         fs::create_dir_all(path).expect("the node's directory is writable");
         let volume = Self { path: path.to_owned(), files };
         volume.swap();

@@ -2,8 +2,10 @@
 
 mod agent;
 mod archive;
+mod package;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
@@ -12,6 +14,7 @@ use serde_json::json;
 pub use agent::agent;
 pub use archive::write_archive;
 use archive::{Blob, MANIFEST};
+pub use package::version;
 use tree::Tree;
 
 /// An image in the making: one layer, and what a container of it starts.
@@ -20,6 +23,7 @@ pub struct Image {
     tree: Tree,
     entrypoint: Vec<String>,
     env: Vec<String>,
+    user: Option<u32>,
     labels: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -29,6 +33,7 @@ pub struct Built {
     layer: Blob,
     config: Blob,
     manifest: Blob,
+    paths: BTreeSet<String>,
 }
 
 impl Image {
@@ -39,6 +44,7 @@ impl Image {
             tree: Tree::default(),
             entrypoint: Vec::new(),
             env: Vec::new(),
+            user: None,
             labels: serde_json::Map::new(),
         }
     }
@@ -54,6 +60,13 @@ impl Image {
     #[must_use]
     pub fn directory(mut self, path: &str, mode: u32) -> Self {
         self.tree.directory(Path::new(path), mode);
+        self
+    }
+
+    /// The same for a directory that is a user's and of the group with the same number.
+    #[must_use]
+    pub fn owned_directory(mut self, path: &str, mode: u32, user: u32) -> Self {
+        self.tree.owned_directory(Path::new(path), mode, user);
         self
     }
 
@@ -75,6 +88,20 @@ impl Image {
     pub fn program(mut self, path: &str, source: &Path) -> Result<Self> {
         self.tree.program(Path::new(path), source)?;
         Ok(self)
+    }
+
+    /// Copies what Debian packages installed on this machine, without documentation and what lies below `without`, and
+    /// what their programs load.
+    pub fn packages(mut self, packages: &[&str], without: &[&str]) -> Result<Self> {
+        self.tree.packages(packages, without)?;
+        Ok(self)
+    }
+
+    /// Whose the container's first process is, and of the group with the same number. Without this it is root's.
+    #[must_use]
+    pub fn user(mut self, user: u32) -> Self {
+        self.user = Some(user);
+        self
     }
 
     /// What a container of the image starts, where its pod names no command.
@@ -100,9 +127,10 @@ impl Image {
 
     /// Writes the layer, the configuration and the manifest.
     pub fn build(self) -> Result<Built> {
+        let paths = self.tree.paths();
         let layer = Blob::new(self.tree.pack()?);
         let env = [vec![PATH.to_owned()], self.env].concat();
-        let config = Blob::json(&json!({
+        let mut config = json!({
             "architecture": architecture(),
             "os": "linux",
             "created": "1970-01-01T00:00:00Z",
@@ -115,14 +143,18 @@ impl Image {
             // A layer that is not compressed is named by the digest of what it holds.
             "rootfs": { "type": "layers", "diff_ids": [layer.digest] },
             "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "driftline" }],
-        }));
+        });
+        if let Some(user) = self.user {
+            config["config"]["User"] = json!(format!("{user}:{user}"));
+        }
+        let config = Blob::json(&config);
         let manifest = Blob::json(&json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": config.descriptor("application/vnd.oci.image.config.v1+json"),
             "layers": [layer.descriptor("application/vnd.oci.image.layer.v1.tar")],
         }));
-        Ok(Built { reference: self.reference, layer, config, manifest })
+        Ok(Built { reference: self.reference, layer, config, manifest, paths })
     }
 }
 
@@ -156,6 +188,11 @@ impl Built {
     /// What the manifest names, each with its digest.
     pub fn blobs(&self) -> [(&str, &[u8]); 2] {
         [&self.config, &self.layer].map(|blob| (blob.digest.as_str(), blob.bytes()))
+    }
+
+    /// What is in it: files, directories and links, by their absolute paths.
+    pub fn paths(&self) -> &BTreeSet<String> {
+        &self.paths
     }
 
     /// The digest of the configuration, `sha256:…`: the image's id on a node.

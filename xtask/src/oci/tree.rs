@@ -1,6 +1,6 @@
 //! The files of an image, and their archive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,7 +17,7 @@ pub(super) struct Tree(BTreeMap<PathBuf, Entry>);
 
 enum Entry {
     File { mode: u32, content: Vec<u8> },
-    Directory { mode: u32 },
+    Directory { mode: u32, user: u32 },
     Link { target: PathBuf },
     HardLink { target: PathBuf },
 }
@@ -28,7 +28,11 @@ impl Tree {
     }
 
     pub(super) fn directory(&mut self, path: &Path, mode: u32) {
-        self.add(path, Entry::Directory { mode });
+        self.owned_directory(path, mode, 0);
+    }
+
+    pub(super) fn owned_directory(&mut self, path: &Path, mode: u32, user: u32) {
+        self.add(path, Entry::Directory { mode, user });
     }
 
     pub(super) fn link(&mut self, path: &Path, target: &Path) {
@@ -49,7 +53,7 @@ impl Tree {
     }
 
     /// Puts a library where the loader found it, behind the links to directories that this machine has on the way.
-    fn library(&mut self, path: &Path) -> Result<()> {
+    pub(super) fn library(&mut self, path: &Path) -> Result<()> {
         let first: PathBuf = path.components().take(2).collect();
         let inside = match fs::read_link(&first) {
             Ok(target) => {
@@ -61,9 +65,9 @@ impl Tree {
         self.copy(&inside, path)
     }
 
-    fn copy(&mut self, path: &Path, source: &Path) -> Result<()> {
+    pub(super) fn copy(&mut self, path: &Path, source: &Path) -> Result<()> {
         let unread = || format!("{} cannot be read", source.display());
-        let mode = fs::metadata(source).with_context(unread)?.permissions().mode() & 0o777;
+        let mode = mode(&fs::metadata(source).with_context(unread)?) & 0o777;
         self.file(path, mode, fs::read(source).with_context(unread)?);
         Ok(())
     }
@@ -72,12 +76,17 @@ impl Tree {
         let path = path.strip_prefix("/").unwrap_or(path);
         let directories = path.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty());
         for directory in directories {
-            self.0.entry(directory.to_owned()).or_insert(Entry::Directory { mode: 0o755 });
+            self.0.entry(directory.to_owned()).or_insert(Entry::Directory { mode: 0o755, user: 0 });
         }
         self.0.insert(path.to_owned(), entry);
     }
 
-    /// The archive: everything is root's and of the epoch.
+    /// Everything by its absolute path.
+    pub(super) fn paths(&self) -> BTreeSet<String> {
+        self.0.keys().map(|path| format!("/{}", path.display())).collect()
+    }
+
+    /// The archive: everything is root's, unless a directory was given to somebody, and of the epoch.
     pub(super) fn pack(&self) -> Result<Vec<u8>> {
         let mut archive = tar::Builder::new(Vec::new());
         // What a hard link leads to must be there before it.
@@ -97,8 +106,10 @@ impl Tree {
                     header.set_size(content.len() as u64);
                     archive.append_data(&mut header, path, content.as_slice())
                 }
-                Entry::Directory { mode } => {
+                Entry::Directory { mode, user } => {
                     header.set_entry_type(EntryType::Directory);
+                    header.set_uid((*user).into());
+                    header.set_gid((*user).into());
                     header.set_mode(*mode);
                     archive.append_data(&mut header, path, [].as_slice())
                 }
@@ -119,6 +130,11 @@ impl Tree {
         bytes.flush()?;
         Ok(bytes)
     }
+}
+
+/// The permissions of a file, with the bits for other users' rights.
+pub(super) fn mode(meta: &fs::Metadata) -> u32 {
+    meta.permissions().mode() & 0o7777
 }
 
 #[cfg(test)]

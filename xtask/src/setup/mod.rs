@@ -24,6 +24,12 @@ pub(crate) fn for_workloads() -> Result<()> {
     apt::install("what builds a kernel", pinned::KERNEL_BUILD)
 }
 
+/// What `cargo xtask baselines` needs.
+pub(crate) fn for_services() -> Result<()> {
+    for_demo()?;
+    apt::install("what the tests run", pinned::TESTS)
+}
+
 /// What `cargo xtask demo` needs.
 pub(crate) fn for_demo() -> Result<()> {
     for_build()?;

@@ -9,7 +9,8 @@ use crate::baseline::Baseline;
 /// Never seen to return, see ARCHITECTURE.md, or only where a signal interrupts.
 const UNSEEN: [&str; 4] = ["exit", "exit_group", "restart_syscall", "rt_sigreturn"];
 
-/// What runc and crun do in the container between the filter and the entrypoint; the baseline begins after it. What each needs
+/// What runc and crun do in the container between the filter and the entrypoint, and on their way in to run a command there
+/// (crun waits for its start by `select`, and asks for a file by `statx`); the baseline begins after it. What each needs
 /// was found by taking one after the other away (runc 1.1, crun 1.8; `noNewPrivileges` or not; root or not); the rest is what Go's
 /// run time does now and then, and what their newer versions use.
 const RUNTIME: &[&str] = &[
@@ -44,17 +45,20 @@ const RUNTIME: &[&str] = &[
     "openat",
     "openat2",
     "prctl",
+    "pselect6",
     "read",
     "readlinkat",
     "rt_sigaction",
     "rt_sigprocmask",
     "sched_yield",
+    "select",
     "setgid",
     "setgroups",
     "setresgid",
     "setresuid",
     "setuid",
     "sigaltstack",
+    "statx",
     "tgkill",
     "write",
 ];

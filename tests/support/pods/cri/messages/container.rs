@@ -89,6 +89,9 @@ pub struct LinuxContainerSecurityContext {
     pub namespace_options: Option<NamespaceOption>,
     #[prost(bool, tag = "7")]
     pub readonly_rootfs: bool,
+    /// `localhost/` and a path.
+    #[prost(string, tag = "10")]
+    pub seccomp_profile_path: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]

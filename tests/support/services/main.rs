@@ -1,0 +1,153 @@
+//! `driftline-services` records services into `baselines/` and proves their baselines: what `cargo xtask baselines` runs.
+
+use std::{
+    io::Write as _,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Mutex,
+    thread,
+    time::Instant,
+};
+
+use anyhow::Context as _;
+use clap::Parser;
+use serde_json::{Value, json};
+use support::services::{
+    self, Service,
+    capture::Capture,
+    network,
+    prove::{Prover, keep},
+    record,
+};
+
+#[derive(Parser)]
+struct Options {
+    /// The directory of the baselines, one for each service
+    #[arg(long)]
+    baselines: PathBuf,
+    /// The directory for what the kernel told, container by container
+    #[arg(long)]
+    captures: PathBuf,
+    /// Watch so many containers of each service, instead of recording
+    #[arg(long, value_name = "RUNS")]
+    prove: Option<usize>,
+    /// Record until this coverage
+    #[arg(long, default_value_t = 0.99)]
+    until: f64,
+    /// Watch where clients and servers have other addresses than where it was recorded
+    #[arg(long)]
+    elsewhere: bool,
+    /// The seed of the first watched life
+    #[arg(long, default_value_t = 1000)]
+    seed: u64,
+    /// Services side by side
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// Services; all without a name
+    names: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("driftline-services: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Each service's result is one line of JSON on standard output, as soon as it is there.
+fn run(options: &Options) -> anyhow::Result<()> {
+    let capture = Capture::start().context("capturing beside the agent")?;
+    let waiting = Mutex::new(chosen(&options.names)?);
+    let failed = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..options.jobs.max(1) {
+            scope.spawn(|| {
+                // The lock must not be held while a service lives.
+                let next = || waiting.lock().expect("nobody panics with it").pop();
+                while let Some(service) = next() {
+                    let start = Instant::now();
+                    // What fails in a life must not keep the others from theirs.
+                    let result = catch_unwind(AssertUnwindSafe(|| one(options, service, &capture)))
+                        .unwrap_or_else(|_told| Err(anyhow::anyhow!("it panicked, see above")));
+                    let result = result.and_then(|mut result| {
+                        result["seconds"] = start.elapsed().as_secs().into();
+                        Ok(writeln!(std::io::stdout(), "{result}")?)
+                    });
+                    if let Err(error) = result {
+                        let error = format!("{}: {error:#}", service.name());
+                        failed.lock().expect("nobody panics with it").push(error);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().expect("no thread panicked");
+    anyhow::ensure!(failed.is_empty(), "{}", failed.join("\n"));
+    Ok(())
+}
+
+fn one(options: &Options, service: &dyn Service, capture: &Capture) -> anyhow::Result<Value> {
+    let baseline = options.baselines.join(format!("{}.json", service.name()));
+    let captures = options.captures.join(service.name());
+    match options.prove {
+        Some(runs) => {
+            let surroundings = if options.elsewhere { &network::ELSEWHERE } else { &network::HERE };
+            let (baseline, captures, seed) = (&*baseline, &*captures, options.seed);
+            let prover = Prover { service, baseline, captures, capture, surroundings, seed };
+            Ok(serde_json::to_value(prover.prove(runs)?)?)
+        }
+        None => recorded(options.until, service, &baseline, &captures, capture),
+    }
+}
+
+fn recorded(
+    until: f64,
+    service: &dyn Service,
+    to: &Path,
+    captures: &Path,
+    capture: &Capture,
+) -> anyhow::Result<Value> {
+    if captures.exists() {
+        std::fs::remove_dir_all(captures)?;
+    }
+    let mut life = 0;
+    let recorded = record::record(service, until, to, |lived| {
+        life += 1;
+        keep(capture, &lived, captures, &format!("recorded/{life:02}")).map(drop)
+    })?;
+    let image = service.image();
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let completeness = recorded.completeness;
+    Ok(json!({
+        "service": service.name(),
+        "image": image.reference(),
+        "runs": recorded.runs,
+        "coverage": completeness.coverage,
+        "limit": completeness.limit,
+        "seen": completeness.overall.runs.seen,
+        "bytes": recorded.bytes,
+        "tier": recorded.tier,
+        "kernel": kernel.trim(),
+        "said": recorded.said.lines().last(),
+    }))
+}
+
+fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static dyn Service>> {
+    let all = services::all();
+    // The last is taken first.
+    if names.is_empty() {
+        return Ok(all.into_iter().rev().collect());
+    }
+    let find = |name: &String| {
+        let found = all.into_iter().find(|service| service.name() == name);
+        found.with_context(|| {
+            let known = all.map(Service::name).join(", ");
+            format!("there is no service {name}; there are {known}")
+        })
+    };
+    names.iter().rev().map(find).collect()
+}
