@@ -33,8 +33,13 @@ impl Goal {
             return false;
         }
         self.due = Instant::now() + LOOK_EVERY;
-        let told: Vec<_> = baselines.map(|one| (one.coverage(now), one.image.label())).collect();
-        let done = told.iter().filter(|((coverage, _), _)| *coverage >= self.until).count();
+        let mut done = 0;
+        let mut told = Vec::new();
+        for one in baselines {
+            let (coverage, limit) = one.coverage(now);
+            done += usize::from(coverage >= self.until && one.is_told_by_enough(now));
+            told.push(((coverage, limit), one.image.label()));
+        }
         let least = told.iter().min_by(|((one, _), _), ((other, _), _)| one.total_cmp(other));
         if let Some(((coverage, limit), image)) = least {
             self.say(&progress(done, told.len(), *coverage, *limit, image));

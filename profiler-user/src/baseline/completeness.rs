@@ -12,7 +12,7 @@ use super::aspect::Aspect;
 use super::model::Baseline;
 use super::run::{Run, RunId};
 use super::seen::{Seen, Windows};
-use crate::maturity::{Estimate, Forecast, Sample};
+use crate::maturity::{Estimate, Forecast, LEAST_UNITS, Sample};
 
 /// Of a whole baseline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,6 +59,15 @@ pub struct Units {
     pub next: Option<Forecast>,
 }
 
+impl Completeness {
+    /// Whether there were enough units of either sort for a coverage to be relied on: what two runs share by chance looks
+    /// complete.
+    pub fn is_told_by_enough(&self) -> bool {
+        let Measure { runs, windows } = &self.overall;
+        runs.units.max(windows.units) >= LEAST_UNITS
+    }
+}
+
 impl Measure {
     /// The least that units of either sort tell; none where there were too few of both.
     pub fn coverage(&self) -> Option<f64> {
@@ -74,6 +83,13 @@ impl Baseline {
         let [runs, windows] = self.samples(None, now);
         let of = |sample: &Sample| sample.estimate().map(|estimate| estimate.coverage);
         least(of(&runs), of(&windows))
+    }
+
+    /// See [`Completeness::is_told_by_enough`]; of runs that still go on only their windows count.
+    pub fn is_told_by_enough(&self, now: Timestamp) -> bool {
+        let ended = self.runs.values().filter(|run| run.ended.is_some() && !run.partial).count();
+        let [_, windows] = self.samples(None, now);
+        ended >= LEAST_UNITS || windows.units() >= LEAST_UNITS
     }
 
     /// As events say it: in tenths of a percent, rounded down; none where there is not enough to tell.

@@ -61,7 +61,8 @@ pub(crate) async fn run(args: cli::Record, mut signals: Signals) -> Result<ExitC
         let last = number == most;
         let again = if last { None } else { Some(signals.again()?) };
         let (status, told) = once(&args, signals).await?;
-        let reached = args.until.is_some_and(|until| told.coverage >= until);
+        let enough = told.is_told_by_enough();
+        let reached = args.until.is_some_and(|until| enough && told.coverage >= until);
         if most > 1 {
             progress(number, most, &told, args.until);
         }

@@ -11,7 +11,7 @@ use super::estimate::number;
 use super::random::Random;
 
 /// Fewer say too little: intervals held in 78 % of the cases with five units of a mixed process, and worse below.
-const LEAST_UNITS: usize = 5;
+pub const LEAST_UNITS: usize = 5;
 
 /// Futures that are drawn. More change the ends of the interval by less than one behaviour.
 const FUTURES: usize = 1000;

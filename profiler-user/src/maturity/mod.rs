@@ -11,7 +11,7 @@ mod random;
 mod sample;
 
 pub use estimate::{Estimate, Interval};
-pub use forecast::Forecast;
+pub use forecast::{Forecast, LEAST_UNITS};
 pub use sample::Sample;
 
 #[cfg(test)]
