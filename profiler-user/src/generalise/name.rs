@@ -34,6 +34,9 @@ pub(super) fn push(
         } else if temporary && let Some(length) = underscored_at(rest, before) {
             push_sized(pattern, "rand", length);
             at += length;
+        } else if let Some(length) = made_at(rest, before) {
+            push_sized(pattern, "rand", length);
+            at += length;
         } else if c == '_' {
             pattern.push('_');
             at += 1;
@@ -86,6 +89,18 @@ fn underscored_at(rest: &str, before: Option<char>) -> Option<usize> {
     }
     let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
     token::is_underscored(&rest[..length]).then_some(length)
+}
+
+/// What `mktemp` and its like put behind a prefix, wherever that is: `dump.I0prB5tu`, `.new-1ud_ejfv`.
+fn made_at(rest: &str, before: Option<char>) -> Option<usize> {
+    if !matches!(before, Some('.' | '-')) {
+        return None;
+    }
+    let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+    let (made, after) = rest.split_at(length);
+    let ends = after.is_empty() || after.starts_with('/');
+    let fits = matches!(length, 8 | 10) && !token::is_hex(made) && token::is_random(made);
+    (ends && fits).then_some(length)
 }
 
 fn date_at(rest: &str) -> Option<usize> {

@@ -1,10 +1,11 @@
 //! Paths, component by component.
 
 use std::cell::RefCell;
+use std::fmt::Write as _;
 
 use super::pattern::push_escaped;
 use super::place::{Place, Walk};
-use super::{date, name, template};
+use super::{date, name, template, token};
 
 /// The pattern of an absolute, resolved path, or of the name of something without one (`pipe:[4711]`).
 pub fn generalise_path(path: &str) -> String {
@@ -17,10 +18,18 @@ pub fn generalise_path(path: &str) -> String {
         if last.path != directory {
             *last = Directory::of(directory);
         }
-        let mut pattern = String::with_capacity(last.pattern.len() + name.len() + 16);
-        pattern.push_str(&last.pattern);
+        let mut leaf = std::mem::take(&mut last.leaf);
+        leaf.clear();
+        push_component(&mut leaf, directory, name, last.inside);
+        let directory = match &last.sharded {
+            Some(sharded) if is_hash(&leaf) => sharded,
+            _ => &last.pattern,
+        };
+        let mut pattern = String::with_capacity(directory.len() + 1 + leaf.len());
+        pattern.push_str(directory);
         pattern.push('/');
-        push_component(&mut pattern, directory, name, last.inside);
+        pattern.push_str(&leaf);
+        last.leaf = leaf;
         pattern
     })
 }
@@ -34,17 +43,34 @@ thread_local! {
 struct Directory {
     path: String,
     pattern: String,
+    /// The pattern for a file that is called after a hash, where the directory may be one of those that caches and object
+    /// stores spread such files over: `/cache/7/4f/` of `/cache/7/4f/…94f7`.
+    sharded: Option<String>,
     inside: Place,
+    /// Memory for the pattern of a name.
+    leaf: String,
 }
+
+/// Directories below one another that spread files over.
+const LEVELS: usize = 2;
+
+/// Hexadecimal digits of a name that is nothing but a hash.
+const HASH: usize = 16;
 
 impl Directory {
     fn of(path: &str) -> Self {
         let mut pattern = String::with_capacity(path.len() + 8);
         let mut walk = Walk::ROOT;
         let mut start = 0_usize;
+        let mut shards = Vec::new();
         for component in path.split('/') {
             if start > 0 {
                 pattern.push('/');
+            }
+            if walk.place() != Place::Fixed && is_shard(component) {
+                shards.push((pattern.len(), component.len()));
+            } else {
+                shards.clear();
             }
             // Without the slash before this component.
             let directory = &path[..start.saturating_sub(1)];
@@ -52,8 +78,25 @@ impl Directory {
             walk.enter(&path[..start + component.len()], component);
             start += component.len() + 1;
         }
-        Self { path: path.to_owned(), pattern, inside: walk.place() }
+        let sharded = shards.get(shards.len().saturating_sub(LEVELS)).map(|(start, _)| {
+            let mut sharded = pattern[..*start].to_owned();
+            for (level, (_, digits)) in shards.iter().rev().take(LEVELS).rev().enumerate() {
+                let slash = if level > 0 { "/" } else { "" };
+                let _infallible = write!(sharded, "{slash}{{hex:{digits}}}");
+            }
+            sharded
+        });
+        Self { path: path.to_owned(), pattern, sharded, inside: walk.place(), leaf: String::new() }
     }
+}
+
+fn is_shard(component: &str) -> bool {
+    matches!(component.len(), 1 | 2) && token::is_hex(component)
+}
+
+fn is_hash(pattern: &str) -> bool {
+    let digits = pattern.strip_prefix("{hex:").and_then(|rest| rest.split_once('}'));
+    digits.and_then(|(digits, _)| digits.parse().ok()).is_some_and(|digits: usize| digits >= HASH)
 }
 
 fn push_component(pattern: &mut String, directory: &str, component: &str, place: Place) {
@@ -186,6 +229,27 @@ mod tests {
             ("/var/log/app/20260102T150405Z.gz", "/var/log/app/{date}.gz"),
             ("/cache/6f1c3a52-9a10-4c0e-8f2a-1b2c3d4e5f60.bin", "/cache/{uuid}.bin"),
             ("/cache/objects/4f2a9c01deadbeef", "/cache/objects/{hex:16}"),
+            // mktemp and Python's tempfile with a prefix of their user's
+            ("/srv/backup/dump.I0prB5tu/out", "/srv/backup/dump.{rand:8}/out"),
+            ("/srv/backup/dump.rRjtRlre", "/srv/backup/dump.{rand:8}"),
+            ("/srv/sessions/.new-1ud_ejfv", "/srv/sessions/.new-{rand:8}"),
+            ("/srv/app/settings.template", "/srv/app/settings.template"),
+            ("/srv/app/unit-test_one", "/srv/app/unit-test_one"),
+            ("/srv/app/Web.ReadFile", "/srv/app/Web.ReadFile"),
+            ("/srv/app/4f2a9c01-4f2a9c02", "/srv/app/{hex:8}-{hex:8}"),
+            // spread over directories by their hash
+            (
+                "/cache/nginx/7/4f/0123456789abcdef0123456789ab94f7",
+                "/cache/nginx/{hex:1}/{hex:2}/{hex:32}",
+            ),
+            (
+                "/srv/.git/objects/4f/2a9c01deadbeef2a9c01deadbeef2a9c01de",
+                "/srv/.git/objects/{hex:2}/{hex:36}",
+            ),
+            ("/cache/1/2/ab/4f2a9c01deadbeef.png", "/cache/{num}/{hex:1}/{hex:2}/{hex:16}.png"),
+            ("/cache/ab/notes", "/cache/ab/notes"),
+            ("/cache/abc/4f2a9c01deadbeef", "/cache/abc/{hex:16}"),
+            ("/etc/ab/4f2a9c01deadbeef", "/etc/ab/4f2a9c01deadbeef"),
             // kernel
             ("/proc/4711/stat", "/proc/{pid}/stat"),
             ("/proc/self/task/4711/comm", "/proc/self/task/{pid}/comm"),

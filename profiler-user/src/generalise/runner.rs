@@ -26,7 +26,6 @@ const INTERPRETERS: &[(&str, &str)] = &[
 const RUNNERS: &[&str] = &[
     "R",
     "at",
-    "awk",
     "batch",
     "busybox",
     "capsh",
@@ -53,7 +52,6 @@ const RUNNERS: &[&str] = &[
     "find",
     "fish",
     "flock",
-    "gawk",
     "gdb",
     "install",
     "insmod",
@@ -65,11 +63,9 @@ const RUNNERS: &[&str] = &[
     "kubectl",
     "ltrace",
     "make",
-    "mawk",
     "mknod",
     "modprobe",
     "mount",
-    "nawk",
     "nc",
     "ncat",
     "netcat",
@@ -116,6 +112,9 @@ const RUNNERS: &[&str] = &[
     "xargs",
 ];
 
+/// Their first word that is no option is code, and what follows is data.
+const AWKS: &[&str] = &["awk", "gawk", "mawk", "nawk"];
+
 /// Programs of many names: what one does is said by its first argument.
 const MULTICALL: &[&str] = &["busybox", "coreutils", "toybox"];
 
@@ -126,6 +125,9 @@ pub(super) fn operands(executable: &str, args: &[String]) -> Option<usize> {
     let names: &[&str] = if MULTICALL.contains(&is) { &[called] } else { &[called, is] };
     if names.iter().any(|name| RUNNERS.contains(name)) {
         return None;
+    }
+    if names.iter().any(|name| AWKS.contains(name)) {
+        return behind_awk_program(args);
     }
     // `python3-dbg` is one, too.
     let stem = |of: &str| name(of.split('-').next().unwrap_or(of)).to_owned();
@@ -138,6 +140,19 @@ pub(super) fn operands(executable: &str, args: &[String]) -> Option<usize> {
     let script = 1 + args[1..].iter().take_while(is_harmless).count();
     let is_script = args.get(script).is_some_and(|arg| !arg.starts_with('-'));
     is_script.then_some(script + 1)
+}
+
+/// None where the program is in a file, or an option is not known.
+fn behind_awk_program(args: &[String]) -> Option<usize> {
+    let mut at = 1;
+    while let Some(option) = args.get(at)?.strip_prefix('-') {
+        at += match option {
+            "F" | "v" => 2,
+            _ if option.starts_with(['F', 'v']) => 1,
+            _ => return None,
+        };
+    }
+    Some(at + 1)
 }
 
 /// Without its directory, the hyphen of a login shell, and its version: `python3.11` is `python`.
@@ -178,7 +193,10 @@ mod tests {
             ("/bin/busybox", "sha256sum a", Some(1)),
             ("/bin/busybox", "sh -c id", None),
             ("/bin/busybox", "busybox sha256sum a", None),
-            ("/usr/bin/mawk", "awk {{print} x", None),
+            ("/usr/bin/mawk", "awk {{print} x", Some(2)),
+            ("/usr/bin/mawk", "awk -F; -v a=1 {{print} x", Some(5)),
+            ("/usr/bin/mawk", "awk -f code x", None),
+            ("/usr/bin/mawk", "awk -F", None),
         ] {
             assert_eq!(from(executable, line), expected, "{executable} {line}");
         }
