@@ -248,7 +248,9 @@ impl Baseline {
             return Cow::Borrowed(self);
         }
         let mut allowed = self.clone();
-        approvals.into_iter().for_each(|approval| approval.apply(&mut allowed));
+        for approval in approvals {
+            approval.apply(&mut allowed);
+        }
         Cow::Owned(allowed)
     }
 
