@@ -9,6 +9,9 @@ use crate::baseline::Baseline;
 /// Never seen to return, see ARCHITECTURE.md, or only where a signal interrupts.
 const UNSEEN: [&str; 4] = ["exit", "exit_group", "restart_syscall", "rt_sigreturn"];
 
+/// Waiting for a signal: whether a shell's `wait` comes to it is a matter of who is faster, and refused it spins for ever.
+const WAITS: [&str; 2] = ["pause", "rt_sigsuspend"];
+
 /// What runc and crun do in the container between the filter and the entrypoint, and on their way in to run a command there
 /// (crun waits for its start by `select`, and asks for a file by `statx`); the baseline begins after it. What each needs
 /// was found by taking one after the other away (runc 1.1, crun 1.8; `noNewPrivileges` or not; root or not); the rest is what Go's
@@ -70,7 +73,7 @@ const NO_SUCH_CALL: u32 = 38;
 pub(super) fn profile(baseline: &Baseline) -> (Value, Vec<String>) {
     let mut left_out = Vec::new();
     let mut foreign = 0;
-    let mut allowed: BTreeSet<&str> = UNSEEN.iter().chain(RUNTIME).copied().collect();
+    let mut allowed: BTreeSet<&str> = UNSEEN.iter().chain(&WAITS).chain(RUNTIME).copied().collect();
     for name in baseline.syscalls.keys() {
         match name.split_once(' ') {
             None if name.starts_with("syscall_") => left_out.push(format!(
