@@ -28,7 +28,7 @@ mod nearest;
 mod portable;
 mod run;
 #[cfg(test)]
-mod schema;
+pub(crate) mod schema;
 mod seen;
 mod siblings;
 

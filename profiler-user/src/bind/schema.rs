@@ -1,10 +1,9 @@
 //! The published schema is what the code says, and what is no bind file for the one is none for the other.
 
-use std::{fs, path::Path};
-
 use serde_json::Value;
 
 use super::BindFile;
+use crate::baseline::schema::assert_published;
 
 fn of_code() -> Value {
     let mut schema = schemars::schema_for!(BindFile).to_value();
@@ -14,21 +13,9 @@ fn of_code() -> Value {
     schema
 }
 
-/// `DRIFTLINE_WRITE_SCHEMA=1` writes it anew.
 #[test]
 fn the_published_schema_of_bind_files_is_what_the_code_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../baselines/schema/driftline.bind.v1.schema.json");
-    let expected = format!("{:#}\n", of_code());
-    if std::env::var_os("DRIFTLINE_WRITE_SCHEMA").is_some() {
-        fs::write(&path, &expected).unwrap();
-    }
-    let published = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        published == expected,
-        "{} is not what the code says: run this test with DRIFTLINE_WRITE_SCHEMA=1 and look at what changed",
-        path.display()
-    );
+    assert_published("driftline.bind.v1.schema.json", &of_code());
 }
 
 #[test]
