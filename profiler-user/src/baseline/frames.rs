@@ -55,7 +55,7 @@ pub(super) fn join<K: Kin>(
     }
 }
 
-fn take_in(entries: &mut BTreeMap<String, Seen>, pattern: &str, keys: &[String]) {
+pub(super) fn take_in(entries: &mut BTreeMap<String, Seen>, pattern: &str, keys: &[String]) {
     for key in keys.iter().filter(|key| *key != pattern) {
         let Some(mut seen) = entries.remove(key) else { continue };
         seen.example(pattern, key);

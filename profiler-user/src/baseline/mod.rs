@@ -30,6 +30,7 @@ mod run;
 #[cfg(test)]
 pub(crate) mod schema;
 mod seen;
+mod shown;
 mod siblings;
 
 pub use crate::maturity::Interval;

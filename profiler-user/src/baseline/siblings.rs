@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use super::frames;
 use super::model::{Baseline, Executable};
 use super::names::Set;
+use super::shown::Shown;
 use crate::generalise::{
     Deed, GENERALISER, Kin as _, Sibling, Vector, generalise_path, is_of_siblings, split_args,
 };
 use crate::observe::INJECTED;
 
 /// The sets whose names are paths of data. What is run or mapped is never one of many.
-const PATHS: [Set; 5] = [Set::Read, Set::ReadDenied, Set::Write, Set::WriteDenied, Set::Delete];
+pub(super) const PATHS: [Set; 5] = [Set::Read, Set::ReadDenied, Set::Write, Set::WriteDenied, Set::Delete];
 
 /// The sets of deeds on such paths.
-const DEEDS: [Set; 2] = [Set::Link, Set::Meta];
+pub(super) const DEEDS: [Set; 2] = [Set::Link, Set::Meta];
 
 /// Paths that a recorded program wrote or gave a name.
 pub(crate) struct Written(BTreeSet<String>);
@@ -30,6 +31,10 @@ impl Baseline {
         let before = self.entries();
         for (path, executable) in &mut self.executables {
             executable.join(path, |frame| !is_shipped(frame), true);
+        }
+        let shown = Shown::of(self);
+        for (path, executable) in &mut self.executables {
+            shown.join(executable, path);
         }
         before - self.entries()
     }

@@ -119,7 +119,7 @@ const AWKS: &[&str] = &["awk", "gawk", "mawk", "nawk"];
 const MULTICALL: &[&str] = &["busybox", "coreutils", "toybox"];
 
 /// The first argument that may be one of many; none where none may. `args` with the program's name, generalised.
-pub(super) fn operands(executable: &str, args: &[String]) -> Option<usize> {
+pub fn operands(executable: &str, args: &[String]) -> Option<usize> {
     let called = name(args.first()?);
     let is = name(executable);
     let names: &[&str] = if MULTICALL.contains(&is) { &[called] } else { &[called, is] };
