@@ -127,9 +127,9 @@ fn the_next_name_of_a_shape_is_quiet_and_what_resembles_it_is_drift() {
         there.map(|(key, seen)| (key.clone(), seen.clone())).collect::<Vec<_>>()
     };
     for (list, pattern) in [
-        ("read", "/inv-{letters:5-8}.pdf"),
-        ("write", "/.inv-{letters:5-8}.pdf.part"),
-        ("link", "/inv-{letters:5-8}.pdf"),
+        ("read", "/inv-{letters:3-8}.pdf"),
+        ("write", "/.inv-{letters:3-8}.pdf.part"),
+        ("link", "/inv-{letters:3-8}.pdf"),
     ] {
         let entries = of(list, "/cache/");
         let [(key, seen)] = entries.as_slice() else { panic!("{list}: {entries:#?}") };
@@ -148,7 +148,7 @@ fn the_next_name_of_a_shape_is_quiet_and_what_resembles_it_is_drift() {
         .output()
         .expect("driftline runs");
     let page = String::from_utf8_lossy(&page.stdout).into_owned();
-    assert!(page.contains("/cache/inv-{letters:5-8}.pdf (many: inv-"), "{page}");
+    assert!(page.contains("/cache/inv-{letters:3-8}.pdf (many: inv-"), "{page}");
 
     let fresh = letters(77_777);
     for (deed, name) in [

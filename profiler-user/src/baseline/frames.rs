@@ -15,6 +15,9 @@ use crate::generalise::{Kin, Word, is_of_siblings, split_args};
 /// own, more are somebody's data.
 pub(super) const MANY: usize = 12;
 
+/// So many are no accident, where it is known already that names differ.
+pub(super) const HABIT: usize = 3;
+
 /// Examples that such an entry keeps, to show what it stands for.
 const EXAMPLES: usize = 8;
 
@@ -49,7 +52,8 @@ pub(super) fn join<K: Kin>(
     }
     for (name, frame) in frames {
         // What is for many already was allowed when it came to be.
-        if frame.is_wide || (frame.keys.len() >= MANY && may(&name)) {
+        let many = if frame.joined.is_soon_many() { HABIT } else { MANY };
+        if frame.is_wide || (frame.keys.len() >= many && may(&name)) {
             take_in(entries, &frame.joined.line(), &frame.keys);
         }
     }
@@ -83,7 +87,7 @@ impl Seen {
 }
 
 fn is_of_many(pattern: &str) -> bool {
-    let may_be = pattern.contains("{arg") || pattern.contains("{either:");
+    let may_be = ["{arg", "{each:", "{either:"].iter().any(|kind| pattern.contains(kind));
     let has_wildcard =
         || split_args(pattern).is_some_and(|args| args.iter().any(|arg| Word::is_wild(arg)));
     is_of_siblings(pattern) || (may_be && has_wildcard())

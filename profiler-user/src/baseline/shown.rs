@@ -3,15 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::frames;
+use super::frames::{self, HABIT};
 use super::model::{Baseline, Executable};
 use super::seen::Seen;
 use super::siblings::{DEEDS, PATHS};
 use crate::generalise::{Kin as _, Sibling, first_operand, is_of_siblings, join_args, split_args};
 use crate::observe::INJECTED;
-
-/// So many of a frame are no accident, where it is known already that its names differ.
-const HABIT: usize = 3;
 
 /// By their frame, the names that stand for very many somewhere in a baseline.
 pub(super) struct Shown(BTreeMap<String, Sibling>);

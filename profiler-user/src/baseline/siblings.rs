@@ -106,7 +106,7 @@ mod tests {
     use super::super::seen::{Phases, Seen, Sighting};
     use super::*;
 
-    const PATTERN: &str = "/data/inv-{letters:5-8}.pdf";
+    const PATTERN: &str = "/data/inv-{letters:3-8}.pdf";
 
     fn seen(run: u8) -> Seen {
         let time = Timestamp::from_second(1_767_312_000 + i64::from(run)).unwrap();
@@ -153,7 +153,7 @@ mod tests {
             true
         };
         assert_eq!(baseline.join_siblings(shipped), 0);
-        assert_eq!(asked.into_inner(), ["/data/{letters:3-4}-{letters:5-8}.pdf"]);
+        assert_eq!(asked.into_inner(), ["/data/{letters:3-8}-{letters:3-8}.pdf"]);
         assert_eq!(read(&baseline).len(), MANY + 3);
     }
 
@@ -178,7 +178,7 @@ mod tests {
         baseline.join_siblings(|pattern| pattern.starts_with("/srv"));
         let app = &baseline.executables["/app"];
         let renames: Vec<_> = app.link.keys().filter(|key| !key.contains("/etc/")).collect();
-        assert_eq!(renames, [&format!("rename /data/.inv-{{letters:5-8}}.pdf.part {PATTERN}")]);
+        assert_eq!(renames, [&format!("rename /data/.inv-{{letters:3-8}}.pdf.part {PATTERN}")]);
         assert_eq!(app.link.len(), MANY + 1);
         assert_eq!(app.meta.keys().collect::<Vec<_>>(), [&format!("mode 0640 {PATTERN}")]);
         assert_eq!(app.meta.values().next().unwrap().siblings.len(), 8);

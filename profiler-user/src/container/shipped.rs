@@ -231,12 +231,12 @@ mod tests {
         fs::write(data.join("inv-carter.pdf"), "").unwrap();
         let layers = layers.each_ref().map(|layer| layer.path().to_owned());
         let tree = Shipped::Layers(layers.to_vec()).open().unwrap();
-        assert!(has(&tree, "/srv/{num}/data/inv-{word:5-8}.pdf"));
-        assert!(!has(&tree, "/srv/4711/data/{word:5-8}-carter.pdf"));
+        assert!(has(&tree, "/srv/{num}/data/inv-{word:3-8}.pdf"));
+        assert!(!has(&tree, "/srv/4711/data/{word:3-8}-carter.pdf"));
         assert!(!has(&tree, "/srv/{num}/data/inv-{word:9-16}.pdf"));
-        assert!(!has(&tree, "/srv/{uuid}/data/inv-{word:5-8}.pdf"));
+        assert!(!has(&tree, "/srv/{uuid}/data/inv-{word:3-8}.pdf"));
         let its_own = |path: &str| path == "/srv/4711/data/inv-carter.pdf";
-        assert!(!tree.has("/srv/{num}/data/inv-{word:5-8}.pdf", its_own));
+        assert!(!tree.has("/srv/{num}/data/inv-{word:3-8}.pdf", its_own));
         assert!(Shipped::Layers(vec![layers[0].join("gone")]).open().is_none());
     }
 
@@ -247,7 +247,7 @@ mod tests {
             fs::write(directory.path().join(number.to_string()), "").unwrap();
         }
         let tree = Shipped::Layers(vec![directory.path().to_owned()]).open().unwrap();
-        assert!(has(&tree, "/{word:5-8}"));
+        assert!(has(&tree, "/{word:3-8}"));
     }
 
     #[test]

@@ -19,6 +19,11 @@ pub trait Kin: Sized {
     /// Whether it stands for more than one.
     fn is_wide(&self) -> bool;
 
+    /// Whether a few of its frame are proof enough that the next one will be another.
+    fn is_soon_many(&self) -> bool {
+        false
+    }
+
     /// Its pattern.
     fn line(&self) -> String;
 }
@@ -34,28 +39,24 @@ pub(super) enum Variety {
 
 impl Variety {
     pub(super) fn join(self, other: Self) -> Self {
-        let (one, other) = match (self, other) {
-            (Self::Any, _) | (_, Self::Any) => return Self::Any,
-            (Self::One(one), Self::One(other)) if one == other => return Self::One(one),
-            (one, other) => (one.few(), other.few()),
-        };
-        let few: BTreeSet<_> = one.into_iter().chain(other).collect();
-        if few.len() <= FEW && few.iter().all(|text| can_be_listed(text)) {
-            Self::Few(few)
-        } else {
-            Self::Any
+        if matches!((&self, &other), (Self::One(one), Self::One(other)) if one == other) {
+            return self;
         }
+        let texts = self.texts().zip(other.texts());
+        let few = texts.map(|(one, other)| one.into_iter().chain(other).collect());
+        few.filter(can_be_listed).map_or(Self::Any, Self::Few)
     }
 
     pub(super) fn is_wide(&self) -> bool {
         !matches!(self, Self::One(_))
     }
 
-    fn few(self) -> BTreeSet<String> {
+    /// All that was seen; none where that is not known one by one.
+    pub(super) fn texts(self) -> Option<BTreeSet<String>> {
         match self {
-            Self::One(text) => BTreeSet::from([text]),
-            Self::Few(few) => few,
-            Self::Any => BTreeSet::new(),
+            Self::One(text) => Some(BTreeSet::from([text])),
+            Self::Few(few) => Some(few),
+            Self::Any => None,
         }
     }
 
@@ -63,25 +64,30 @@ impl Variety {
     pub(super) fn text(&self, any: impl FnOnce() -> String) -> String {
         match self {
             Self::One(text) => text.clone(),
-            Self::Few(few) => {
-                let few: Vec<_> = few.iter().map(String::as_str).collect();
-                format!("{{either:{}}}", few.join(","))
-            }
+            Self::Few(few) => listed("either", few),
             Self::Any => any(),
         }
     }
 }
 
-/// The texts of `{either:…}`, by what stands behind the colon.
-pub(super) fn few(list: &str) -> Option<BTreeSet<String>> {
-    let few: BTreeSet<_> = list.split(',').map(str::to_owned).collect();
-    let is_one = (2..=FEW).contains(&few.len()) && few.iter().all(|text| can_be_listed(text));
-    is_one.then_some(few)
+/// `{either:…}` and its like.
+pub(super) fn listed(kind: &str, few: &BTreeSet<String>) -> String {
+    let few: Vec<_> = few.iter().map(String::as_str).collect();
+    format!("{{{kind}:{}}}", few.join(","))
 }
 
-fn can_be_listed(text: &str) -> bool {
+/// The texts of one, by what stands behind the colon.
+pub(super) fn few(list: &str) -> Option<BTreeSet<String>> {
+    let few: BTreeSet<_> = list.split(',').map(str::to_owned).collect();
+    can_be_listed(&few).then_some(few)
+}
+
+pub(super) fn can_be_listed(few: &BTreeSet<String>) -> bool {
     /// A longer one is nothing that a person compares.
     const LONGEST: usize = 40;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:+-%".contains(&byte);
-    !text.is_empty() && text.len() <= LONGEST && text.bytes().all(plain)
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:+-%{}".contains(&byte);
+    let is_short = |text: &String| {
+        !text.is_empty() && text.len() <= LONGEST && text.bytes().all(plain) && !text.contains("{{")
+    };
+    few.len() <= FEW && few.iter().all(is_short)
 }

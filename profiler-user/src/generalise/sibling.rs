@@ -37,8 +37,11 @@ pub(super) enum Class {
     Alnum,
 }
 
-/// Words of about one length: those of a list may differ, a command among them would.
-const LENGTHS: &[RangeInclusive<usize>] = &[3..=4, 5..=8, 9..=16, 17..=32];
+/// Words of about one length: those that people choose have three to eight letters, ids are longer.
+const LENGTHS: &[RangeInclusive<usize>] = &[3..=8, 9..=16, 17..=32];
+
+/// Letters and digits: `p0` counts somebody's parts already.
+const MIXED: &[RangeInclusive<usize>] = &[2..=8, 9..=16, 17..=32];
 
 /// A path, generalised, as its shape and the words that it has there.
 #[derive(Clone, Debug, PartialEq)]
@@ -192,7 +195,7 @@ fn placeholder(text: &str) -> Option<(usize, Option<Item>)> {
 
 /// The words of `{either:a,b}`, which have one shape.
 pub(super) fn either(kind: &str, list: &str) -> Option<BTreeSet<String>> {
-    let words = kin::few(list).filter(|_| kind == "either")?;
+    let words = kin::few(list).filter(|words| kind == "either" && words.len() > 1)?;
     let one = shape(words.first()?)?;
     let is_word =
         |word: &String| word_length(word) == word.len() && shape(word).as_ref() == Some(&one);
@@ -208,12 +211,12 @@ pub fn is_of_siblings(pattern: &str) -> bool {
     pattern.contains('{') && Pattern::parse(pattern).differs()
 }
 
-/// What `{word:5-8}` and its like stand for.
+/// What `{word:3-8}` and its like stand for.
 pub(super) fn parse(class: &str, lengths: &str) -> Option<(Class, RangeInclusive<usize>)> {
     let class = Class::ALL.into_iter().find(|known| known.name() == class)?;
     let (least, most) = lengths.split_once('-')?;
     let lengths = least.parse().ok()?..=most.parse().ok()?;
-    LENGTHS.contains(&lengths).then_some((class, lengths))
+    class.lengths().contains(&lengths).then_some((class, lengths))
 }
 
 /// The length of the word that `text` begins with, if it is one of these.
@@ -224,6 +227,10 @@ pub(super) fn length(text: &str, class: Class, lengths: &RangeInclusive<usize>) 
 
 impl Class {
     const ALL: [Self; 4] = [Self::Word, Self::Capitalised, Self::Letters, Self::Alnum];
+
+    fn lengths(self) -> &'static [RangeInclusive<usize>] {
+        if self == Self::Alnum { MIXED } else { LENGTHS }
+    }
 
     fn name(self) -> &'static str {
         match self {
@@ -236,7 +243,6 @@ impl Class {
 }
 
 fn shape(text: &str) -> Option<(Class, RangeInclusive<usize>)> {
-    let lengths = LENGTHS.iter().find(|lengths| lengths.contains(&text.len()))?.clone();
     let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
     let has_letter = text.bytes().any(|byte| byte.is_ascii_alphabetic());
     let class = match (has_letter, has_digit) {
@@ -247,7 +253,8 @@ fn shape(text: &str) -> Option<(Class, RangeInclusive<usize>)> {
         (true, false) if text.starts_with(|c: char| c.is_ascii_uppercase()) => Class::Capitalised,
         (true, false) => Class::Word,
     };
-    Some((class, lengths))
+    let lengths = class.lengths().iter().find(|lengths| lengths.contains(&text.len()))?;
+    Some((class, lengths.clone()))
 }
 
 #[cfg(test)]
@@ -266,16 +273,17 @@ mod tests {
     #[test]
     fn the_shape_of_a_name_is_its_own() {
         for (name, shape) in [
-            ("/data/inv-sanders.pdf", "/data/{letters:3-4}-{word:5-8}.pdf"),
-            ("/data/sanders", "/data/{word:5-8}"),
-            ("/data/Sanders.txt", "/data/{Word:5-8}.txt"),
-            ("/data/SANDERS", "/data/{letters:5-8}"),
-            ("/data/kqzvbwxj", "/data/{letters:5-8}"),
+            ("/data/inv-sanders.pdf", "/data/{letters:3-8}-{word:3-8}.pdf"),
+            ("/data/sanders", "/data/{word:3-8}"),
+            ("/data/Sanders.txt", "/data/{Word:3-8}.txt"),
+            ("/data/SANDERS", "/data/{letters:3-8}"),
+            ("/data/kqzvbwxj", "/data/{letters:3-8}"),
             ("/data/Report2024.json", "/data/{alnum:9-16}.json"),
-            ("/data/bob-{num}.txt", "/data/{letters:3-4}-{num}.txt"),
-            ("/data/v{num}-sanders", "/data/v{num}-{word:5-8}"),
-            ("/data/.sanders", "/data/.{word:5-8}"),
-            ("/{word:5-8}/sanders", "/{word:5-8}/{word:5-8}"),
+            ("/data/i1of8.p2.{num}", "/data/{alnum:2-8}.{alnum:2-8}.{num}"),
+            ("/data/bob-{num}.txt", "/data/{letters:3-8}-{num}.txt"),
+            ("/data/v{num}-sanders", "/data/v{num}-{word:3-8}"),
+            ("/data/.sanders", "/data/.{word:3-8}"),
+            ("/{word:3-8}/sanders", "/{word:3-8}/{word:3-8}"),
         ] {
             let sibling = Sibling::parse(name).expect(name);
             assert_eq!(sibling.frame(), shape, "{name}");
@@ -305,16 +313,16 @@ mod tests {
         assert_eq!(joined(&names), "/d/{either:inv,xml}-{either:planes,sanders}.pdf");
         let names = ["planes", "sanders", "carter", "porter", "interest"];
         let names = names.map(|name| format!("/d/inv-{name}.pdf"));
-        assert_eq!(joined(&names.each_ref().map(String::as_str)), "/d/inv-{word:5-8}.pdf");
+        assert_eq!(joined(&names.each_ref().map(String::as_str)), "/d/inv-{word:3-8}.pdf");
     }
 
     #[test]
     fn only_names_of_the_shape_match() {
-        let pattern = "/data/inv-{word:5-8}.pdf";
+        let pattern = "/data/inv-{word:3-8}.pdf";
         for (name, is_one) in [
             ("/data/inv-sanders.pdf", true),
             ("/data/inv-carter.pdf", true),
-            ("/data/inv-cart.pdf", false),
+            ("/data/inv-so.pdf", false),
             ("/data/inv-sandersons.pdf", false),
             ("/data/inv-Sanders.pdf", false),
             ("/data/inv-kqzvbwxj.pdf", false),
@@ -324,9 +332,9 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, name), is_one, "{name}");
         }
-        let pattern = "/data/{either:bill,inv}-{letters:5-8}";
+        let pattern = "/data/{either:bill,inv}-{letters:3-8}";
         assert!(!matches(pattern, "/data/inv-kqzvbwxj"));
-        let pattern = "/data/{either:inv,xml}-{letters:5-8}";
+        let pattern = "/data/{either:inv,xml}-{letters:3-8}";
         assert!(matches(pattern, "/data/inv-kqzvbwxj") && matches(pattern, "/data/xml-kqzvbwxj"));
         assert!(!matches(pattern, "/data/inv-backdoor") && !matches(pattern, "/data/key-kqzvbwxj"));
         assert!(!matches(pattern, "/data/invs-kqzvbwxj"));

@@ -9,6 +9,7 @@
 //! | wildcard | stands for |
 //! |---|---|
 //! | `{either:a,b}` | one of these arguments, at most four |
+//! | `{each:a,b-{date}}` | one or more arguments, each of these, at most four |
 //! | `{arg:CLASS}` | one argument of the class |
 //! | `{args:CLASS}` | one or more arguments of the class |
 
@@ -38,6 +39,8 @@ enum Item {
 #[derive(Clone, Debug, PartialEq)]
 enum Number {
     Fixed(Vec<Variety>),
+    /// Any number of these few.
+    Each(BTreeSet<String>),
     Any,
 }
 
@@ -45,9 +48,18 @@ enum Number {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Word {
     Plain(Pattern),
-    Either(BTreeSet<String>),
+    Either(Few),
+    Each(Few),
     Arg(Class),
     Args(Class),
+}
+
+/// A few patterns, of one class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Few {
+    texts: BTreeSet<String>,
+    patterns: Vec<Pattern>,
+    class: Class,
 }
 
 impl Vector {
@@ -81,11 +93,7 @@ impl Kin for Vector {
     }
 
     fn is_wide(&self) -> bool {
-        self.0.iter().any(|item| match item {
-            Item::Literal(_) => false,
-            Item::Run(_, Number::Any) => true,
-            Item::Run(_, Number::Fixed(places)) => places.iter().any(Variety::is_wide),
-        })
+        self.0.iter().any(|item| matches!(item, Item::Run(_, number) if number.is_wide()))
     }
 
     fn join(self, other: Self) -> Self {
@@ -96,12 +104,25 @@ impl Kin for Vector {
         Self(joined.collect())
     }
 
+    /// Whose names hold something that changes each time, and whose number changed as well: what a shell makes of `log-*`.
+    fn is_soon_many(&self) -> bool {
+        let wide = |item| match item {
+            &Item::Run(_, ref number) if number.is_wide() => Some(number),
+            _ => None,
+        };
+        let mut wide = self.0.iter().filter_map(wide).peekable();
+        let changes = |text: &String| text.contains('{');
+        wide.peek().is_some()
+            && wide.all(|number| matches!(number, Number::Each(few) if few.iter().all(changes)))
+    }
+
     fn line(&self) -> String {
         let mut words = Vec::new();
         for item in &self.0 {
             match item {
                 Item::Literal(text) => words.push(text.clone()),
                 Item::Run(class, Number::Any) => words.push(format!("{{args:{}}}", class.text())),
+                Item::Run(_, Number::Each(few)) => words.push(kin::listed("each", few)),
                 Item::Run(class, Number::Fixed(places)) => {
                     words.extend(
                         places
@@ -119,7 +140,8 @@ fn operand(index: usize, arg: &str) -> Option<(Class, Number)> {
     let (class, place) = match Word::parse(arg) {
         Word::Args(class) => return Some((class, Number::Any)),
         Word::Arg(class) => (class, Variety::Any),
-        Word::Either(few) => (Class::of(few.first()?)?, Variety::Few(few)),
+        Word::Each(few) => return Some((few.class, Number::Each(few.texts))),
+        Word::Either(few) => (few.class, Variety::Few(few.texts)),
         Word::Plain(_) => (class_at(index, arg)?, Variety::One(arg.to_owned())),
     };
     Some((class, Number::Fixed(vec![place])))
@@ -145,8 +167,46 @@ impl Number {
             (Self::Fixed(one), Self::Fixed(other)) if one.len() == other.len() => Self::Fixed(
                 one.into_iter().zip(other).map(|(one, other)| one.join(other)).collect(),
             ),
-            _ => Self::Any,
+            // Of any number, whatever number was seen.
+            (one, other) => {
+                let texts = one.texts().zip(other.texts());
+                let few = texts.map(|(one, other)| one.into_iter().chain(other).collect());
+                few.filter(kin::can_be_listed).map_or(Self::Any, Self::Each)
+            }
         }
+    }
+
+    fn is_wide(&self) -> bool {
+        match self {
+            Self::Fixed(places) => places.iter().any(Variety::is_wide),
+            Self::Each(_) | Self::Any => true,
+        }
+    }
+
+    /// All that was seen; none where that is not known one by one.
+    fn texts(self) -> Option<BTreeSet<String>> {
+        match self {
+            Self::Fixed(places) => {
+                let texts: Option<Vec<_>> = places.into_iter().map(Variety::texts).collect();
+                texts.map(|texts| texts.into_iter().flatten().collect())
+            }
+            Self::Each(few) => Some(few),
+            Self::Any => None,
+        }
+    }
+}
+
+impl Few {
+    fn parse(list: &str) -> Option<Self> {
+        let texts = kin::few(list)?;
+        let class = Class::of(texts.first()?)?;
+        let is_one = texts.iter().all(|text| Class::of(text).as_ref() == Some(&class));
+        let patterns = texts.iter().map(|text| Pattern::parse(text)).collect();
+        is_one.then_some(Self { texts, patterns, class })
+    }
+
+    fn holds(&self, value: &str, secrets: Secrets) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(value, secrets))
     }
 }
 
@@ -161,12 +221,8 @@ impl Word {
         match kind {
             "arg" => Class::parse(rest).map(Self::Arg),
             "args" => Class::parse(rest).map(Self::Args),
-            "either" => {
-                let few = kin::few(rest)?;
-                let class = Class::of(few.first()?)?;
-                let is_one = few.iter().all(|text| Class::of(text).as_ref() == Some(&class));
-                is_one.then_some(Self::Either(few))
-            }
+            "either" => Few::parse(rest).filter(|few| few.texts.len() > 1).map(Self::Either),
+            "each" => Few::parse(rest).map(Self::Each),
             _ => None,
         }
     }
@@ -183,7 +239,7 @@ impl Word {
 
     /// It stands for any number of values.
     pub fn is_open(&self) -> bool {
-        matches!(self, Self::Args(_))
+        matches!(self, Self::Args(_) | Self::Each(_))
     }
 }
 
@@ -199,6 +255,11 @@ pub fn words_match(words: &[Word], values: &[String], secrets: Secrets) -> bool 
         let of = || class_at(at, &generalise_arg(&values[at], false));
         classes[at].get_or_init(of).as_ref() == Some(class)
     };
+    // One or more of them in a row: where that may end.
+    let row = |at: usize, is: &dyn Fn(usize) -> bool| {
+        let length = (at..values.len()).take_while(|at| is(*at)).count();
+        at + 1..=at + length
+    };
     // How many values may be taken when this far in the words.
     let mut taken = BTreeSet::from([0]);
     for word in words {
@@ -207,12 +268,14 @@ pub fn words_match(words: &[Word], values: &[String], secrets: Secrets) -> bool 
             let Some(value) = values.get(at) else { continue };
             let takes_one = match word {
                 Word::Plain(pattern) => pattern.matches(value, secrets),
-                Word::Either(few) => few.contains(value),
+                Word::Either(few) => few.holds(value, secrets),
                 Word::Arg(class) => is(at, class),
                 Word::Args(class) => {
-                    next.extend(
-                        (at..values.len()).take_while(|at| is(*at, class)).map(|at| at + 1),
-                    );
+                    next.extend(row(at, &|at| is(at, class)));
+                    false
+                }
+                Word::Each(few) => {
+                    next.extend(row(at, &|at| few.holds(&values[at], secrets)));
                     false
                 }
             };

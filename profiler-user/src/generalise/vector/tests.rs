@@ -43,7 +43,16 @@ fn what_differs_becomes_a_wildcard_and_the_rest_stays() {
             ],
             "convert {arg:name} x.jpg",
         ),
-        (&["sum -b /data/a", "sum -b /data/b /data/c/d", "sum -b /data/e"], "sum -b {args:/data}"),
+        (
+            &["sum -b /data/a", "sum -b /data/b /data/c/d", "sum -b /data/e /data/f"],
+            "sum -b {args:/data}",
+        ),
+        (
+            &["ls l-20260102.gz l-20260103", "ls l-20260102 l-20260102.gz l-20260103.gz"],
+            "ls {each:l-{date},l-{date}.gz}",
+        ),
+        (&["ls l-20260102", "ls l-20260103 l-20260104"], "ls {each:l-{date}}"),
+        (&["ls l-20260102", "ls l-20260102.gz"], "ls {either:l-{date},l-{date}.gz}"),
         (&["psql -c 'select a from t'", "psql -c 'select b from u'"], "psql -c {arg:text:select}"),
         (&["curl -s https://host/a?b", "curl -s https://host/c"], "curl -s {arg:https://host}"),
     ] {
@@ -98,6 +107,10 @@ fn a_wildcard_takes_its_class_alone() {
         ("x {either:a.b,c.d}", "x c.d", true),
         ("x {either:a.b,c.d}", "x e.f", false),
         ("x {either:a.b,c.d}", "x a.b,c.d", false),
+        ("ls {each:l-{date},m}", "ls m l-20260102 l-20260103", true),
+        ("ls {each:l-{date},m}", "ls", false),
+        ("ls {each:l-{date},m}", "ls m l-20260102 l-2026", false),
+        ("ls {each:l-{date},m}", "ls m l-20260102 /etc/passwd", false),
     ] {
         assert_eq!(matches(pattern, line), expected, "{pattern} | {line}");
     }
@@ -128,7 +141,7 @@ fn word() -> impl Strategy<Value = String> {
         1 => "\\PC{0,6}",
         1 => "[0-9a-z{}:,./-]{0,12}",
         1 => Just("commit".to_owned()),
-        1 => "\\{(arg|args|either):(name|/data|a\\.b,c\\.d)\\}",
+        1 => "\\{(arg|args|each|either):(name|/data|a\\.b,c\\.d)\\}",
     ]
 }
 
@@ -140,7 +153,7 @@ fn list() -> impl Strategy<Value = Vec<String>> {
 
 /// Lists of which many have one frame.
 fn alike() -> impl Strategy<Value = Vec<Vec<String>>> {
-    let one = prop::collection::vec("[a-f]\\.png|[a-f] b|/data/\\{?[a-f]", 0..10);
+    let one = prop::collection::vec("[a-f]\\.png|[a-f] b|/data/\\{?[a-f]|[ab]-[1-9]", 0..10);
     let options = prop::sample::select(vec!["-v", "-o"]);
     let list = (options, one)
         .prop_map(|(option, words)| [vec!["x".to_owned(), option.to_owned()], words].concat());

@@ -68,14 +68,14 @@ fn an_entry_for_many_is_shown_with_examples() {
         ..some.clone()
     };
     let pages = many(&["a.html", "b.html", "c.html"]);
-    nginx.read.insert("/srv/{word:5-8}.html".to_owned(), pages);
+    nginx.read.insert("/srv/{word:3-8}.html".to_owned(), pages);
     for name in ["a", "b", "c", "d"] {
         nginx.args.insert(format!("nginx -s {name}"), some.clone());
     }
     nginx.args.insert("nginx -t {arg:name}".to_owned(), many(&["nginx -t a.conf"]));
     let told = page(&held, &held.completeness(Timestamp::UNIX_EPOCH), false, Timestamp::UNIX_EPOCH);
     for line in [
-        "  read         /srv/{word:5-8}.html (many: a.html, b.html, …)\n",
+        "  read         /srv/{word:3-8}.html (many: a.html, b.html, …)\n",
         "  └─ /usr/sbin/nginx\n     │    nginx -t {arg:name} (many: nginx -t a.conf, …)\n",
     ] {
         assert!(told.contains(line), "{line} in {told}");
