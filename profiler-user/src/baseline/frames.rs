@@ -52,8 +52,8 @@ pub(super) fn join<K: Kin>(
     }
     for (name, frame) in frames {
         // What is for many already was allowed when it came to be.
-        let many = if frame.joined.is_soon_many() { HABIT } else { MANY };
-        if frame.is_wide || (frame.keys.len() >= many && may(&name)) {
+        let enough = if frame.joined.is_soon_many() { HABIT } else { MANY };
+        if frame.is_wide || (frame.keys.len() >= enough && may(&name)) {
             take_in(entries, &frame.joined.line(), &frame.keys);
         }
     }

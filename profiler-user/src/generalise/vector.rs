@@ -106,14 +106,13 @@ impl Kin for Vector {
 
     /// Whose names hold something that changes each time, and whose number changed as well: what a shell makes of `log-*`.
     fn is_soon_many(&self) -> bool {
-        let wide = |item| match item {
-            &Item::Run(_, ref number) if number.is_wide() => Some(number),
-            _ => None,
-        };
-        let mut wide = self.0.iter().filter_map(wide).peekable();
+        let is_wide = |item: &&Item| matches!(item, Item::Run(_, number) if number.is_wide());
         let changes = |text: &String| text.contains('{');
+        let mut wide = self.0.iter().filter(is_wide).peekable();
         wide.peek().is_some()
-            && wide.all(|number| matches!(number, Number::Each(few) if few.iter().all(changes)))
+            && wide.all(
+                |item| matches!(item, Item::Run(_, Number::Each(few)) if few.iter().all(changes)),
+            )
     }
 
     fn line(&self) -> String {

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
+
 use super::random::Random;
 use crate::pods::Node;
 
@@ -18,24 +20,35 @@ pub struct Surroundings {
     clients: [(u8, u8); 4],
     /// A server of HTTP that services ask.
     pub upstream: &'static str,
+    /// The subnet that it is in.
+    servers: &'static str,
 }
 
 /// What services are recorded in.
 pub static HERE: Surroundings = Surroundings {
     clients: [(172, 172), (16, 31), (0, 255), (1, 254)],
     upstream: "10.90.0.5:9000",
+    servers: "10.90.0.0/16",
 };
 
 /// Another environment: nothing has the address that it has [`HERE`].
 pub static ELSEWHERE: Surroundings = Surroundings {
     clients: [(192, 192), (168, 168), (0, 255), (1, 254)],
     upstream: "10.91.3.7:9000",
+    servers: "10.91.0.0/16",
 };
 
 /// The networks of both.
 const NETWORKS: &[&str] = &["172.16.0.0/12", "192.168.0.0/16", "10.90.0.0/16", "10.91.0.0/16"];
 
 impl Surroundings {
+    /// The bind file for watching in these what was recorded in [`HERE`]; none where that is the same.
+    pub(super) fn bind(&self) -> Option<String> {
+        let map = json!([{"from": HERE.servers, "to": self.servers}]);
+        let file = json!({"schema_version": "driftline.bind/v1", "map": map});
+        (self.servers != HERE.servers).then(|| file.to_string())
+    }
+
     /// A client's address.
     pub(super) fn client(&self, random: &mut Random) -> Ipv4Addr {
         Ipv4Addr::from(self.clients.map(|(least, most)| {

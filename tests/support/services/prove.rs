@@ -21,6 +21,7 @@ use super::{
     rivals::{self, Deed, Rival},
     watch::{self, Watch},
 };
+use crate::pods::Node;
 
 /// Examples that a result names.
 const EXAMPLES: usize = 40;
@@ -31,6 +32,8 @@ pub struct Proof {
     /// Containers that lived as they should.
     pub runs: usize,
     pub driftline: Tally,
+    /// What was still told once all of that was approved; none where nothing was to approve.
+    pub approved: Option<Tally>,
     pub rivals: BTreeMap<String, Tally>,
     /// By runtime: what failed or was refused under the exported seccomp profile; empty where nothing was.
     pub seccomp: BTreeMap<String, Vec<String>>,
@@ -102,9 +105,15 @@ impl Prover<'_> {
         let events = watch.finish();
 
         let mut driftline = Tally::default();
-        for lived in &pods {
+        let mut again = Vec::new();
+        let mut to_approve = Vec::new();
+        for (seed, lived) in (self.seed..).zip(&pods) {
             let told = watch::of_pod(events.clone(), &lived.uid);
-            driftline.add(told.iter().map(|event| (text(event, "drift.kind"), described(event))));
+            driftline.add_told(&told);
+            if !told.is_empty() {
+                again.push(seed);
+                to_approve.extend(told);
+            }
         }
         let seccomp = confined.into_iter().map(|(runtime, lived)| {
             let refused = match lived {
@@ -122,10 +131,28 @@ impl Prover<'_> {
             service: self.service.name().to_owned(),
             runs: pods.iter().map(|lived| lived.containers.len()).sum(),
             driftline,
+            approved: if again.is_empty() {
+                None
+            } else {
+                Some(self.approved(&node, &to_approve, &again)?)
+            },
             rivals: names.zip(tallies).collect(),
             seccomp: seccomp.collect(),
             deviations,
         })
+    }
+
+    /// Approves what was told, and lives those lives again.
+    fn approved(&self, node: &Node, told: &[Value], seeds: &[u64]) -> anyhow::Result<Tally> {
+        watch::approve(node, told)?;
+        let watch = Watch::start(self.service, node, self.surroundings)?;
+        let lived: Vec<_> = seeds.iter().map(|seed| watch.live(*seed)).collect();
+        let events = watch.finish();
+        let mut tally = Tally::default();
+        for lived in lived {
+            tally.add_told(&watch::of_pod(events.clone(), &lived.uid));
+        }
+        Ok(tally)
     }
 
     fn verdict(
@@ -225,6 +252,10 @@ impl Tally {
             }
         }
         self.pods_with_events += usize::from(self.events > before);
+    }
+
+    fn add_told(&mut self, events: &[Value]) {
+        self.add(events.iter().map(|event| (text(event, "drift.kind"), described(event))));
     }
 
     pub fn total_distinct(&self) -> usize {

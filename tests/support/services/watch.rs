@@ -35,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where the exported seccomp profile is on the node.
 const PROFILE: &str = "/var/lib/driftline/seccomp.json";
 
+/// Where it is said what takes the place of the servers that were recorded.
+const BIND: &str = "/var/lib/driftline/bind.json";
+
 /// A laboratory in which a service is watched by its baseline.
 pub struct Watch<'a> {
     service: &'a dyn Service,
@@ -71,7 +74,11 @@ impl<'a> Watch<'a> {
         surroundings: &'static Surroundings,
     ) -> anyhow::Result<Self> {
         let allowed = allowed(&node.outside(PROFILE))?;
-        let flags = [&EVENTS[..], &["--namespace", service.name()]].concat();
+        let mut flags = [&EVENTS[..], &["--namespace", service.name()]].concat();
+        if let Some(bind) = surroundings.bind() {
+            fs::write(node.outside(BIND), bind)?;
+            flags.extend(["--bind", BIND]);
+        }
         let agent = Agent::start(node, "watch", &flags);
         let setting = Setting { surroundings, ..Setting::default() };
         Ok(Self { service, node, agent, setting, allowed })
@@ -133,6 +140,22 @@ impl<'a> Watch<'a> {
         self.agent.stop();
         agent::events(self.node)
     }
+}
+
+/// Approves these events in the laboratory's baseline, as somebody who looked at them would.
+pub fn approve(node: &Node, events: &[Value]) -> anyhow::Result<()> {
+    let output = Command::new(driftline())
+        .args(["baseline", "approve", "--reason", "the service does that", "--by", "the proof"])
+        .arg("--events")
+        .arg(node.outside(EVENTS[1]))
+        .arg("--baselines")
+        .arg(node.outside(BASELINES))
+        .args(events.iter().filter_map(|event| event["event.id"].as_str()))
+        .output()
+        .context("driftline runs")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "false drifts cannot be approved: {said}");
+    Ok(())
 }
 
 /// The events of a pod, each once.
