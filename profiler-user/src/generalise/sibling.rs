@@ -87,6 +87,17 @@ impl Sibling {
     }
 }
 
+impl Sibling {
+    /// The frame, whatever words stand in it: the same for `carter-{hex:8}.csv` and `kqzv-{hex:8}.csv`, of which one reads like a word.
+    pub fn family(&self) -> String {
+        let any = |item: &Item| match item {
+            Item::Word(..) => "{}".to_owned(),
+            Item::Literal(text) => text.clone(),
+        };
+        self.0.iter().map(any).collect()
+    }
+}
+
 impl Kin for Sibling {
     fn frame(&self) -> String {
         let any = |item: &Item| match item {
