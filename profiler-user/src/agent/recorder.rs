@@ -184,8 +184,8 @@ impl Book {
     /// Only where it is known which files the image has.
     fn join_siblings(&mut self, now: Instant) {
         if let Some(tree) = self.shipped.as_ref().and_then(Shipped::open) {
-            let fewer = self.baseline.join_siblings(|pattern| tree.has(pattern, |_| false));
-            self.dirty |= fewer > 0;
+            let changed = self.baseline.join_siblings(|pattern| tree.has(pattern, |_| false));
+            self.dirty |= changed > 0;
             self.join_due = None;
         } else {
             // Whoever is seen next knows better.

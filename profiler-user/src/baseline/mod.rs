@@ -32,6 +32,7 @@ pub(crate) mod schema;
 mod seen;
 mod shown;
 mod siblings;
+mod thrown;
 
 pub use crate::maturity::Interval;
 pub use approval::{Approval, Drifted, Grant, Whereabouts};

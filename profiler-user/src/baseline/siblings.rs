@@ -22,7 +22,7 @@ pub(super) const DEEDS: [Set; 2] = [Set::Link, Set::Meta];
 pub(crate) struct Written(BTreeSet<String>);
 
 impl Baseline {
-    /// Joins entries that are so many; how many fewer there are then. `is_shipped`: whether any file of the image has a path of
+    /// Joins entries that are so many, and adds what they imply; by how many entries that differs. `is_shipped`: whether any file of the image has a path of
     /// this pattern. Where the image has a name of that shape, names are evidence: nothing is joined.
     pub fn join_siblings(&mut self, is_shipped: impl Fn(&str) -> bool) -> usize {
         // A file is judged by the rules that it names, and older ones know no such entry.
@@ -32,12 +32,13 @@ impl Baseline {
         let before = self.entries();
         for (path, executable) in &mut self.executables {
             executable.join(path, |frame| !is_shipped(frame), true);
+            executable.may_throw_away();
         }
         let shown = Shown::of(self);
         for (path, executable) in &mut self.executables {
             shown.join(executable, path);
         }
-        before - self.entries()
+        before.abs_diff(self.entries())
     }
 
     /// What was made by whom this is about.

@@ -38,13 +38,15 @@ pub(super) enum Variety {
 }
 
 impl Variety {
-    pub(super) fn join(self, other: Self) -> Self {
+    /// `few`: so many different ones are told one by one, at most [`FEW`].
+    pub(super) fn join(self, other: Self, few: usize) -> Self {
         if matches!((&self, &other), (Self::One(one), Self::One(other)) if one == other) {
             return self;
         }
         let texts = self.texts().zip(other.texts());
-        let few = texts.map(|(one, other)| one.into_iter().chain(other).collect());
-        few.filter(can_be_listed).map_or(Self::Any, Self::Few)
+        let all = texts.map(|(one, other)| one.into_iter().chain(other).collect());
+        let is_few = |all: &BTreeSet<_>| all.len() <= few && can_be_listed(all);
+        all.filter(is_few).map_or(Self::Any, Self::Few)
     }
 
     pub(super) fn is_wide(&self) -> bool {

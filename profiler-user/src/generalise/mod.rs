@@ -34,6 +34,7 @@ mod pattern;
 mod peer;
 mod place;
 mod runner;
+mod shape;
 mod sibling;
 mod socket;
 mod template;

@@ -1,9 +1,9 @@
 //! A pattern, read back from its text, and whether a value has its shape.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 
 use super::address::Range;
+use super::shape::{Shape, word_length};
 use super::template::{self, Alphabet};
 use super::{date, sibling, token, word};
 
@@ -38,8 +38,8 @@ enum Part {
     },
     /// An address in this range.
     Net(Range),
-    /// A whole word, of so many letters.
-    Sibling(sibling::Class, RangeInclusive<usize>),
+    /// A whole word.
+    Sibling(Shape),
     /// One of these whole words.
     Either(BTreeSet<String>),
     /// With its braces.
@@ -166,8 +166,8 @@ fn placeholder(text: &str, prefix: &str) -> Option<(Part, usize)> {
                 bare: !prefix.contains(char::is_alphanumeric),
             }
         }
-        Some((kind, rest)) => match sibling::parse(kind, rest) {
-            Some((class, lengths)) => Part::Sibling(class, lengths),
+        Some((kind, rest)) => match Shape::parse(kind, rest) {
+            Some(shape) => Part::Sibling(shape),
             None => Part::Either(sibling::either(kind, rest)?),
         },
     };
@@ -194,9 +194,9 @@ fn rest_matches(parts: &[Part], text: &str, secrets: Secrets) -> bool {
             text.get(..*length).is_some_and(fits) && next(*length)
         }
         Part::Net(range) => range.length(text).is_some_and(next),
-        Part::Sibling(class, lengths) => sibling::length(text, *class, lengths).is_some_and(next),
+        Part::Sibling(shape) => shape.length(text).is_some_and(next),
         Part::Either(words) => {
-            let length = sibling::word_length(text);
+            let length = word_length(text);
             words.contains(&text[..length]) && next(length)
         }
         Part::Secret(secret) => match secrets {

@@ -13,35 +13,16 @@
 //! | `{word:A-B}`, `{Word:A-B}` | a word of A to B letters, small or with a capital |
 //! | `{letters:A-B}` | letters that read like no word |
 //! | `{alnum:A-B}` | letters and digits, some of each |
+//! | `{count:i#of#}` | the same letters with other numbers |
 //! | `{either:a,b}` | one of these words, at most four |
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 
 use super::args::{join_args, split_args};
 use super::kin::{self, Kin, Variety};
 use super::pattern::Pattern;
 use super::place::{self, Place};
-use super::word;
-
-/// What a word that may differ is made of.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Class {
-    /// Small letters that read like a word.
-    Word,
-    /// The same with a capital.
-    Capitalised,
-    /// Letters that do not.
-    Letters,
-    /// Letters and digits, some of each.
-    Alnum,
-}
-
-/// Words of about one length: those that people choose have three to eight letters, ids are longer.
-const LENGTHS: &[RangeInclusive<usize>] = &[3..=8, 9..=16, 17..=32];
-
-/// Letters and digits: `p0` counts somebody's parts already.
-const MIXED: &[RangeInclusive<usize>] = &[2..=8, 9..=16, 17..=32];
+use super::shape::{Shape, word_length};
 
 /// A path, generalised, as its shape and the words that it has there.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,8 +34,6 @@ enum Item {
     Literal(String),
     Word(Shape, Variety),
 }
-
-type Shape = (Class, RangeInclusive<usize>);
 
 impl Sibling {
     /// None where names are evidence, or where nothing in this one may differ.
@@ -88,6 +67,14 @@ impl Sibling {
 }
 
 impl Sibling {
+    /// The places where it stands for more than one.
+    fn wide(&self) -> impl Iterator<Item = &Shape> {
+        self.0.iter().filter_map(|item| match item {
+            Item::Word(shape, words) if words.is_wide() => Some(shape),
+            _ => None,
+        })
+    }
+
     /// The frame, whatever words stand in it: the same for `carter-{hex:8}.csv` and `kqzv-{hex:8}.csv`, of which one reads like a word.
     pub fn family(&self) -> String {
         let any = |item: &Item| match item {
@@ -109,23 +96,28 @@ impl Kin for Sibling {
 
     fn join(self, other: Self) -> Self {
         let joined = self.0.into_iter().zip(other.0).map(|items| match items {
-            (Item::Word(shape, one), Item::Word(_, other)) => Item::Word(shape, one.join(other)),
+            (Item::Word(shape, one), Item::Word(_, other)) => {
+                let words = one.join(other, shape.few());
+                Item::Word(shape, words)
+            }
             (literal, _) => literal,
         });
         Self(joined.collect())
     }
 
     fn is_wide(&self) -> bool {
-        self.0.iter().any(|item| matches!(item, Item::Word(_, words) if words.is_wide()))
+        self.wide().next().is_some()
+    }
+
+    /// Who counts goes on counting.
+    fn is_soon_many(&self) -> bool {
+        self.is_wide() && self.wide().all(|shape| matches!(shape, Shape::Count(_)))
     }
 
     fn line(&self) -> String {
         let text = |item: &Item| match item {
             Item::Literal(text) => text.clone(),
-            Item::Word((class, lengths), words) => {
-                let (least, most) = (lengths.start(), lengths.end());
-                words.text(|| format!("{{{}:{least}-{most}}}", class.name()))
-            }
+            Item::Word(shape, words) => words.text(|| shape.placeholder()),
         };
         self.0.iter().map(text).collect()
     }
@@ -185,7 +177,7 @@ fn word_at(name: &str, at: usize, length: usize) -> Option<Item> {
     if is_extension || before.ends_with('}') || after.starts_with('{') {
         return None;
     }
-    Some(Item::Word(shape(word)?, Variety::One(word.to_owned())))
+    Some(Item::Word(Shape::of(word)?, Variety::One(word.to_owned())))
 }
 
 /// The length of the placeholder that `text` begins with, and what it says of siblings.
@@ -195,11 +187,11 @@ fn placeholder(text: &str) -> Option<(usize, Option<Item>)> {
     }
     let inside = &text.strip_prefix('{')?[..text.find('}')? - 1];
     let item = inside.split_once(':').and_then(|(kind, rest)| {
-        if let Some(shape) = parse(kind, rest) {
+        if let Some(shape) = Shape::parse(kind, rest) {
             return Some(Item::Word(shape, Variety::Any));
         }
         let words = either(kind, rest)?;
-        Some(Item::Word(shape(words.first()?)?, Variety::Few(words)))
+        Some(Item::Word(Shape::of(words.first()?)?, Variety::Few(words)))
     });
     Some((inside.len() + 2, item))
 }
@@ -207,65 +199,15 @@ fn placeholder(text: &str) -> Option<(usize, Option<Item>)> {
 /// The words of `{either:a,b}`, which have one shape.
 pub(super) fn either(kind: &str, list: &str) -> Option<BTreeSet<String>> {
     let words = kin::few(list).filter(|words| kind == "either" && words.len() > 1)?;
-    let one = shape(words.first()?)?;
+    let one = Shape::of(words.first()?)?;
     let is_word =
-        |word: &String| word_length(word) == word.len() && shape(word).as_ref() == Some(&one);
+        |word: &String| word_length(word) == word.len() && Shape::of(word).as_ref() == Some(&one);
     words.iter().all(is_word).then_some(words)
-}
-
-pub(super) fn word_length(text: &str) -> usize {
-    text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len())
 }
 
 /// Whether it stands for siblings.
 pub fn is_of_siblings(pattern: &str) -> bool {
     pattern.contains('{') && Pattern::parse(pattern).differs()
-}
-
-/// What `{word:3-8}` and its like stand for.
-pub(super) fn parse(class: &str, lengths: &str) -> Option<(Class, RangeInclusive<usize>)> {
-    let class = Class::ALL.into_iter().find(|known| known.name() == class)?;
-    let (least, most) = lengths.split_once('-')?;
-    let lengths = least.parse().ok()?..=most.parse().ok()?;
-    class.lengths().contains(&lengths).then_some((class, lengths))
-}
-
-/// The length of the word that `text` begins with, if it is one of these.
-pub(super) fn length(text: &str, class: Class, lengths: &RangeInclusive<usize>) -> Option<usize> {
-    let word = &text[..word_length(text)];
-    (shape(word) == Some((class, lengths.clone()))).then_some(word.len())
-}
-
-impl Class {
-    const ALL: [Self; 4] = [Self::Word, Self::Capitalised, Self::Letters, Self::Alnum];
-
-    fn lengths(self) -> &'static [RangeInclusive<usize>] {
-        if self == Self::Alnum { MIXED } else { LENGTHS }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Word => "word",
-            Self::Capitalised => "Word",
-            Self::Letters => "letters",
-            Self::Alnum => "alnum",
-        }
-    }
-}
-
-fn shape(text: &str) -> Option<(Class, RangeInclusive<usize>)> {
-    let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
-    let has_letter = text.bytes().any(|byte| byte.is_ascii_alphabetic());
-    let class = match (has_letter, has_digit) {
-        // A number has a placeholder of its own, where it may differ at all.
-        (false, _) => return None,
-        (true, true) => Class::Alnum,
-        (true, false) if !word::is_word(text) => Class::Letters,
-        (true, false) if text.starts_with(|c: char| c.is_ascii_uppercase()) => Class::Capitalised,
-        (true, false) => Class::Word,
-    };
-    let lengths = class.lengths().iter().find(|lengths| lengths.contains(&text.len()))?;
-    Some((class, lengths.clone()))
 }
 
 #[cfg(test)]
@@ -290,7 +232,7 @@ mod tests {
             ("/data/SANDERS", "/data/{letters:3-8}"),
             ("/data/kqzvbwxj", "/data/{letters:3-8}"),
             ("/data/Report2024.json", "/data/{alnum:9-16}.json"),
-            ("/data/i1of8.p2.{num}", "/data/{alnum:2-8}.{alnum:2-8}.{num}"),
+            ("/data/i1of8.p2.{num}", "/data/{count:i#of#}.{count:p#}.{num}"),
             ("/data/bob-{num}.txt", "/data/{letters:3-8}-{num}.txt"),
             ("/data/v{num}-sanders", "/data/v{num}-{word:3-8}"),
             ("/data/.sanders", "/data/.{word:3-8}"),
@@ -322,6 +264,8 @@ mod tests {
     fn what_siblings_have_in_common_stays() {
         let names = ["/d/inv-sanders.pdf", "/d/inv-planes.pdf", "/d/xml-sanders.pdf"];
         assert_eq!(joined(&names), "/d/{either:inv,xml}-{either:planes,sanders}.pdf");
+        assert_eq!(joined(&["/d/t3_{num}", "/d/t4_{num}"]), "/d/{either:t3,t4}_{num}");
+        assert_eq!(joined(&["/d/t3_{num}", "/d/t4_{num}", "/d/t12_{num}"]), "/d/{count:t#}_{num}");
         let names = ["planes", "sanders", "carter", "porter", "interest"];
         let names = names.map(|name| format!("/d/inv-{name}.pdf"));
         assert_eq!(joined(&names.each_ref().map(String::as_str)), "/d/inv-{word:3-8}.pdf");
@@ -340,6 +284,17 @@ mod tests {
             ("/data/inv-sanders.pdf.sh", false),
             ("/data/inv-sanders-x.pdf", false),
             ("/data/x/inv-sanders.pdf", false),
+        ] {
+            assert_eq!(matches(pattern, name), is_one, "{name}");
+        }
+        let pattern = "/data/{count:t#}_{num}";
+        for (name, is_one) in [
+            ("/data/t2_16402", true),
+            ("/data/t12_16402", true),
+            ("/data/t123_16402", false),
+            ("/data/tt2_16402", false),
+            ("/data/t2x_16402", false),
+            ("/data/t_16402", false),
         ] {
             assert_eq!(matches(pattern, name), is_one, "{name}");
         }

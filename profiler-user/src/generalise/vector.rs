@@ -164,7 +164,7 @@ impl Number {
     fn join(self, other: Self) -> Self {
         match (self, other) {
             (Self::Fixed(one), Self::Fixed(other)) if one.len() == other.len() => Self::Fixed(
-                one.into_iter().zip(other).map(|(one, other)| one.join(other)).collect(),
+                one.into_iter().zip(other).map(|(one, other)| one.join(other, kin::FEW)).collect(),
             ),
             // Of any number, whatever number was seen.
             (one, other) => {
