@@ -28,6 +28,10 @@ pub(crate) struct Options {
     /// Record until this coverage, in at most ten runs
     #[arg(long, default_value_t = 0.99)]
     until: f64,
+    /// Record so many containers, however much has been seen, and not into `baselines/` but into `target/services`: what
+    /// docs/maturity.md is about
+    #[arg(long, conflicts_with_all = ["prove", "until"])]
+    containers: Option<usize>,
     /// With --prove: the seed of the first life; another one is another load
     #[arg(long, default_value_t = 1000)]
     seed: u64,
@@ -53,8 +57,13 @@ pub(crate) fn baselines(options: &Options) -> Result<()> {
 
     let mut run = sh::command(services);
     run.env("DRIFTLINE_BIN", driftline);
-    run.arg("--baselines").arg(sh::workspace().join("baselines"));
-    run.arg("--captures").arg(work.join("captures"));
+    let shipped = sh::workspace().join("baselines");
+    if let Some(containers) = options.containers {
+        run.args(["--containers", &containers.to_string()]);
+        run.arg("--baselines").arg(&work).arg("--captures").arg(work.join("captures-of-many"));
+    } else {
+        run.arg("--baselines").arg(shipped).arg("--captures").arg(work.join("captures"));
+    }
     run.args(["--until", &options.until.to_string()]);
     run.args(["--seed", &options.seed.to_string()]);
     run.args(["--jobs", &options.jobs.to_string()]);
@@ -77,8 +86,12 @@ pub(crate) fn baselines(options: &Options) -> Result<()> {
     };
     let json = options.json.clone().unwrap_or_else(|| work.join(name));
     fs::write(&json, serde_json::to_vec_pretty(&results)?)?;
-    update(table, &results, row)?;
-    say(format!("wrote {}; the tables are in baselines/README.md", json.display()));
+    if options.containers.is_some() {
+        say(format!("wrote {} and the baselines beside it", json.display()));
+    } else {
+        update(table, &results, row)?;
+        say(format!("wrote {}; the tables are in baselines/README.md", json.display()));
+    }
     ensure!(output.status.success(), "not every service came through, see above");
     Ok(())
 }

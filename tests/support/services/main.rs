@@ -18,7 +18,7 @@ use support::services::{
     capture::Capture,
     network,
     prove::{Prover, keep},
-    record,
+    record::{self, Enough},
 };
 
 #[derive(Parser)]
@@ -35,6 +35,9 @@ struct Options {
     /// Record until this coverage
     #[arg(long, default_value_t = 0.99)]
     until: f64,
+    /// Record so many containers, however much has been seen
+    #[arg(long)]
+    containers: Option<usize>,
     /// Watch where clients and servers have other addresses than where it was recorded
     #[arg(long)]
     elsewhere: bool,
@@ -100,12 +103,16 @@ fn one(options: &Options, service: &dyn Service, capture: &Capture) -> anyhow::R
             let prover = Prover { service, baseline, captures, capture, surroundings, seed };
             Ok(serde_json::to_value(prover.prove(runs)?)?)
         }
-        None => recorded(options.until, service, &baseline, &captures, capture),
+        None => {
+            let until = Enough::Coverage(options.until);
+            let enough = options.containers.map_or(until, Enough::Containers);
+            recorded(enough, service, &baseline, &captures, capture)
+        }
     }
 }
 
 fn recorded(
-    until: f64,
+    enough: Enough,
     service: &dyn Service,
     to: &Path,
     captures: &Path,
@@ -115,7 +122,7 @@ fn recorded(
         std::fs::remove_dir_all(captures)?;
     }
     let mut life = 0;
-    let recorded = record::record(service, until, to, |lived| {
+    let recorded = record::record(service, enough, to, |lived| {
         life += 1;
         keep(capture, &lived, captures, &format!("recorded/{life:02}")).map(drop)
     })?;

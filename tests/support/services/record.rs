@@ -29,19 +29,32 @@ pub struct Recorded {
     pub said: String,
 }
 
-/// Records a service until this coverage, and writes its baseline to a file. `after` is told of each life.
+/// When a recording is enough.
+#[derive(Clone, Copy, Debug)]
+pub enum Enough {
+    /// At this coverage, or after [`RUNS`] containers.
+    Coverage(f64),
+    /// After so many containers.
+    Containers(usize),
+}
+
+/// Records a service, and writes its baseline to a file. `after` is told of each life.
 pub fn record(
     service: &dyn Service,
-    until: f64,
+    enough: Enough,
     to: &Path,
     mut after: impl FnMut(Lived) -> anyhow::Result<()>,
 ) -> anyhow::Result<Recorded> {
     let node = node();
     node.import(std::slice::from_ref(service.image()));
-    let goal = until.to_string();
-    let flags = ["--until", &goal, "--namespace", service.name()];
+    let (goal, containers) = match enough {
+        Enough::Coverage(until) => (Some(until.to_string()), RUNS),
+        Enough::Containers(count) => (None, count),
+    };
+    let mut flags = vec!["--namespace", service.name()];
+    flags.extend(goal.iter().flat_map(|goal| ["--until", goal]));
     let mut agent = Agent::start(&node, "record", &flags);
-    for seed in (SEED..).take(RUNS / 2) {
+    for seed in (SEED..).take(containers / 2) {
         after(live(&node, service, seed, &Setting::default()))?;
         if agent.has_ended() {
             break;
