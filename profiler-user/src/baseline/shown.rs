@@ -7,9 +7,7 @@ use super::frames;
 use super::model::{Baseline, Executable};
 use super::seen::Seen;
 use super::siblings::{DEEDS, PATHS};
-use crate::generalise::{
-    Kin as _, Sibling, first_operand, is_of_siblings, join_args, split_args,
-};
+use crate::generalise::{Kin as _, Sibling, first_operand, is_of_siblings, join_args, split_args};
 use crate::observe::INJECTED;
 
 /// So many of a frame are no accident, where it is known already that its names differ.

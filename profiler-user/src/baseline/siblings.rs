@@ -12,7 +12,8 @@ use crate::generalise::{
 use crate::observe::INJECTED;
 
 /// The sets whose names are paths of data. What is run or mapped is never one of many.
-pub(super) const PATHS: [Set; 5] = [Set::Read, Set::ReadDenied, Set::Write, Set::WriteDenied, Set::Delete];
+pub(super) const PATHS: [Set; 5] =
+    [Set::Read, Set::ReadDenied, Set::Write, Set::WriteDenied, Set::Delete];
 
 /// The sets of deeds on such paths.
 pub(super) const DEEDS: [Set; 2] = [Set::Link, Set::Meta];
