@@ -17,8 +17,13 @@ use crate::generalise::GENERALISER;
 impl Baseline {
     /// From here on observations may name `id`; `key_id` says which key the secrets in them are hashed with.
     pub fn begin_run(&mut self, id: RunId, run: Run, key_id: &str) {
-        let run = Run { started: to_second(run.started), ended: run.ended.map(to_second), ..run };
         self.redaction_key.insert(key_id.to_owned());
+        self.take_up_run(id, run);
+    }
+
+    /// The same where nothing is learned but what is in another's words.
+    pub(crate) fn take_up_run(&mut self, id: RunId, run: Run) {
+        let run = Run { started: to_second(run.started), ended: run.ended.map(to_second), ..run };
         match self.runs.entry(id) {
             Entry::Vacant(entry) => {
                 entry.insert(run);
@@ -100,7 +105,7 @@ impl Baseline {
 }
 
 /// Whether it is the first time. `own`: the key that it would have by itself.
-fn count(
+pub(super) fn count(
     set: &mut BTreeMap<String, Seen>,
     key: &str,
     own: &str,

@@ -1,8 +1,9 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::super::model::{Image, Scope};
+use super::super::model::Image;
 use super::super::run::RunId;
+use super::super::scope::Scope;
 use super::super::seen::{Phases, Windows};
 use super::*;
 
