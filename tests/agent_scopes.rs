@@ -1,10 +1,11 @@
 //! One image in two namespaces: what it does in one of them is not allowed to it in the other.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use serde_json::Value;
 use support::{
     agent::{self, Agent, EVENTS},
+    driftline,
     pods::{Node, Pod, PodSpec},
     told::{busybox, can_run, events_of, until},
 };
@@ -18,6 +19,19 @@ fn start(node: &Node, namespace: &str, script: &str) -> Pod {
     let pod = node.run(PodSpec::new(namespace, "app").label("app", "app").container(app));
     until(SHORT, "its work is done", || pod.printed(pod.container("app")).contains("done"));
     pod
+}
+
+/// What `driftline baseline approve` says.
+fn approve(node: &Node, id: &str) -> String {
+    let mut approve = Command::new(driftline());
+    approve
+        .args(["baseline", "approve", id, "--reason", "tests", "--events"])
+        .arg(node.outside(EVENTS[1]));
+    approve.arg("--baselines").arg(node.outside("/var/lib/driftline/baselines"));
+    let output = approve.output().expect("driftline runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
 }
 
 #[test]
@@ -71,6 +85,11 @@ fn a_namespace_has_a_baseline_of_its_own_and_the_narrowest_wins() {
         for program in loud {
             until(SHORT, &format!("{program} in {namespace}"), || drifted(program).is_some());
             assert_eq!(drifted(program).expect("told")["baseline.status"], "exact");
+        }
+        if namespace != "mall" {
+            let id = drifted(loud[0]).expect("told")["event.id"].clone();
+            let said = approve(&node, id.as_str().expect("an id"));
+            assert!(said.contains(&format!(".app.in-{namespace}.json allows")), "{said}");
         }
         // It came first.
         assert_eq!(drifted(quiet), None, "{namespace}");

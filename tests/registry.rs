@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use profiler_user::baseline::load_file;
 use support::{
     Lab,
-    registry::{Registry, command, image, recorded, run, save},
+    registry::{Registry, authority, command, image, recorded, run, save},
     signer::Signer,
 };
 
@@ -141,4 +141,29 @@ fn a_registry_that_is_guarded_lets_in_who_docker_has_logged_in() {
     log_in("bWU6b2YtdGVzdHM=");
     good(&lab, &["push", text(&one), &reference]);
     good(&lab, &["pull", &reference, "--baselines", text(&lab.path("production"))]);
+}
+
+#[test]
+fn a_registry_with_a_private_authority_is_believed_by_its_certificate_alone() {
+    let lab = Lab::new();
+    let registry = Registry::private(&lab);
+    let one = save(&lab.path("node"), &recorded(image("web").id(), "web", "run", "read"));
+    let reference = format!("{}/baselines/web:1", registry.host());
+    let (ca, other) = (lab.path("ca.pem"), lab.path("other.pem"));
+    fs::write(&other, "").expect("the lab is writable");
+    let push = |more: &[&str]| run(&lab, &[&["push", text(&one), &reference], more].concat());
+    // This machine's own are asked without encryption, which this one does not speak.
+    let (code, said) = push(&[]);
+    assert_eq!(code, 123, "{said}");
+    let (code, said) = push(&["--ca", text(&other)]);
+    assert!(code == 123 && said.contains("holds no certificate"), "{said}");
+    let stranger = Lab::new();
+    authority(&stranger);
+    let (code, said) = push(&["--ca", text(&stranger.path("ca.pem"))]);
+    assert!(code == 123 && said.contains("certificate"), "{said}");
+    assert_eq!(push(&["--ca", text(&ca)]).0, 0);
+    let production = lab.path("production");
+    let pull = ["pull", &reference, "--baselines", text(&production), "--ca", text(&ca)];
+    good(&lab, &pull);
+    assert_eq!(fs::read_dir(&production).expect("it was pulled").count(), 1);
 }

@@ -6,11 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::{Judge, Slot};
-use super::learn::count;
+use super::learn::{count, flag};
 use super::model::{Baseline, Executable, Image};
 use super::names::Set;
 use super::run::RunId;
-use super::seen::{Moment, Seen};
 use crate::behaviour::Observation;
 
 /// A baseline that another image may inherit from.
@@ -89,20 +88,6 @@ impl Baseline {
     fn executable(&mut self, path: &str) -> &mut Executable {
         let executables: &mut BTreeMap<_, _> = &mut self.executables;
         executables.entry(path.to_owned()).or_default()
-    }
-}
-
-/// Whether it is the first time.
-fn flag(place: &mut Option<Seen>, run: &RunId, moment: Moment) -> bool {
-    match place {
-        Some(seen) => {
-            seen.again(run, moment);
-            false
-        }
-        None => {
-            *place = Some(Seen::once(run, moment));
-            true
-        }
     }
 }
 

@@ -92,12 +92,7 @@ impl Baseline {
                 (exec.not_in_image, &mut executable.not_in_image),
             ];
             for (_, seen) in flags.into_iter().filter(|(is_so, _)| *is_so) {
-                if let Some(seen) = seen {
-                    seen.again(run, moment);
-                } else {
-                    *seen = Some(Seen::once(run, moment));
-                    new += 1;
-                }
+                new += usize::from(flag(seen, run, moment));
             }
         }
         new
@@ -120,6 +115,16 @@ pub(super) fn count(
         }
         None => set.insert(key.to_owned(), Seen::once(run, moment)).is_none(),
     }
+}
+
+/// The same of what has no key.
+pub(super) fn flag(seen: &mut Option<Seen>, run: &RunId, moment: Moment) -> bool {
+    if let Some(seen) = seen {
+        seen.again(run, moment);
+        return false;
+    }
+    *seen = Some(Seen::once(run, moment));
+    true
 }
 
 #[cfg(test)]
