@@ -1,7 +1,9 @@
 //! The whole story from the pod that the manifest describes: record, watch, break in, be called.
 
 use std::{
-    fs, thread,
+    fs,
+    path::PathBuf,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -9,6 +11,7 @@ use serde_json::Value;
 use support::{
     agent::{self, AGENT},
     pods::{self, Container, ContainerSpec, Manifest, NGINX, NODE_NAME, Node, Pod, PodSpec, REDIS},
+    signer::Signer,
 };
 
 /// What Prometheus is told to do.
@@ -83,8 +86,8 @@ fn alerts(node: &Node) -> Vec<Value> {
     serde_json::from_str(&alerts).expect("Alertmanager answers JSON")
 }
 
-/// What the recording agent leaves, as the data of a `ConfigMap`.
-fn record(node: &Node) -> Vec<(String, String)> {
+/// What the recording agent leaves, signed, as the data of a `ConfigMap`.
+fn record(node: &Node, signer: &Signer) -> Vec<(String, String)> {
     let recorder = agent(node, &Manifest::read("record.yaml"));
     for _ in 0..2 {
         workload(node).into_iter().for_each(Pod::remove);
@@ -107,10 +110,16 @@ fn record(node: &Node) -> Vec<(String, String)> {
     assert!(probe["(injected)"].is_object(), "{probe}");
 
     let directory = node.outside("/var/lib/driftline/baselines");
-    let files: Vec<_> = fs::read_dir(directory)
-        .expect("the recording is there")
-        .map(|file| file.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+    let files = || {
+        let files = fs::read_dir(&directory).expect("the recording is there");
+        files.map(|file| file.expect("an entry").path())
+    };
+    let ends = |path: &PathBuf, ends: &[&str]| {
+        path.extension().is_some_and(|extension| ends.iter().any(|end| extension == *end))
+    };
+    files().filter(|path| ends(path, &["json"])).for_each(|path| signer.sign(&path, &[]));
+    let files: Vec<_> = files()
+        .filter(|path| ends(path, &["json", "dsse"]))
         .map(|path| {
             let name = path.file_name().expect("a name").to_str().expect("UTF-8").to_owned();
             (name, fs::read_to_string(path).expect("readable"))
@@ -138,6 +147,7 @@ fn assert_named(read: &Value, victim: &Pod) {
         ("container.image.reference", NGINX),
         ("container.image.id", &status.image_ref),
         ("baseline.status", "exact"),
+        ("baseline.signature", "verified"),
     ] {
         assert_eq!(read[key], *expected, "{key} of {read:#}");
     }
@@ -152,7 +162,8 @@ fn from_the_daemon_set_a_break_in_is_recorded_by_name_and_rings_the_bell_twice()
     let node = Node::start();
     node.import(std::slice::from_ref(pods::agent()));
 
-    let files = record(&node);
+    let signer = Signer::new(node.directory());
+    let files = record(&node, &signer);
     let alertmanager = node.alertmanager(&[(
         "alertmanager.yml",
         "route: { receiver: none, group_by: [alertname, namespace] }\nreceivers: [{ name: none }]\n",
@@ -165,7 +176,10 @@ fn from_the_daemon_set_a_break_in_is_recorded_by_name_and_rings_the_bell_twice()
     let mut manifest = Manifest::read("watch.yaml");
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     manifest.config_map("driftline-baselines", &files);
-    manifest.config_map("driftline", &[("alertmanager", "http://127.0.0.1:9093")]);
+    let public = fs::read_to_string(signer.trust().join("own.pub")).expect("the key");
+    manifest.config_map("driftline-trust", &[("own.pub", &public)]);
+    let (alertmanager_at, trust) = ("http://127.0.0.1:9093", "/etc/driftline/trust");
+    manifest.config_map("driftline", &[("alertmanager", alertmanager_at), ("trust", trust)]);
     let watcher = agent(&node, &manifest);
     let pods = workload(&node);
     eventually("a scrape", Duration::from_secs(20), || {

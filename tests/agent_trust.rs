@@ -1,11 +1,11 @@
 //! An agent with a directory of trusted keys: what nobody answers for is refused, loudly, and judged by nothing.
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use support::{
     agent::{self, Agent, EVENTS},
-    driftline,
     pods::{Node, Pod, PodSpec},
+    signer::Signer,
     told::{busybox, can_run, events_of, metric, until, wait_for_event},
 };
 
@@ -13,24 +13,6 @@ const SHORT: Duration = Duration::from_secs(20);
 
 fn job() -> PodSpec {
     PodSpec::new("shop", "job").container(busybox("app", "/bin/date; sleep 1000"))
-}
-
-/// Signs with the node's own key, which is made when it is first needed.
-fn sign(node: &Node, baseline: &PathBuf, more: &[&str]) {
-    let key = node.outside("/var/lib/driftline/key.pem");
-    let trust = node.outside("/var/lib/driftline/trust");
-    if !key.exists() {
-        fs::create_dir_all(&trust).expect("the node is writable");
-        let mut make = Command::new("openssl");
-        make.args(["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"]);
-        assert!(make.arg(&key).status().expect("openssl runs").success());
-        let mut print = Command::new("openssl");
-        print.args(["pkey", "-pubout", "-in"]).arg(&key).arg("-out").arg(trust.join("own.pem"));
-        assert!(print.status().expect("openssl runs").success());
-    }
-    let mut sign = Command::new(driftline());
-    sign.args(["baseline", "sign", "--key"]).arg(&key).args(more).arg(baseline);
-    assert!(sign.status().expect("driftline runs").success());
 }
 
 #[test]
@@ -55,7 +37,8 @@ fn a_baseline_that_nobody_answers_for_is_refused_aloud_until_somebody_does() {
         .map(|file| file.expect("a file").path())
         .find(|path| path.to_string_lossy().contains("busybox"))
         .expect("the baseline");
-    sign(&node, &baseline, &[]);
+    let signer = Signer::new(&node.outside("/var/lib/driftline"));
+    signer.sign(&baseline, &[]);
     let envelope = PathBuf::from(format!("{}.dsse", baseline.display()));
     fs::remove_file(&envelope).expect("it was written");
 
@@ -77,7 +60,7 @@ fn a_baseline_that_nobody_answers_for_is_refused_aloud_until_somebody_does() {
     let injected = wait_for_event(&node, &pod, "exec.injected", SHORT);
     assert_eq!(injected["baseline.status"], "none", "{injected:#}");
 
-    sign(&node, &baseline, &[]);
+    signer.sign(&baseline, &[]);
     until(SHORT, "it is believed", || metric(&watcher, "driftline_baselines") > 0.5);
     assert!(metric(&watcher, "driftline_baselines_refused{reason=\"unsigned\"}") < 0.5);
     let drifts = |pod: &Pod, path: &str| {

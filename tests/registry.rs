@@ -1,28 +1,16 @@
 //! From staging to production by way of a registry: Debian's, which keeps no list of what refers to an image.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use profiler_user::baseline::load_file;
 use support::{
     Lab,
-    registry::{Registry, command, image, recorded, run, save},
+    registry::{Registry, authority, command, image, recorded, run, save},
+    signer::Signer,
 };
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
-}
-
-/// `own.pem`, and `trust/own.pub`.
-fn keys(lab: &Lab) {
-    fs::create_dir_all(lab.path("trust")).expect("the lab is writable");
-    let openssl = |args: &[&str]| {
-        assert!(
-            Command::new("openssl").args(args).output().expect("openssl runs").status.success()
-        );
-    };
-    let (private, public) = (lab.path("own.pem"), lab.path("trust/own.pub"));
-    openssl(&["genpkey", "-algorithm", "ed25519", "-out", text(&private)]);
-    openssl(&["pkey", "-in", text(&private), "-pubout", "-out", text(&public)]);
 }
 
 fn good(lab: &Lab, args: &[&str]) -> String {
@@ -37,7 +25,7 @@ fn two_nodes_recordings_are_merged_signed_pushed_and_pulled_into_production() {
     let registry = Registry::start(&lab);
     let image = image("web");
     registry.store("shop/web", "1", &image);
-    keys(&lab);
+    let signer = Signer::new(&lab.path(""));
     let nodes = ["read", "write"].map(|syscall| {
         let one = recorded(image.id(), "web", syscall, syscall);
         save(&lab.path(syscall), &one)
@@ -46,27 +34,27 @@ fn two_nodes_recordings_are_merged_signed_pushed_and_pulled_into_production() {
     assert!(merge.status.success());
     let merged = lab.path("merged.json");
     fs::write(&merged, merge.stdout).expect("the lab is writable");
-    good(&lab, &["sign", "--key", text(&lab.path("own.pem")), "--by", "ann", text(&merged)]);
+    signer.sign(&merged, &["--by", "ann"]);
     let reference = format!("{}/shop/web:1", registry.host());
     let said = good(&lab, &["push", text(&merged), &reference]);
     assert!(said.contains(&format!("beside image {}", image.digest())), "{said}");
     // Pushing again changes nothing.
     assert_eq!(good(&lab, &["push", text(&merged), &reference]), said);
 
-    let (production, trust) = (lab.path("production"), lab.path("trust"));
+    let (production, trust) = (lab.path("production"), signer.trust());
     let by_digest = format!("{}/shop/web@{}", registry.host(), image.digest());
-    let pull = ["pull", &by_digest, "--baselines", text(&production), "--trust", text(&trust)];
+    let pull = ["pull", &by_digest, "--baselines", text(&production), "--trust", text(trust)];
     let said = good(&lab, &pull);
     assert!(said.contains("signed on"), "{said}");
     let name = nodes[0].file_name().expect("a name");
     let pulled = production.join(name);
     assert_eq!(load_file(&pulled).expect("whole"), load_file(&merged).expect("whole"));
-    good(&lab, &["verify", "--trust", text(&trust), text(&pulled)]);
+    good(&lab, &["verify", "--trust", text(trust), text(&pulled)]);
     assert!(good(&lab, &pull).contains("the registry has the same"));
 
     // A later signature takes its place, an older one never does.
     let older = load_file(&merged).expect("whole").id();
-    good(&lab, &["sign", "--key", text(&lab.path("own.pem")), text(&nodes[0])]);
+    signer.sign(&nodes[0], &[]);
     good(&lab, &["push", text(&nodes[0]), &reference]);
     let said = good(&lab, &pull);
     assert!(said.contains("1 recorded runs that were here are not in it"), "{said}");
@@ -98,10 +86,10 @@ fn what_nobody_signed_is_merged_and_roles_stay_apart() {
     assert_eq!(said.matches("the registry has nothing new").count(), 2, "{said}");
 
     // Where somebody is to answer for them, none of them is taken.
-    keys(&lab);
-    let trust = lab.path("trust");
+    let signer = Signer::new(&lab.path(""));
+    let trust = signer.trust();
     let other = lab.path("other");
-    let args = ["pull", &reference, "--baselines", text(&other), "--trust", text(&trust)];
+    let args = ["pull", &reference, "--baselines", text(&other), "--trust", text(trust)];
     let (code, said) = run(&lab, &args);
     assert!(code == 121 && said.contains("it is not signed"), "{said}");
     assert!(!other.exists());
@@ -153,4 +141,29 @@ fn a_registry_that_is_guarded_lets_in_who_docker_has_logged_in() {
     log_in("bWU6b2YtdGVzdHM=");
     good(&lab, &["push", text(&one), &reference]);
     good(&lab, &["pull", &reference, "--baselines", text(&lab.path("production"))]);
+}
+
+#[test]
+fn a_registry_with_a_private_authority_is_believed_by_its_certificate_alone() {
+    let lab = Lab::new();
+    let registry = Registry::private(&lab);
+    let one = save(&lab.path("node"), &recorded(image("web").id(), "web", "run", "read"));
+    let reference = format!("{}/baselines/web:1", registry.host());
+    let (ca, other) = (lab.path("ca.pem"), lab.path("other.pem"));
+    fs::write(&other, "").expect("the lab is writable");
+    let push = |more: &[&str]| run(&lab, &[&["push", text(&one), &reference], more].concat());
+    // This machine's own are asked without encryption, which this one does not speak.
+    let (code, said) = push(&[]);
+    assert_eq!(code, 123, "{said}");
+    let (code, said) = push(&["--ca", text(&other)]);
+    assert!(code == 123 && said.contains("holds no certificate"), "{said}");
+    let stranger = Lab::new();
+    authority(&stranger);
+    let (code, said) = push(&["--ca", text(&stranger.path("ca.pem"))]);
+    assert!(code == 123 && said.contains("certificate"), "{said}");
+    assert_eq!(push(&["--ca", text(&ca)]).0, 0);
+    let production = lab.path("production");
+    let pull = ["pull", &reference, "--baselines", text(&production), "--ca", text(&ca)];
+    good(&lab, &pull);
+    assert_eq!(fs::read_dir(&production).expect("it was pulled").count(), 1);
 }

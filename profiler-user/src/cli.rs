@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::error::Error;
+use crate::{baseline::Width, error::Error};
 
 /// Records what a container or a command does, and says when it does anything else.
 #[derive(Debug, Parser)]
@@ -70,6 +70,9 @@ pub struct Record {
     /// Run CMD so often; with --until at most so often [default: 1, with --until 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub runs: Option<u32>,
+    /// Without CMD: record the containers of each namespace or workload by themselves, each into a baseline of its own
+    #[arg(long, value_name = "SCOPE", env = "DRIFTLINE_SCOPE", value_enum, default_value_t)]
+    pub scope: Width,
     #[command(flatten)]
     pub node: Node,
     #[command(flatten)]

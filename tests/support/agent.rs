@@ -38,6 +38,11 @@ pub struct Agent<'a> {
 impl<'a> Agent<'a> {
     /// `driftline VERB` over all containers of the node, until it says that it is ready.
     pub fn start(node: &'a Node, verb: &str, flags: &[&str]) -> Self {
+        Self::start_as("node-1", node, verb, flags)
+    }
+
+    /// The same where the node has this name.
+    pub fn start_as(name: &str, node: &'a Node, verb: &str, flags: &[&str]) -> Self {
         static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let log = node.directory().join(format!("agent-{count}.log"));
@@ -45,7 +50,7 @@ impl<'a> Agent<'a> {
             .command(driftline())
             .arg(verb)
             .args(["--baselines", "/var/lib/driftline/baselines", "--store", "/var/lib/driftline"])
-            .args(["--http", AGENT, "--node-name", "node-1", "--cluster", "lab"])
+            .args(["--http", AGENT, "--node-name", name, "--cluster", "lab"])
             .args(flags)
             .stdout(Stdio::null())
             .stderr(File::create(&log).expect("the node's directory is writable"))

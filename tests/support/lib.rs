@@ -14,6 +14,7 @@ pub mod registry;
 mod server;
 pub mod services;
 pub mod shop;
+pub mod signer;
 pub mod subnets;
 mod terminal;
 #[path = "bench/program.rs"]

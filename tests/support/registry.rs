@@ -22,7 +22,19 @@ pub struct Registry {
 
 impl Registry {
     pub fn start(lab: &Lab) -> Self {
-        Self::with(lab, "")
+        Self::with(lab, "", "")
+    }
+
+    /// One that speaks HTTPS only, with a certificate of an authority that nobody else knows: `ca.pem` in the lab.
+    pub fn private(lab: &Lab) -> Self {
+        authority(lab);
+        let host = "-subj /CN=registry -addext subjectAltName=IP:127.0.1.200";
+        let usage = "-addext extendedKeyUsage=serverAuth -addext basicConstraints=CA:FALSE";
+        let by = "-CA ca.pem -CAkey ca.key";
+        openssl(lab, &format!("req -x509 {by} {KEY} {host} {usage} -keyout own.key -out own.crt"));
+        let (key, certificate) = (lab.path("own.key"), lab.path("own.crt"));
+        let (key, certificate) = (key.display(), certificate.display());
+        Self::with(lab, "", &format!(", tls: {{ certificate: {certificate}, key: {key} }}"))
     }
 
     /// One that lets in whom Docker's configuration in the lab then knows.
@@ -31,19 +43,21 @@ impl Registry {
         let users = "me:$2b$04$5DjJ5SGuJ1kekXK1ODAUBu9umON.44sPiJNwTmTYm11zgQUfORNAq\n";
         let users = lab.write("users", users);
         let auth = format!("auth: {{ htpasswd: {{ realm: tests, path: {} }} }}\n", users.display());
-        Self::with(lab, &auth)
+        Self::with(lab, &auth, "")
     }
 
-    fn with(lab: &Lab, auth: &str) -> Self {
+    fn with(lab: &Lab, auth: &str, tls: &str) -> Self {
         static COUNT: AtomicU8 = AtomicU8::new(1);
         let program = "/usr/bin/docker-registry";
         assert!(Path::new(program).exists(), "{program} is missing; run `cargo xtask setup`");
         // Tests run side by side: an address of its own, so that none finds another's registry.
-        let address = Ipv4Addr::new(127, 0, 1, COUNT.fetch_add(1, Ordering::Relaxed));
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        // A certificate is for one address.
+        let address = Ipv4Addr::new(127, 0, 1, if tls.is_empty() { count } else { 200 });
         let host = SocketAddr::from((address, free_port()));
         let config = format!(
             "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\n\
-             http: {{ addr: '{host}', secret: of-tests }}\n{auth}",
+             http: {{ addr: '{host}', secret: of-tests{tls} }}\n{auth}",
             lab.path("registry").display()
         );
         let config = lab.write("registry.yml", &config);
@@ -118,6 +132,20 @@ impl Drop for Registry {
         let _ended = self.server.kill();
         let _ended = self.server.wait();
     }
+}
+
+const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 2";
+
+/// `ca.pem` and `ca.key` of an authority of the lab's own.
+pub fn authority(lab: &Lab) {
+    openssl(lab, &format!("req -x509 {KEY} -subj /CN=tests -keyout ca.key -out ca.pem"));
+}
+
+fn openssl(lab: &Lab, words: &str) {
+    let mut openssl = Command::new("openssl");
+    let made = openssl.args(words.split_whitespace()).current_dir(lab.path("")).output();
+    let made = made.expect("openssl runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 /// An image of one file.

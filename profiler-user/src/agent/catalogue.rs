@@ -1,24 +1,26 @@
 //! The baselines of a directory, which of them are believed, and which is a container's.
 
+mod loaded;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use jiff::Timestamp;
 
+use self::loaded::Loaded;
+pub(super) use self::loaded::{Choice, Inheritance};
 use super::{
     binding::Binding,
-    likeness::Likeness,
+    likeness::{Likeness, Nearness},
     saver::{Stamp, stamp},
 };
 use crate::{
     attest::{self, Reason, Trust},
-    baseline::{self, Baseline, Image, Judge, Scope, Whereabouts},
-    bind::Bind,
+    baseline::{self, Image, Scope, Whereabouts},
     container::Identity,
-    drift::{BaselineSignature, BaselineStatus},
+    drift::BaselineSignature,
     memory,
 };
 
@@ -44,39 +46,13 @@ struct Entry {
     refused: Option<Refused>,
 }
 
-struct Loaded {
-    image: Image,
-    id: String,
-    signature: BaselineSignature,
-    expires: Option<Timestamp>,
-    runs: u64,
-    coverage: Option<f64>,
-    /// By the scope of its approvals; of the image there is always one.
-    judges: BTreeMap<Scope, Arc<Judge>>,
-    /// The id of what it was bound with.
-    bind: Option<String>,
-}
-
 /// A baseline that is there and not believed.
 pub(super) struct Refused {
     /// As it says; none where not even that can be read.
-    image: Option<Image>,
+    of: Option<(Image, Scope)>,
     pub(super) reason: Reason,
     /// Which file, and what to do.
     pub(super) why: String,
-}
-
-/// What a container is judged by.
-#[derive(Clone)]
-pub(super) struct Choice {
-    likeness: Likeness,
-    pub(super) judge: Arc<Judge>,
-    pub(super) id: String,
-    pub(super) runs: u64,
-    pub(super) coverage: Option<f64>,
-    pub(super) status: BaselineStatus,
-    pub(super) signature: BaselineSignature,
-    pub(super) bind: Option<String>,
 }
 
 impl Catalogue {
@@ -151,19 +127,15 @@ impl Catalogue {
         before: Option<Entry>,
         now: Timestamp,
     ) -> Entry {
-        let refused = |image, reason, why: String| {
+        let refused = |of, reason, why: String| {
             eprintln!("driftline: {why}; it is not judged by");
-            Entry { stamps, loaded: None, refused: Some(Refused { image, reason, why }) }
+            Entry { stamps, loaded: None, refused: Some(Refused { of, reason, why }) }
         };
         let (baseline, bytes) = match baseline::read_file(path) {
             Ok(read) => read,
             Err(error) if self.trust.is_some() => {
                 // Nobody answers for what was there before any more.
-                return refused(
-                    before.and_then(Entry::image),
-                    Reason::Malformed,
-                    error.to_string(),
-                );
+                return refused(before.and_then(Entry::of), Reason::Malformed, error.to_string());
             }
             Err(error) => {
                 eprintln!("driftline: {error}; until then its image is judged without it");
@@ -178,7 +150,8 @@ impl Catalogue {
                 Ok(verified) => (BaselineSignature::Verified, verified.expires()),
                 Err(refusal) => {
                     let why = format!("baseline {} is refused: {refusal}", path.display());
-                    return refused(Some(baseline.image), refusal.reason(), why);
+                    let of = Some((baseline.image, baseline.scope));
+                    return refused(of, refusal.reason(), why);
                 }
             },
         };
@@ -187,22 +160,27 @@ impl Catalogue {
         Entry { stamps, loaded: Some(loaded), refused: None }
     }
 
-    /// The baseline of a container: its image in its role; else, as provisional, the same image in another role or
-    /// another image of the same repository. The error says why there is none although there is one.
+    /// The baseline of a container: its image in its role, for the narrowest scope that it is in; else, as provisional, the same
+    /// image in another role or another image of the same repository. The error says why there is none although there is one.
     pub(super) fn choose(&self, container: &Identity) -> Result<Option<Choice>, String> {
         let Some(image) = Image::of_container(container) else { return Ok(None) };
+        let (namespace, workload) = (container.namespace(), container.workload());
+        let at = Whereabouts { namespace, workload: workload.as_deref() };
         let all = || self.entries.values().filter_map(|entry| entry.loaded.as_ref());
         let here = || all().filter(|loaded| loaded.image.architecture == image.architecture);
-        let likeness = |loaded: &Loaded| Likeness::between(&loaded.image, &image);
+        let nearness =
+            |loaded: &&Loaded| Nearness::between(&loaded.image, &loaded.scope, &image, at);
         let best = here()
-            .filter(|loaded| likeness(loaded) > Likeness::None)
-            .max_by_key(|loaded| (likeness(loaded), loaded.runs));
-        if let Some(best) = best {
-            let (namespace, workload) = (container.namespace(), container.workload());
-            let at = Whereabouts { namespace, workload: workload.as_deref() };
-            return Ok(Some(best.choice(likeness(best), at)));
+            .filter_map(|loaded| Some((nearness(&loaded)?, loaded)))
+            .max_by_key(|(nearness, loaded)| (nearness.clone(), loaded.runs));
+        if let Some((nearness, best)) = best {
+            return Ok(Some(best.choice(nearness, at)));
         }
-        match all().find(|loaded| likeness(loaded) >= Likeness::Image) {
+        let likeness = |loaded: &Loaded| Likeness::between(&loaded.image, &image);
+        let elsewhere = |loaded: &&Loaded| {
+            loaded.image.architecture != image.architecture && likeness(loaded) >= Likeness::Image
+        };
+        match all().find(elsewhere) {
             Some(other) => Err(format!(
                 "the baseline of {} was recorded on {}, this container runs on {}: record the image on {} as well",
                 other.image.label(),
@@ -221,13 +199,18 @@ impl Catalogue {
         chosen: Option<&Choice>,
     ) -> Option<&Refused> {
         let image = Image::of_container(container)?;
-        let chosen = chosen.map_or(Likeness::None, |choice| choice.likeness);
-        let likeness = |refused: &&Refused| {
-            let own = refused.image.as_ref().filter(|own| own.architecture == image.architecture);
-            own.map_or(Likeness::None, |own| Likeness::between(own, &image))
+        let (namespace, workload) = (container.namespace(), container.workload());
+        let at = Whereabouts { namespace, workload: workload.as_deref() };
+        let chosen = chosen.map(|choice| &choice.nearness);
+        let nearness = |refused: &Refused| {
+            let (own, scope) = refused.of.as_ref()?;
+            let is_here = own.architecture == image.architecture;
+            is_here.then(|| Nearness::between(own, scope, &image, at))?
         };
         let all = self.entries.values().filter_map(|entry| entry.refused.as_ref());
-        all.filter(|refused| likeness(refused) > chosen).max_by_key(likeness)
+        let all = all.filter_map(|refused| Some((nearness(refused)?, refused)));
+        let nearer = all.filter(|(nearness, _)| chosen.is_none_or(|chosen| nearness > chosen));
+        nearer.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, refused)| refused)
     }
 }
 
@@ -237,9 +220,9 @@ impl Entry {
         expires.is_some_and(|expires| expires <= now)
     }
 
-    fn image(self) -> Option<Image> {
-        let of_refused = self.refused.and_then(|refused| refused.image);
-        self.loaded.map(|loaded| loaded.image).or(of_refused)
+    fn of(self) -> Option<(Image, Scope)> {
+        let of_refused = self.refused.and_then(|refused| refused.of);
+        self.loaded.map(|loaded| (loaded.image, loaded.scope)).or(of_refused)
     }
 }
 
@@ -248,56 +231,6 @@ impl Refused {
         match self.reason {
             Reason::Unsigned => BaselineSignature::Unsigned,
             _ => BaselineSignature::Untrusted,
-        }
-    }
-}
-
-impl Loaded {
-    fn new(
-        baseline: &Baseline,
-        key_id: &str,
-        signature: BaselineSignature,
-        expires: Option<Timestamp>,
-        bind: Option<&Bind>,
-        now: Timestamp,
-    ) -> Self {
-        let scopes = baseline.approvals.values().map(|approval| &approval.scope);
-        let judge = |scope: &Scope| {
-            let allowed = baseline.with_approved(scope.whereabouts(), now);
-            Arc::new(match bind {
-                Some(bind) => Judge::bound(&allowed, key_id, bind),
-                None => Judge::new(&allowed, key_id),
-            })
-        };
-        let judges = scopes.chain([&Scope::Image]).map(|scope| (scope.clone(), judge(scope)));
-        Self {
-            signature,
-            // When an approval ends, it is read again.
-            expires: expires.into_iter().chain(baseline.next_expiry(now)).min(),
-            image: baseline.image.clone(),
-            id: baseline.id(),
-            runs: baseline.runs.len() as u64,
-            coverage: baseline.told_coverage(now),
-            judges: judges.collect(),
-            bind: bind.map(|bind| bind.id.clone()),
-        }
-    }
-
-    fn choice(&self, likeness: Likeness, at: Whereabouts<'_>) -> Choice {
-        let scope = Scope::narrowest(self.judges.keys(), at).unwrap_or(&Scope::Image);
-        let status = match likeness {
-            Likeness::Exact => BaselineStatus::Exact,
-            _ => BaselineStatus::Provisional,
-        };
-        Choice {
-            likeness,
-            judge: Arc::clone(&self.judges[scope]),
-            id: self.id.clone(),
-            runs: self.runs,
-            coverage: self.coverage,
-            status,
-            signature: self.signature,
-            bind: self.bind.clone(),
         }
     }
 }

@@ -38,7 +38,7 @@ impl Goal {
         for one in baselines {
             let (coverage, limit) = one.coverage(now);
             done += usize::from(coverage >= self.until && one.is_told_by_enough(now));
-            told.push(((coverage, limit), one.image.label()));
+            told.push(((coverage, limit), one.label()));
         }
         let least = told.iter().min_by(|((one, _), _), ((other, _), _)| one.total_cmp(other));
         if let Some(((coverage, limit), image)) = least {

@@ -1,6 +1,6 @@
 //! How near a baseline's image is to a container's.
 
-use crate::baseline::Image;
+use crate::baseline::{Image, Scope, Whereabouts};
 
 /// Greater is nearer.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -29,5 +29,26 @@ impl Likeness {
             (false, true, false) => Self::Repository,
             (false, false, _) => Self::None,
         }
+    }
+}
+
+/// What is of the same image is nearer than what is for fewer containers of another.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Nearness {
+    pub(super) likeness: Likeness,
+    scope: Scope,
+}
+
+impl Nearness {
+    /// None where the baseline of `own` says nothing of a container of `image` at that place.
+    pub(super) fn between(
+        own: &Image,
+        scope: &Scope,
+        image: &Image,
+        at: Whereabouts<'_>,
+    ) -> Option<Self> {
+        let likeness = Likeness::between(own, image);
+        let says_something = likeness > Likeness::None && scope.holds(at);
+        says_something.then(|| Self { likeness, scope: scope.clone() })
     }
 }

@@ -8,6 +8,7 @@ mod catalogue;
 mod container;
 mod gaps;
 mod goal;
+mod heirs;
 mod likeness;
 mod node;
 mod outlets;
@@ -15,6 +16,7 @@ mod recorder;
 mod saver;
 pub(crate) mod selector;
 mod settings;
+mod shelf;
 mod strangers;
 mod takein;
 mod task;
@@ -29,15 +31,16 @@ pub(crate) use self::settings::Settings;
 use self::{
     catalogue::Catalogue,
     gaps::Gaps,
+    heirs::Heirs,
     node::{Node, Surroundings},
     outlets::Outlets,
     recorder::Recorder,
-    task::Task,
+    task::{Observed, Task},
     watcher::Watcher,
 };
 use crate::{
     attest::Trust,
-    baseline,
+    baseline::{self, Width},
     cgroup::Hierarchy,
     error::Error,
     launch::Signals,
@@ -52,12 +55,16 @@ use crate::{
 /// The runtime's answers in flight.
 const ANSWERS: usize = 1024;
 
+/// Below the store: the directory of the baselines may be somebody else's, and nothing there is judged by unread.
+const PROVISIONAL: &str = "provisional";
+
 /// `driftline record` without a command.
 ///
-/// `until`: the coverage of all baselines at which it ends.
+/// `until`: the coverage of all baselines at which it ends. `scope`: which containers of an image have a baseline of their own.
 pub(crate) async fn record(
     settings: Settings,
     until: Option<f64>,
+    scope: Width,
     signals: Signals,
 ) -> Result<ExitCode, Error> {
     requirements::check()?;
@@ -71,9 +78,9 @@ pub(crate) async fn record(
         .map_err(|error| Error::Output(error.to_string()))?;
     let redactor = Redactor::new(key);
     let (directory, key_id) = (settings.baselines.clone(), redactor.key_id());
-    let host = settings.machine.name.clone().unwrap_or_else(|| settings.machine.host_name.clone());
+    let host = settings.machine.called();
     run(settings, signals, redactor, |tier, blind| {
-        Recorder::new(&directory, key_id, host, tier, blind, until)
+        Recorder::new(&directory, key_id, Observed { host, tier, blind }, until, scope)
     })
     .await
 }
@@ -88,7 +95,13 @@ pub(crate) async fn watch(settings: Settings, signals: Signals) -> Result<ExitCo
     let trust = settings.trust.as_deref().map(Trust::open).transpose()?;
     let binding = settings.bind.as_deref().map(binding::Binding::open).transpose()?;
     let catalogue = Catalogue::new(&directory, key_id, trust).with_binding(binding);
-    run(settings, signals, redactor, |tier, _| Watcher::new(catalogue, tier)).await
+    let kept = settings.store.join(PROVISIONAL);
+    let host = settings.machine.called();
+    run(settings, signals, redactor, |tier, blind| {
+        let observed = Observed { host, tier, blind };
+        Watcher::new(catalogue, Heirs::new(&kept, observed))
+    })
+    .await
 }
 
 async fn run<T: Task>(

@@ -1,8 +1,8 @@
-//! `driftline record` on a node: one baseline for each image and role, saved every second that brought something.
+//! `driftline record` on a node: one baseline for each image, role and scope, saved every second that brought something.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    path::{Path, PathBuf},
+    collections::{BTreeMap, HashMap},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -10,11 +10,11 @@ use jiff::Timestamp;
 
 use super::{
     goal::Goal,
-    saver::{Saved, Saver, Stamp, stamp},
-    task::{Member, Task},
+    shelf::{Book, Shelf},
+    task::{Member, Observed, Task},
 };
 use crate::{
-    baseline::{self, Baseline, Image, LoadError, Run, RunId},
+    baseline::{self, Baseline, Image, LoadError, RunId, Whereabouts, Width},
     behaviour::{Behaviour, Observation},
     container::{ContainerId, Role, Shipped},
     drift::BaselineStatus,
@@ -30,36 +30,26 @@ const SAVE_EVERY: Duration = Duration::from_millis(350);
 const JOIN_EVERY: Duration = Duration::from_secs(5);
 
 pub(super) struct Recorder {
-    directory: PathBuf,
     key_id: String,
-    host: String,
-    tier: String,
-    /// Behaviours that no probe sees.
-    blind: BTreeSet<String>,
+    observed: Observed,
     /// The present one, see [`baseline::WINDOW`].
     window: i64,
-    books: BTreeMap<String, Book>,
+    /// Which containers of an image have a baseline of their own.
+    width: Width,
+    shelf: Shelf,
+    /// By label, as on the shelf.
+    joining: BTreeMap<String, Joining>,
     /// Labels of baselines that cannot be used; it was said why.
     unusable: HashMap<String, String>,
-    saver: Saver,
     goal: Option<Goal>,
 }
 
-/// A baseline that is being recorded.
-struct Book {
-    baseline: Baseline,
-    dirty: bool,
+/// Which of a baseline's names are one of many, and what is known of its image for that.
+struct Joining {
     /// When its entries are looked at for siblings; none where nothing came since.
-    join_due: Option<Instant>,
+    due: Option<Instant>,
     /// Where the files of its image are, since a container of it was seen alive.
     shipped: Option<Shipped>,
-    /// The saver has it.
-    saving: bool,
-    /// Not before then.
-    due: Instant,
-    /// The file as it was last written here: another one was written by somebody else.
-    stamp: Option<Stamp>,
-    failing: bool,
 }
 
 pub(super) struct Recording {
@@ -74,52 +64,29 @@ impl Recorder {
     pub(super) fn new(
         directory: &Path,
         key_id: String,
-        host: String,
-        tier: String,
-        blind: BTreeSet<String>,
+        observed: Observed,
         until: Option<f64>,
+        width: Width,
     ) -> Self {
         let window = baseline::window_of(Timestamp::now());
-        let directory = directory.to_owned();
-        let (books, unusable) = (BTreeMap::new(), HashMap::new());
-        let saver = Saver::start(directory.clone());
-        Self {
-            directory,
-            key_id,
-            host,
-            tier,
-            blind,
-            window,
-            books,
-            unusable,
-            saver,
-            goal: until.map(Goal::new),
-        }
+        let shelf = Shelf::new(directory, SAVE_EVERY);
+        let (joining, unusable) = (BTreeMap::new(), HashMap::new());
+        let goal = until.map(Goal::new);
+        Self { key_id, observed, window, width, shelf, joining, unusable, goal }
     }
 
-    fn book(&mut self, image: Image) -> Result<&mut Book, LoadError> {
-        let label = image.label();
-        if !self.books.contains_key(&label) {
-            let path = baseline::path_of(&self.directory, &image);
-            let stamp = stamp(&path);
-            let baseline = match baseline::load(&self.directory, &image) {
-                Ok(baseline) => baseline,
-                Err(LoadError::NotFound { .. }) => Baseline::new(image.clone()),
-                Err(error) => return Err(error),
-            };
-            let (dirty, saving, due, failing) = (false, false, Instant::now(), false);
-            let (join_due, shipped) = (Some(Instant::now() + JOIN_EVERY), None);
-            let book = Book { baseline, dirty, join_due, shipped, saving, due, stamp, failing };
-            self.books.insert(label.clone(), book);
-        }
-        let book = self.books.get_mut(&label).expect("it was just put there");
-        book.baseline.image.repo_digests.extend(image.repo_digests);
-        book.baseline.image.references.extend(image.references);
+    fn book(&mut self, label: &str, fresh: Baseline) -> Result<&mut Book, LoadError> {
+        let Image { repo_digests, references, .. } = fresh.image.clone();
+        let book = self.shelf.open(label, fresh)?;
+        book.baseline.image.repo_digests.extend(repo_digests);
+        book.baseline.image.references.extend(references);
+        let due = Some(Instant::now() + JOIN_EVERY);
+        self.joining.entry(label.to_owned()).or_insert(Joining { due, shipped: None });
         Ok(book)
     }
 
     fn finish(&mut self, job: &Recording, lost: &[u64], ended: Option<Timestamp>) {
-        let Some(book) = self.books.get_mut(&job.label) else { return };
+        let Some(book) = self.shelf.get_mut(&job.label) else { return };
         let mut lost = losses(lost);
         if job.unattributed > 0 {
             lost.insert("unattributed".to_owned(), job.unattributed);
@@ -131,50 +98,19 @@ impl Recorder {
         book.dirty = true;
     }
 
-    /// Takes what the saver has done, and hands it the baselines that are due. Saving is off the way of the records.
-    fn save_due(&mut self) {
-        while let Ok(saved) = self.saver.done.try_recv() {
-            self.saved(saved);
-        }
+    /// `all`: without waiting for more to come.
+    fn join_due(&mut self, all: bool) {
         let now = Instant::now();
-        for (label, book) in &mut self.books {
-            if book.join_due.is_some_and(|due| due <= now) {
-                book.join_siblings(now);
-            }
-            if book.dirty && !book.saving && book.due <= now {
-                book.dirty = false;
-                book.saving = true;
-                self.saver.save(label.clone(), book.baseline.clone(), book.stamp);
-            }
-        }
-    }
-
-    fn saved(&mut self, saved: Saved) {
-        let Some(book) = self.books.get_mut(&saved.label) else { return };
-        book.saving = false;
-        book.due = saved.started + SAVE_EVERY;
-        match saved.result {
-            Ok((stamp, others)) => {
-                book.stamp = stamp;
-                book.failing = false;
-                if let Some(others) = others
-                    && let Ok(both) = others.merge(book.baseline.clone())
-                {
-                    book.baseline = both;
-                }
-            }
-            Err(error) => {
-                book.dirty = true;
-                if !book.failing {
-                    eprintln!("driftline: {error:#}; it is tried again");
-                }
-                book.failing = true;
+        for (label, book) in self.shelf.iter_mut() {
+            let Some(joining) = self.joining.get_mut(label) else { continue };
+            if joining.due.is_some_and(|due| all || due <= now) {
+                joining.join(book, now);
             }
         }
     }
 }
 
-impl Book {
+impl Joining {
     fn look_for_files(&mut self, pid: u32, container: &ContainerId, began: Timestamp) {
         if self.shipped.is_none() {
             self.shipped = Shipped::of(pid, container, began);
@@ -182,15 +118,15 @@ impl Book {
     }
 
     /// Only where it is known which files the image has.
-    fn join_siblings(&mut self, now: Instant) {
+    fn join(&mut self, book: &mut Book, now: Instant) {
         if let Some(tree) = self.shipped.as_ref().and_then(Shipped::open) {
-            let changed = self.baseline.join_siblings(|pattern| tree.has(pattern, |_| false));
-            self.dirty |= changed > 0;
-            self.join_due = None;
+            let changed = book.baseline.join_siblings(|pattern| tree.has(pattern, |_| false));
+            book.dirty |= changed > 0;
+            self.due = None;
         } else {
             // Whoever is seen next knows better.
             self.shipped = None;
-            self.join_due = Some(now + JOIN_EVERY);
+            self.due = Some(now + JOIN_EVERY);
         }
     }
 }
@@ -214,21 +150,23 @@ impl Task for Recorder {
             );
             return None;
         };
-        let (label, key_id) = (image.label(), self.key_id.clone());
-        let details = Run {
-            blind: self.blind.clone(),
-            partial: member.capture != Capture::FromStart,
-            ..Run::new(member.identity.started.unwrap_or(now), &self.host, &self.tier)
-        };
+        let (namespace, workload) = (member.identity.namespace(), member.identity.workload());
+        let at = Whereabouts { namespace, workload: workload.as_deref() };
+        let fresh = Baseline { scope: self.width.scope(at), ..Baseline::new(image) };
+        let (label, key_id) = (fresh.label(), self.key_id.clone());
+        let details =
+            self.observed.run(&member.identity, member.capture != Capture::FromStart, now);
         let (run, container) =
             (RunId::of_container(&member.identity.id), member.identity.id.clone());
         let began = member.identity.started.unwrap_or(now);
-        match self.book(image) {
+        match self.book(&label, fresh) {
             Ok(book) => {
                 book.baseline.begin_run(run.clone(), details, &key_id);
                 book.dirty = true;
-                if let Some(pid) = member.identity.pid {
-                    book.look_for_files(pid, &container, began);
+                if let Some(pid) = member.identity.pid
+                    && let Some(joining) = self.joining.get_mut(&label)
+                {
+                    joining.look_for_files(pid, &container, began);
                 }
                 self.unusable.remove(&label);
                 Some(Recording { label, run, container, began, unattributed: 0 })
@@ -245,7 +183,7 @@ impl Task for Recorder {
     }
 
     fn take(&mut self, job: &mut Recording, observation: Observation, _out: &mut Vec<Write>) {
-        let Some(book) = self.books.get_mut(&job.label) else { return };
+        let Some(book) = self.shelf.get_mut(&job.label) else { return };
         // Whoever did it: learned, it would be allowed to every process of which nothing is known.
         if *observation.process.executable == *UNKNOWN
             && !matches!(observation.behaviour, Behaviour::Syscall(_))
@@ -254,9 +192,11 @@ impl Task for Recorder {
         } else {
             let new = book.baseline.learn(&job.run, &observation);
             book.dirty = true;
-            if new > 0 {
-                book.join_due.get_or_insert_with(|| Instant::now() + JOIN_EVERY);
-                book.look_for_files(observation.process.pid, &job.container, job.began);
+            if new > 0
+                && let Some(joining) = self.joining.get_mut(&job.label)
+            {
+                joining.due.get_or_insert_with(|| Instant::now() + JOIN_EVERY);
+                joining.look_for_files(observation.process.pid, &job.container, job.began);
             }
         }
     }
@@ -278,16 +218,17 @@ impl Task for Recorder {
     }
 
     fn is_done(&mut self, now: Timestamp) -> bool {
-        let baselines = self.books.values().map(|book| &book.baseline);
+        let baselines = self.shelf.baselines();
         self.goal.as_mut().is_some_and(|goal| goal.is_reached(baselines, now))
     }
 
     fn save(&mut self) {
-        self.save_due();
+        self.join_due(false);
+        self.shelf.save_due();
     }
 
     fn baselines(&self) -> (usize, usize) {
-        (self.books.len(), 0)
+        (self.shelf.baselines().len(), 0)
     }
 
     fn count(_job: &Recording, containers: &mut Containers) {
@@ -295,23 +236,8 @@ impl Task for Recorder {
     }
 
     fn stop(&mut self) {
-        loop {
-            while let Ok(saved) = self.saver.done.try_recv() {
-                self.saved(saved);
-            }
-            // What cannot be written was said, and is not waited for.
-            for book in self.books.values_mut().filter(|book| !book.failing) {
-                book.due = Instant::now();
-                book.join_due = book.join_due.and(Some(book.due));
-            }
-            self.save_due();
-            if !self.books.values().any(|book| book.saving) {
-                return;
-            }
-            // What was being saved meanwhile may have changed since.
-            let Ok(saved) = self.saver.done.recv() else { return };
-            self.saved(saved);
-        }
+        self.join_due(true);
+        self.shelf.close();
     }
 
     fn baseline(&self, _job: &Recording) -> Option<(Option<String>, BaselineStatus)> {

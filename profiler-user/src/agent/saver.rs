@@ -63,10 +63,10 @@ fn save(
     fs::create_dir_all(directory)?;
     let lock = fs::File::open(directory)?;
     lock.lock()?;
-    let path = baseline::path_of(directory, &baseline.image);
+    let path = baseline::path_in(directory, &baseline.image, &baseline.scope);
     let mut others = None;
     if before != stamp(&path) {
-        match baseline::load(directory, &baseline.image) {
+        match baseline::load_in(directory, &baseline.image, &baseline.scope) {
             Ok(on_disk) => others = Some(on_disk),
             Err(LoadError::NotFound { .. }) => {}
             Err(error) => return Err(error.into()),

@@ -1,12 +1,13 @@
 //! What is done with a container's observations: recording or watching.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use profiler_common::container::KnownCalls;
 
 use crate::{
     attest::Reason,
+    baseline::Run,
     behaviour::Observation,
     container::Identity,
     drift::{BaselineStatus, Origin},
@@ -19,6 +20,23 @@ pub(super) struct Member {
     pub(super) identity: Arc<Identity>,
     pub(super) origin: Arc<Origin>,
     pub(super) capture: Capture,
+}
+
+/// What every run that this agent sees has in common.
+#[derive(Clone)]
+pub(super) struct Observed {
+    pub(super) host: String,
+    pub(super) tier: String,
+    /// Behaviours that no probe sees.
+    pub(super) blind: BTreeSet<String>,
+}
+
+impl Observed {
+    /// A container's.
+    pub(super) fn run(&self, identity: &Identity, partial: bool, now: Timestamp) -> Run {
+        let run = Run::new(identity.started.unwrap_or(now), &self.host, &self.tier);
+        Run { blind: self.blind.clone(), partial, ..run }
+    }
 }
 
 /// The agent's work; one container's part of it is a [`Task::Job`].

@@ -10,6 +10,7 @@ use profiler_common::container::KnownCalls;
 
 use super::{
     catalogue::{Catalogue, Choice},
+    heirs::{Heir, Heirs},
     task::{Member, Task},
     unprofiled,
 };
@@ -21,12 +22,12 @@ use crate::{
         Aggregator, BaselineStatus, Context, DriftKind, Event, Finding, Notice, Origin, aggregate,
     },
     http::Containers,
-    store::Write,
+    store::{Capture, Write},
 };
 
 pub(super) struct Watcher {
     catalogue: Catalogue,
-    tier: String,
+    heirs: Heirs,
     /// Images without a baseline of which it was said.
     unprofiled: HashSet<String>,
     /// Images whose baseline is refused, and what was said of it.
@@ -39,16 +40,20 @@ pub(super) struct Watching {
     identity: Arc<Identity>,
     context: Context,
     choice: Option<Choice>,
+    /// Where it is judged by what another image does.
+    heir: Option<Heir>,
+    /// Whether all that it does was judged by one baseline, and seen.
+    is_whole: bool,
     /// Of the catalogue that `choice` was made from.
     generation: u64,
     aggregator: Aggregator,
 }
 
 impl Watcher {
-    pub(super) fn new(mut catalogue: Catalogue, tier: String) -> Self {
+    pub(super) fn new(mut catalogue: Catalogue, heirs: Heirs) -> Self {
         catalogue.refresh(Timestamp::now());
         let (unprofiled, refused, said) = (HashSet::new(), HashMap::new(), HashSet::new());
-        Self { catalogue, tier, unprofiled, refused, said }
+        Self { catalogue, heirs, unprofiled, refused, said }
     }
 
     /// The baseline to go by now; that there is none, or none that is believed, is told once per image.
@@ -63,6 +68,7 @@ impl Watcher {
                 None
             }
         };
+        self.inherit(job, now);
         let context = &mut job.context;
         if let Some(choice) = &job.choice {
             context.baseline_id = Some(choice.id.clone());
@@ -97,6 +103,21 @@ impl Watcher {
         if job.choice.is_none() {
             self.tell_unprofiled(job, now, out);
         }
+    }
+
+    /// Keeps, from now on, what a container of an image without a baseline of its own does of its ancestor's.
+    fn inherit(&mut self, job: &mut Watching, now: Timestamp) {
+        let inheritance = job.choice.as_ref().and_then(|choice| choice.inheritance.as_ref());
+        if job.heir.as_ref().zip(inheritance).is_some_and(|(heir, of)| heir.is_of(of)) {
+            return;
+        }
+        if let Some(before) = job.heir.take() {
+            // What was lost is told at its end, which this is not: the run counts as one that was not seen whole.
+            self.heirs.end(&before, &[], None);
+        }
+        let begin = |of| self.heirs.begin(&job.identity, of, !job.is_whole, now);
+        job.heir = inheritance.and_then(begin);
+        job.is_whole = false;
     }
 
     /// Tells of a baseline that is there and not believed; again when the reason is another.
@@ -153,11 +174,13 @@ impl Task for Watcher {
     type Job = Watching;
 
     fn begin(&mut self, member: &Member, now: Timestamp, out: &mut Vec<Write>) -> Option<Watching> {
-        let context = context(&member.origin, &self.tier);
+        let context = context(&member.origin, self.heirs.tier());
         let mut job = Watching {
             identity: Arc::clone(&member.identity),
             context,
             choice: None,
+            heir: None,
+            is_whole: member.capture == Capture::FromStart,
             generation: 0,
             aggregator: Aggregator::new(aggregate::CAPACITY),
         };
@@ -166,6 +189,9 @@ impl Task for Watcher {
     }
 
     fn take(&mut self, job: &mut Watching, observation: Observation, out: &mut Vec<Write>) {
+        if let Some(heir) = &job.heir {
+            self.heirs.take(heir, &observation);
+        }
         let judge = job.choice.as_ref().map(|choice| &choice.judge);
         let findings = match judge {
             Some(judge) => judge.judge(&observation),
@@ -185,12 +211,18 @@ impl Task for Watcher {
         push(out, job.aggregator.updates(&job.context, now));
     }
 
-    fn end(&mut self, mut job: Watching, lost: &[u64], _now: Timestamp, out: &mut Vec<Write>) {
+    fn end(&mut self, mut job: Watching, lost: &[u64], now: Timestamp, out: &mut Vec<Write>) {
+        if let Some(heir) = &job.heir {
+            self.heirs.end(heir, lost, Some(now));
+        }
         job.context.lost_events = lost.iter().sum();
         push(out, job.aggregator.close(&job.context));
     }
 
     fn leave(&mut self, mut job: Watching, lost: &[u64], now: Timestamp, out: &mut Vec<Write>) {
+        if let Some(heir) = &job.heir {
+            self.heirs.end(heir, lost, None);
+        }
         job.context.lost_events = lost.iter().sum();
         // Whatever is due within the hour is due now.
         let later = now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(now);
@@ -198,7 +230,17 @@ impl Task for Watcher {
     }
 
     fn known_calls(job: &Watching) -> Option<&KnownCalls> {
-        job.choice.as_ref().map(|choice| choice.judge.known_calls())
+        // What it inherits is to be told as well.
+        let own = job.choice.as_ref().filter(|choice| choice.inheritance.is_none());
+        own.map(|choice| choice.judge.known_calls())
+    }
+
+    fn save(&mut self) {
+        self.heirs.save_due();
+    }
+
+    fn stop(&mut self) {
+        self.heirs.close();
     }
 
     fn every_second(&mut self, now: Timestamp) -> bool {

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::facts::path_name;
-use super::model::{Baseline, ENTRYPOINT, Scope};
+use super::model::{Baseline, ENTRYPOINT};
 use super::names::Set;
+use super::scope::{Scope, Whereabouts};
 use super::seen::{Phases, Seen, to_second};
 use crate::drift::DriftKind;
 use crate::generalise::generalise_args;
@@ -78,13 +79,6 @@ pub struct Drifted {
 #[derive(Clone, Debug, Deserialize)]
 struct Parent {
     executable: String,
-}
-
-/// Where a container runs; nothing for a command.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Whereabouts<'a> {
-    pub namespace: Option<&'a str>,
-    pub workload: Option<&'a str>,
 }
 
 impl Approval {
@@ -203,39 +197,6 @@ impl Approval {
         if self.not_in_image {
             executable.not_in_image.get_or_insert(seen);
         }
-    }
-}
-
-impl Scope {
-    fn holds(&self, at: Whereabouts<'_>) -> bool {
-        match self {
-            Self::Image => true,
-            Self::Namespace(namespace) => at.namespace == Some(namespace),
-            Self::Workload { namespace, name } => {
-                at.namespace == Some(namespace) && at.workload == Some(name)
-            }
-        }
-    }
-
-    /// The places that it tells apart from others.
-    pub(crate) fn whereabouts(&self) -> Whereabouts<'_> {
-        match self {
-            Self::Image => Whereabouts::default(),
-            Self::Namespace(namespace) => {
-                Whereabouts { namespace: Some(namespace), workload: None }
-            }
-            Self::Workload { namespace, name } => {
-                Whereabouts { namespace: Some(namespace), workload: Some(name) }
-            }
-        }
-    }
-
-    /// Of the scopes of approvals the narrowest that holds there; the image, where none does.
-    pub(crate) fn narrowest<'a>(
-        scopes: impl Iterator<Item = &'a Self>,
-        at: Whereabouts<'_>,
-    ) -> Option<&'a Self> {
-        scopes.filter(|scope| scope.holds(at)).max()
     }
 }
 

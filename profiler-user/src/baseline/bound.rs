@@ -1,5 +1,6 @@
 //! A baseline in the words of another environment: what a bind file says takes the place of what was recorded.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::Fact;
@@ -25,6 +26,8 @@ const SETS: [(Set, List); 4] = [
 pub(super) struct Bound {
     /// What an entry was recorded as.
     recorded: BTreeMap<(&'static str, String), String>,
+    /// What a bind file allows although nothing was recorded that it took the place of.
+    accepted: BTreeSet<(&'static str, String)>,
     /// What is learned anew: of each list, the ports and directions that were recorded, see [`shape`].
     relearn: BTreeSet<(&'static str, String)>,
 }
@@ -80,7 +83,10 @@ impl Executable {
         for Accepted { list, entry, .. } in accepted {
             let set = SETS.into_iter().find(|(_, of)| of == list).map(|(set, _)| set);
             let Some(set) = set else { continue };
-            self.set_mut(set).entry(entry.clone()).or_insert_with(|| some.clone());
+            if let Entry::Vacant(place) = self.set_mut(set).entry(entry.clone()) {
+                place.insert(some.clone());
+                bound.accepted.insert((set.name(), entry.clone()));
+            }
         }
         bound
     }
@@ -115,6 +121,15 @@ impl Bound {
             Some(recorded) => format!("{key} (recorded as {recorded})"),
             None => key.to_owned(),
         }
+    }
+
+    /// What the entry was recorded as; none where it was not.
+    pub(super) fn as_recorded<'a>(&'a self, set: Set, key: &'a str) -> Option<&'a str> {
+        let at = (set.name(), key.to_owned());
+        if self.accepted.contains(&at) {
+            return None;
+        }
+        Some(self.recorded.get(&at).map_or(key, String::as_str))
     }
 
     /// The entry that would hold this, where such are learned anew. A program that had no such peer gets none by this, and

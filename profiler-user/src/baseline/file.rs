@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::layout;
 use super::model::{Baseline, Image, SCHEMA};
+use super::scope::Scope;
 use crate::generalise::GENERALISER;
 
 /// Longer names than a file system takes are cut and told apart by a hash.
@@ -36,6 +37,8 @@ pub enum LoadError {
     FutureVersion { path: PathBuf, found: String, known: String },
     #[error("baseline {} is of image {found:?}, not of {expected:?}: put it under its own name", path.display())]
     OtherImage { path: PathBuf, found: String, expected: String },
+    #[error("baseline {} is for {found}, not for {expected}: put it under its own name", path.display())]
+    OtherScope { path: PathBuf, found: String, expected: String },
     #[error(
         "baseline {} was recorded on {found}, this is {expected}: record the image on {expected} into another directory",
         path.display()
@@ -85,27 +88,41 @@ pub fn path_for(directory: &Path, image: &str) -> PathBuf {
     directory.join(format!("{name}.json"))
 }
 
-/// Where the baseline of an image, or of a command, is.
+/// Where the baseline of an image, or of a command, is: the one for all of its containers.
 pub fn path_of(directory: &Path, image: &Image) -> PathBuf {
-    match image.file_stem() {
+    path_in(directory, image, &Scope::Image)
+}
+
+/// The same for the containers of a scope.
+pub fn path_in(directory: &Path, image: &Image, scope: &Scope) -> PathBuf {
+    match image.file_stem(scope) {
         // A repository's name may be longer than a file's; what tells images apart comes last.
         Some(stem) => {
             let start = stem.len().saturating_sub(NAME_MAX);
             let stem = stem[start..].trim_start_matches('.');
             directory.join(format!("{stem}.json"))
         }
-        None => path_for(directory, &image.name),
+        None => path_for(directory, &format!("{}{}", image.name, scope.suffix())),
     }
 }
 
-/// The baseline of `image`, which must be of that very image and architecture.
+/// The baseline of `image`, which must be of that very image and architecture, and for all of its containers.
 pub fn load(directory: &Path, image: &Image) -> Result<Baseline, LoadError> {
-    read(directory, image).map(|(baseline, _)| baseline)
+    load_in(directory, image, &Scope::Image)
+}
+
+/// The same for the containers of a scope.
+pub fn load_in(directory: &Path, image: &Image, scope: &Scope) -> Result<Baseline, LoadError> {
+    read(directory, image, scope).map(|(baseline, _)| baseline)
 }
 
 /// The same with the bytes that it was read from.
-pub(crate) fn read(directory: &Path, image: &Image) -> Result<(Baseline, Vec<u8>), LoadError> {
-    let path = path_of(directory, image);
+pub(crate) fn read(
+    directory: &Path,
+    image: &Image,
+    scope: &Scope,
+) -> Result<(Baseline, Vec<u8>), LoadError> {
+    let path = path_in(directory, image, scope);
     let (baseline, bytes) = match read_file(&path) {
         Err(LoadError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             let known = list(directory)
@@ -125,6 +142,10 @@ pub(crate) fn read(directory: &Path, image: &Image) -> Result<(Baseline, Vec<u8>
     if found.label() != expected.label() || found.id != expected.id {
         let (found, expected) = (found.label(), expected.label());
         return Err(LoadError::OtherImage { path, found, expected });
+    }
+    if baseline.scope != *scope {
+        let (found, expected) = (baseline.scope.to_string(), scope.to_string());
+        return Err(LoadError::OtherScope { path, found, expected });
     }
     if found.architecture != expected.architecture {
         let (found, expected) = (found.architecture, expected.architecture);
@@ -196,9 +217,9 @@ pub(crate) fn parse(path: PathBuf, bytes: &[u8]) -> Result<Baseline, LoadError> 
     layout::read(bytes).map_err(|error| refuse(path, &error))
 }
 
-/// Writes the baseline under its image's name. A reader sees the old file or the new one, never a part, also after a crash.
+/// Writes the baseline under the name of its image and scope. A reader sees the old file or the new one, never a part, also after a crash.
 pub fn save(directory: &Path, baseline: &Baseline) -> Result<PathBuf, SaveError> {
-    let path = path_of(directory, &baseline.image);
+    let path = path_in(directory, &baseline.image, &baseline.scope);
     match write_whole(directory, &path, layout::render(baseline).as_bytes()) {
         Ok(()) => Ok(path),
         Err(source) => Err(SaveError { path, source }),

@@ -1,5 +1,7 @@
 //! Whether a baseline holds what was observed.
 
+mod held;
+
 use std::collections::BTreeSet;
 
 use profiler_common::container::{KnownCalls, SET_OTHER, SET_WORDS};
@@ -15,6 +17,8 @@ use crate::behaviour::{Behaviour, Change, Exec, File, Observation, Operation, Pr
 use crate::bind::Accepted;
 use crate::drift::{DriftKind, Finding, Novelty};
 use crate::generalise::{Secrets, join_args};
+
+pub(super) use self::held::Slot;
 use crate::observe::{self, INJECTED};
 
 /// These calls end a process or go back to where it was: they never come through `sys_exit`, or with a number that is no
@@ -115,26 +119,6 @@ impl Judge {
     /// The native calls, let through by every filter, that are no drift.
     pub fn known_calls(&self) -> &KnownCalls {
         &self.calls
-    }
-
-    /// The entries by which it is known, what of it is: of each statement the key that holds it.
-    pub fn deciding(&self, observation: &Observation) -> Vec<&str> {
-        if let Behaviour::Syscall(syscall) = &observation.behaviour {
-            return self
-                .syscalls
-                .get(&syscall_name(syscall))
-                .map(String::as_str)
-                .into_iter()
-                .collect();
-        }
-        let Some(known) = self.executable(&observation.process.executable) else {
-            return Vec::new();
-        };
-        let key = |fact: Fact| {
-            let keys = known.set(fact.set);
-            keys.find(&Sought::new(&fact.name), self.secrets).map(|place| keys.key(place))
-        };
-        facts(observation).into_iter().filter_map(key).collect()
     }
 
     /// Drift or no drift, without saying which.

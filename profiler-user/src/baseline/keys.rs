@@ -98,7 +98,15 @@ impl Keys {
 
     /// Whether this very text is a key.
     pub(super) fn has(&self, key: &str) -> bool {
-        !self.sorted.is_empty() && self.get(key, hash(key)).is_some()
+        self.exact(key).is_some()
+    }
+
+    /// Where this very text is, if it is a key.
+    pub(super) fn exact(&self, key: &str) -> Option<Place> {
+        if self.sorted.is_empty() {
+            return None;
+        }
+        self.get(key, hash(key))
     }
 
     /// The key that holds the name.

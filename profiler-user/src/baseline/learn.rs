@@ -17,8 +17,13 @@ use crate::generalise::GENERALISER;
 impl Baseline {
     /// From here on observations may name `id`; `key_id` says which key the secrets in them are hashed with.
     pub fn begin_run(&mut self, id: RunId, run: Run, key_id: &str) {
-        let run = Run { started: to_second(run.started), ended: run.ended.map(to_second), ..run };
         self.redaction_key.insert(key_id.to_owned());
+        self.take_up_run(id, run);
+    }
+
+    /// The same where nothing is learned but what is in another's words.
+    pub(crate) fn take_up_run(&mut self, id: RunId, run: Run) {
+        let run = Run { started: to_second(run.started), ended: run.ended.map(to_second), ..run };
         match self.runs.entry(id) {
             Entry::Vacant(entry) => {
                 entry.insert(run);
@@ -87,12 +92,7 @@ impl Baseline {
                 (exec.not_in_image, &mut executable.not_in_image),
             ];
             for (_, seen) in flags.into_iter().filter(|(is_so, _)| *is_so) {
-                if let Some(seen) = seen {
-                    seen.again(run, moment);
-                } else {
-                    *seen = Some(Seen::once(run, moment));
-                    new += 1;
-                }
+                new += usize::from(flag(seen, run, moment));
             }
         }
         new
@@ -100,7 +100,7 @@ impl Baseline {
 }
 
 /// Whether it is the first time. `own`: the key that it would have by itself.
-fn count(
+pub(super) fn count(
     set: &mut BTreeMap<String, Seen>,
     key: &str,
     own: &str,
@@ -115,6 +115,16 @@ fn count(
         }
         None => set.insert(key.to_owned(), Seen::once(run, moment)).is_none(),
     }
+}
+
+/// The same of what has no key.
+pub(super) fn flag(seen: &mut Option<Seen>, run: &RunId, moment: Moment) -> bool {
+    if let Some(seen) = seen {
+        seen.again(run, moment);
+        return false;
+    }
+    *seen = Some(Seen::once(run, moment));
+    true
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ impl Baseline {
         self.image.repo_digests.extend(other.image.repo_digests);
         self.image.references.extend(other.image.references);
         self.redaction_key.extend(other.redaction_key);
+        self.ancestors.extend(other.ancestors);
         self.runs.join(other.runs);
         self.syscalls.join(other.syscalls);
         self.executables.join(other.executables);

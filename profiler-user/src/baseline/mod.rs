@@ -15,6 +15,7 @@ mod file;
 #[cfg(test)]
 mod fixtures;
 mod frames;
+mod heir;
 mod holders;
 mod judge;
 mod key;
@@ -29,24 +30,29 @@ mod portable;
 mod run;
 #[cfg(test)]
 pub(crate) mod schema;
+mod scope;
 mod seen;
 mod shown;
 mod siblings;
 mod thrown;
 
 pub use crate::maturity::Interval;
-pub use approval::{Approval, Drifted, Grant, Whereabouts};
+pub use approval::{Approval, Drifted, Grant};
 pub use aspect::Aspect;
 pub use completeness::{Completeness, Limit, Measure, Units};
 pub use entry::Entry;
 pub(crate) use facts::kind_of;
 pub use fanout::{CLIENTS, SERVERS};
-pub use file::{Listed, LoadError, SaveError, list, load, load_file, path_for, path_of, save};
+pub use file::{
+    Listed, LoadError, SaveError, list, load, load_file, load_in, path_for, path_in, path_of, save,
+};
 pub(crate) use file::{parse, read, read_file, read_up_to, render, write_file};
+pub(crate) use heir::Ancestor;
 pub use judge::Judge;
 pub use key::{load_key, load_or_create_key};
 pub use merge::MergeError;
-pub use model::{Baseline, ENTRYPOINT, Executable, Image, SCHEMA, Scope};
+pub use model::{Baseline, ENTRYPOINT, Executable, Image, SCHEMA};
 pub(crate) use run::window_of;
 pub use run::{Run, RunId};
+pub use scope::{Scope, Whereabouts, Width};
 pub use seen::{Phases, Seen, Sighting, WINDOW, Windows};

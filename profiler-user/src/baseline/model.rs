@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::approval::Approval;
 use super::run::{Run, RunId};
+use super::scope::Scope;
 use super::seen::Seen;
 use crate::container::Identity;
 use crate::generalise::GENERALISER;
@@ -29,6 +30,10 @@ pub struct Baseline {
     /// Which containers of the image it speaks of.
     #[serde(default, skip_serializing_if = "Scope::is_image")]
     pub scope: Scope,
+    /// The ids of the baselines of other images that its entries were carried over from: it holds what of theirs this image was
+    /// seen to do, and nothing else. Empty where it was recorded.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ancestors: BTreeSet<String>,
     /// The version of the rules that its patterns were made with.
     pub generaliser: u32,
     /// The ids of the keys that its secrets are hashed with.
@@ -67,20 +72,6 @@ pub struct Image {
     /// As users wrote it: `registry/web:1.27`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub references: BTreeSet<String>,
-}
-
-/// A wider one never hides what a narrower one leaves out: they are not merged.
-#[derive(Clone, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, rename_all = "lowercase")]
-pub enum Scope {
-    /// Of every container of the image.
-    #[default]
-    Image,
-    /// Of those of one Kubernetes namespace.
-    Namespace(String),
-    /// Of those of one workload: a Deployment, a `CronJob`.
-    Workload { namespace: String, name: String },
 }
 
 /// What one executable does. Every key is a pattern, see [`crate::generalise`].
@@ -151,6 +142,7 @@ impl Baseline {
             schema: SCHEMA.to_owned(),
             image,
             scope: Scope::Image,
+            ancestors: BTreeSet::new(),
             generaliser: GENERALISER,
             redaction_key: BTreeSet::new(),
             runs: BTreeMap::new(),
@@ -165,6 +157,14 @@ impl Baseline {
         let json = serde_json::to_vec(self).expect("a baseline holds nothing that JSON does not");
         let hash = Sha256::digest(&json);
         hash.iter().fold("sha256:".to_owned(), |id, byte| format!("{id}{byte:02x}"))
+    }
+
+    /// How people are told of it.
+    pub fn label(&self) -> String {
+        match &self.scope {
+            Scope::Image => self.image.label(),
+            narrower => format!("{} for {narrower}", self.image.label()),
+        }
     }
 
     /// How many things it knows.
@@ -217,13 +217,13 @@ impl Image {
         })
     }
 
-    /// Its baseline's file, without the extension: for an image unique for it and its role, and a name that may be a key
+    /// Its baseline's file, without the extension: for an image unique for it, its role and the scope, and a name that may be a key
     /// of a Kubernetes `ConfigMap`. None for a command, whose name alone it is.
-    pub fn file_stem(&self) -> Option<String> {
+    pub fn file_stem(&self, scope: &Scope) -> Option<String> {
         let id = self.id.as_deref()?;
         let digits = id.strip_prefix("sha256:").unwrap_or(id);
         let parts = [Some(self.name.as_str()), digits.get(..12), self.container.as_deref()];
-        let stem = parts.into_iter().flatten().collect::<Vec<_>>().join(".");
+        let stem = parts.into_iter().flatten().collect::<Vec<_>>().join(".") + &scope.suffix();
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         Some(stem.chars().map(|c| if plain(c) { c } else { '_' }).collect())
     }
@@ -238,22 +238,6 @@ impl Image {
         match &self.container {
             Some(container) => format!("{label}+{container}"),
             None => label,
-        }
-    }
-}
-
-impl Scope {
-    pub(super) fn is_image(&self) -> bool {
-        *self == Self::Image
-    }
-}
-
-impl std::fmt::Display for Scope {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Image => f.write_str("every container of the image"),
-            Self::Namespace(namespace) => write!(f, "namespace {namespace}"),
-            Self::Workload { namespace, name } => write!(f, "workload {namespace}/{name}"),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     agent::{self, Settings},
-    baseline::{self, Baseline, Completeness, Image, Limit, LoadError, Run, RunId},
+    baseline::{self, Baseline, Completeness, Image, Limit, LoadError, Run, RunId, Width},
     behaviour::{Behaviour, Observation},
     cli,
     container::Tree,
@@ -54,7 +54,14 @@ pub(crate) async fn run(args: cli::Record, mut signals: Signals) -> Result<ExitC
             return Err(Error::Usage("--runs repeats a CMD; give one after `--`".to_owned()));
         }
         let settings = Settings::new(args.target.baselines, args.node, args.sensor)?;
-        return agent::record(settings.with_limit(args.duration), args.until, signals).await;
+        let settings = settings.with_limit(args.duration);
+        return agent::record(settings, args.until, args.scope, signals).await;
+    }
+    if args.scope != Width::Image {
+        return Err(Error::Usage(
+            "--scope tells containers of a node apart: leave it out, or leave out `--` and CMD"
+                .to_owned(),
+        ));
     }
     let most = args.runs.unwrap_or(if args.until.is_some() { RUNS_UNTIL } else { 1 });
     for number in 1..=most {

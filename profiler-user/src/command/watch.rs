@@ -8,7 +8,7 @@ use super::{tier_name, warn_of_blindness, warn_of_loss};
 use crate::{
     agent::{self, Settings},
     attest::{self, Trust},
-    baseline::{self, Baseline, Image, Judge, Whereabouts},
+    baseline::{self, Baseline, Image, Judge, Scope, Whereabouts},
     behaviour::Observation,
     bind::Bind,
     cli,
@@ -151,7 +151,7 @@ fn believed(
 ) -> Result<(Baseline, BaselineSignature), Error> {
     let trust = trust.map(Trust::open).transpose()?;
     let path = baseline::path_of(directory, image);
-    let (baseline, bytes) = baseline::read(directory, image)?;
+    let (baseline, bytes) = baseline::read(directory, image, &Scope::Image)?;
     let Some(trust) = trust else {
         let signature = attest::unchecked(&path);
         return Ok((baseline, signature));

@@ -1,28 +1,35 @@
 //! Requests to one registry, and answers no larger than they may be.
 
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, redirect};
+use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode, Url, redirect};
 use tokio::sync::Mutex;
 
 use super::auth::Credentials;
 use super::error::RegistryError;
 use super::reference::Reference;
+use crate::baseline::read_up_to;
 use crate::error::with_causes;
 
 /// Blobs may be elsewhere, and that place may point on; more is a loop.
 const REDIRECTS: usize = 5;
 
+/// The certificates of every authority that the web believes have 200 KiB.
+const AUTHORITIES: u64 = 4 * 1024 * 1024;
+
 /// Of an answer that refuses, so much is shown.
 const SAID: usize = 200;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Other hosts than the own may be asked without encryption.
     pub plain_http: bool,
+    /// Certificates (PEM) of who else than those of the system may answer for a registry, which is asked by HTTPS then.
+    pub authorities: Option<PathBuf>,
     /// For a request and its whole answer.
     pub timeout: Duration,
 }
@@ -58,7 +65,7 @@ impl Client {
         let wrong = |why| RegistryError::Reference { text: reference.to_string(), why };
         let https = format!("https://{host}/v2/{repository}/");
         let mut base = Url::parse(&https).map_err(|_| wrong("its host cannot be one"))?;
-        if options.plain_http || is_loopback(&base) {
+        if options.plain_http || options.authorities.is_none() && is_loopback(&base) {
             let http = format!("http://{host}/v2/{repository}/");
             base = Url::parse(&http).map_err(|_| wrong("its host cannot be one"))?;
         }
@@ -68,6 +75,8 @@ impl Client {
         if base.scheme() == "http" {
             // A container without certificates of its own can do without.
             builder = builder.tls_certs_only([]);
+        } else if let Some(path) = &options.authorities {
+            builder = builder.tls_certs_merge(authorities(path)?);
         }
         if is_loopback(&base) {
             builder = builder.no_proxy();
@@ -212,6 +221,16 @@ impl Client {
         let host = url.host_str().unwrap_or_default();
         Err(RegistryError::Plain { url: format!("{}://{host}", url.scheme()) })
     }
+}
+
+fn authorities(path: &Path) -> Result<Vec<Certificate>, RegistryError> {
+    let unusable = |why| RegistryError::Authorities { path: path.display().to_string(), why };
+    let pem = read_up_to(path, AUTHORITIES).map_err(|error| unusable(error.to_string()))?;
+    let all = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(with_causes(&error)))?;
+    if all.is_empty() {
+        return Err(unusable("it holds no certificate".to_owned()));
+    }
+    Ok(all)
 }
 
 /// What this machine asks of itself crosses no network.

@@ -10,6 +10,10 @@ pub enum RegistryError {
     Plain { url: String },
     #[error("cannot read the credentials in {path}: {why}; restore the file or log in again")]
     Credentials { path: String, why: String },
+    #[error(
+        "cannot use the certificates in {path}: {why}; give a file of certificates as PEM with --ca"
+    )]
+    Authorities { path: String, why: String },
     #[error("registry {host} cannot be reached: {why}; see whether it is up, and try again")]
     Unreachable { host: String, why: String },
     #[error(

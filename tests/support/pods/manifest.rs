@@ -92,16 +92,19 @@ impl Manifest {
             }
             return path.to_owned();
         }
-        let map = volume["configMap"]["name"].as_str();
-        let map = map.unwrap_or_else(|| panic!("{name} is neither hostPath nor configMap"));
-        let files = self.map(map).clone();
+        assert!(volume["configMap"].is_object(), "{name} is neither hostPath nor configMap");
+        let files = self.map(&volume["configMap"]).cloned().unwrap_or_default();
         let path = format!("{}/volumes/kubernetes.io~configmap/{name}", pod.directory());
         Volume::new(&node.outside(&path), files);
         path
     }
 
-    fn map(&self, name: &str) -> &BTreeMap<String, String> {
-        self.config_maps.get(name).unwrap_or_else(|| panic!("there is no ConfigMap {name}"))
+    /// What a reference means; nothing where it is optional and that is not there.
+    fn map(&self, reference: &Value) -> Option<&BTreeMap<String, String>> {
+        let name = string(&reference["name"]);
+        let map = self.config_maps.get(&name);
+        assert!(map.is_some() || reference["optional"] == true, "there is no ConfigMap {name}");
+        map
     }
 
     fn container(
@@ -113,10 +116,10 @@ impl Manifest {
         let mut env: Vec<(String, String)> = Vec::new();
         for variable in items(&container["env"]) {
             let value = match variable["value"].as_str() {
-                Some(value) => expand(value, &env),
+                Some(value) => Some(expand(value, &env)),
                 None => self.value_from(pod, &variable["valueFrom"]),
             };
-            env.push((string(&variable["name"]), value));
+            env.extend(value.map(|value| (string(&variable["name"]), value)));
         }
         let words = |value| items(value).iter().map(|word| expand(&string(word), &env)).collect();
         let mounts = items(&container["volumeMounts"]).iter().map(|mount| Mount {
@@ -146,21 +149,22 @@ impl Manifest {
         }
     }
 
-    /// What a variable gets from elsewhere: the downward API, or a `ConfigMap`.
-    fn value_from(&self, pod: &PodSpec, source: &Value) -> String {
-        if let Some(key) = source["configMapKeyRef"]["key"].as_str() {
-            let map = string(&source["configMapKeyRef"]["name"]);
-            let value = self.map(&map).get(key);
-            return value.unwrap_or_else(|| panic!("{map} has no key {key}")).clone();
+    /// What a variable gets from elsewhere: the downward API, or a `ConfigMap`; none where it may be absent, and is.
+    fn value_from(&self, pod: &PodSpec, source: &Value) -> Option<String> {
+        let reference = &source["configMapKeyRef"];
+        if let Some(key) = reference["key"].as_str() {
+            let value = self.map(reference).and_then(|map| map.get(key));
+            assert!(value.is_some() || reference["optional"] == true, "no {key}: {reference}");
+            return value.cloned();
         }
-        match source["fieldRef"]["fieldPath"].as_str() {
+        Some(match source["fieldRef"]["fieldPath"].as_str() {
             Some("metadata.name") => pod.name.clone(),
             Some("metadata.namespace") => pod.namespace.clone(),
             Some("metadata.uid") => pod.uid.clone(),
             Some("spec.nodeName") => NODE_NAME.to_owned(),
             Some("status.hostIP") => "127.0.0.1".to_owned(),
             _ => panic!("the node has no value for {source}"),
-        }
+        })
     }
 }
 

@@ -1,9 +1,13 @@
+mod scopes;
+
 use std::fs;
 
 use super::*;
 use crate::attest::openssl::{Algorithm, Pair};
 use crate::attest::{Claim, Envelope, Statement, statement};
+use crate::baseline::Baseline;
 use crate::container::{ContainerId, ImageIdentity};
+use crate::drift::BaselineStatus;
 
 fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()

@@ -1,8 +1,9 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::super::model::{Image, Scope};
+use super::super::model::Image;
 use super::super::run::RunId;
+use super::super::scope::Scope;
 use super::super::seen::{Phases, Windows};
 use super::*;
 
@@ -99,8 +100,10 @@ fn executable() -> impl Strategy<Value = Executable> {
 fn baseline() -> impl Strategy<Value = Baseline> {
     let keys = prop::collection::btree_set("[a-c]", 0..3);
     let runs = prop::collection::btree_map(run_id(), run(), 0..4);
-    (keys, runs, map(seen()), map(executable())).prop_map(
-        |(redaction_key, runs, syscalls, executables)| Baseline {
+    let ancestors = prop::collection::btree_set("[a-c]", 0..3);
+    (keys, ancestors, runs, map(seen()), map(executable())).prop_map(
+        |(redaction_key, ancestors, runs, syscalls, executables)| Baseline {
+            ancestors,
             redaction_key,
             runs,
             syscalls,

@@ -6,14 +6,14 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::when;
 use crate::{
     attest,
-    baseline::{self, Approval, Baseline, Drifted, Grant, Scope},
+    baseline::{self, Approval, Baseline, Drifted, Grant, Scope, Whereabouts, Width},
     error::Error,
     store,
 };
@@ -44,13 +44,6 @@ pub(super) struct Approve {
     /// The directory with the baseline of the event's image
     #[arg(long, value_name = "DIR", default_value = "baselines", env = "DRIFTLINE_BASELINES")]
     baselines: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Width {
-    Image,
-    Namespace,
-    Workload,
 }
 
 /// What of an event says where it happened, besides what happened.
@@ -155,6 +148,8 @@ fn baseline_of(
     directory: &Path,
     changed: &BTreeMap<PathBuf, Baseline>,
 ) -> Result<PathBuf, Error> {
+    let (namespace, workload) = (told.namespace.as_deref(), told.workload.as_deref());
+    let at = Whereabouts { namespace, workload };
     let role = told.pod_container.as_ref().or(told.container.as_ref());
     let is_it = |baseline: &Baseline| match &told.image_id {
         Some(_) => baseline.image.id == told.image_id && baseline.image.container.as_ref() == role,
@@ -162,22 +157,29 @@ fn baseline_of(
     };
     let unreadable =
         |error| Error::Baseline(format!("cannot read {}: {error}", directory.display()));
+    let scope = |baseline: &Baseline| is_it(baseline).then(|| baseline.scope.clone());
+    let mut found: Option<(Scope, PathBuf)> = None;
     for listed in baseline::list(directory).map_err(unreadable)? {
-        let found = match changed.get(&listed.path) {
-            Some(baseline) => is_it(baseline),
+        let scope = match changed.get(&listed.path) {
+            Some(baseline) => scope(baseline),
             // One that cannot be read is not the one: it judged nothing.
-            None => baseline::load_file(&listed.path).is_ok_and(|baseline| is_it(&baseline)),
+            None => baseline::load_file(&listed.path).ok().as_ref().and_then(scope),
         };
-        if found {
-            return Ok(listed.path);
+        // Of several the narrowest judged it.
+        if let Some(scope) = scope.filter(|scope| scope.holds(at))
+            && found.as_ref().is_none_or(|(before, _)| *before < scope)
+        {
+            found = Some((scope, listed.path));
         }
     }
-    Err(Error::Baseline(format!(
-        "{} holds no baseline of {}, which event {} is of: give the directory that does with --baselines",
-        directory.display(),
-        told.image.as_deref().or(told.image_id.as_deref()).unwrap_or("an image without a name"),
-        told.id
-    )))
+    found.map(|(_, path)| path).ok_or_else(|| {
+        Error::Baseline(format!(
+            "{} holds no baseline of {}, which event {} is of: give the directory that does with --baselines",
+            directory.display(),
+            told.image.as_deref().or(told.image_id.as_deref()).unwrap_or("an image without a name"),
+            told.id
+        ))
+    })
 }
 
 fn scope(told: &Told, width: Option<Width>) -> Result<Scope, Error> {

@@ -63,7 +63,7 @@ fn row(file: PathBuf, now: Timestamp) -> Row {
     match baseline::load_file(&file) {
         Ok(held) => {
             let known = Known {
-                image: held.image.label(),
+                image: held.label(),
                 architecture: held.image.architecture.clone(),
                 scope: held.scope.to_string(),
                 id: held.id(),

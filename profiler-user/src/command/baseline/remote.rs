@@ -1,5 +1,7 @@
 //! What `push` and `pull` share: which registry, and whether a baseline is of its image.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::{
@@ -14,8 +16,11 @@ pub(super) struct Remote {
     #[arg(value_name = "REF")]
     pub(super) reference: String,
     /// Ask without encryption also other hosts than this one
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ca")]
     plain_http: bool,
+    /// Believe the registry also with a certificate that an authority in this file (PEM) has issued, and ask it by HTTPS wherever it is
+    #[arg(long, value_name = "FILE", env = "DRIFTLINE_REGISTRY_CA")]
+    ca: Option<PathBuf>,
     /// Wait for each answer of the registry at most so long (seconds, or with a unit: 90s, 10m)
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     timeout: std::time::Duration,
@@ -24,7 +29,8 @@ pub(super) struct Remote {
 impl Remote {
     pub(super) fn open(&self) -> Result<(Reference, Client), RegistryError> {
         let reference: Reference = self.reference.parse()?;
-        let options = Options { plain_http: self.plain_http, timeout: self.timeout };
+        let Self { plain_http, timeout, .. } = *self;
+        let options = Options { plain_http, authorities: self.ca.clone(), timeout };
         let client = Client::new(&reference, options)?;
         Ok((reference, client))
     }

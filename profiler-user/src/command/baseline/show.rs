@@ -139,6 +139,10 @@ fn head(page: &mut String, held: &Baseline, completeness: &Completeness) {
         line("", reference.clone());
     }
     line("for", held.scope.to_string());
+    for (number, ancestor) in held.ancestors.iter().enumerate() {
+        let what = if number == 0 { "inherits" } else { "" };
+        line(what, format!("of {ancestor} what this image was seen to do, and nothing else"));
+    }
     let of_runs = |of: &dyn Fn(&baseline::Run) -> String| {
         let all: BTreeSet<_> = held.runs.values().map(of).filter(|it| !it.is_empty()).collect();
         all.into_iter().collect::<Vec<_>>().join(", ")

@@ -60,6 +60,13 @@ pub struct Node {
     pub cluster: Option<String>,
 }
 
+impl Node {
+    /// As Kubernetes calls it, else as it calls itself.
+    pub fn called(&self) -> String {
+        self.name.as_ref().unwrap_or(&self.host_name).clone()
+    }
+}
+
 impl Origin {
     /// A command that driftline itself runs.
     pub fn of_command(host_name: String, image: &str) -> Self {

@@ -19,7 +19,7 @@ use self::{
 use super::remote::{Remote, is_of};
 use crate::{
     attest::{self, PublicKey, Refusal, Trust},
-    baseline::{self, LoadError},
+    baseline::{self, Baseline, LoadError},
     error::Error,
     registry::{self, Artifact, Found},
 };
@@ -66,7 +66,8 @@ pub(super) async fn run(args: &Pull, now: Timestamp) -> Result<ExitCode, Error> 
         });
         match offer {
             Ok(offer) => {
-                let path = baseline::path_of(&args.baselines, &offer.baseline.image);
+                let Baseline { image, scope, .. } = &offer.baseline;
+                let path = baseline::path_in(&args.baselines, image, scope);
                 offers.entry(path).or_default().push(offer);
             }
             Err(why) => {
