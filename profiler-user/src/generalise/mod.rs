@@ -47,11 +47,11 @@ pub use change::{Changed, change};
 pub use host::host;
 pub use kin::Kin;
 pub use path::generalise_path;
-pub use pattern::{Pattern, Secrets, escape, matches};
+pub use pattern::{Pattern, Secrets, escape, is_escaped, matches};
 pub use peer::{End, Peer, accept, connect, is_host, listen};
+pub use runner::operands as first_operand;
 pub use sibling::{Deed, Sibling, is_of_siblings};
 pub use socket::{socket, unix_peer};
-pub use runner::operands as first_operand;
 pub use vector::{Vector, Word, words_match};
 
 /// The version of these rules. A baseline names the version it was recorded with: a pattern means nothing without its rules.

@@ -78,6 +78,22 @@ pub(super) fn push_escaped(pattern: &mut String, text: &str) {
     pattern.push_str(rest);
 }
 
+/// Whether every brace in a pattern is a placeholder's, or is escaped as [`escape`] does. A person may write `{odd}` for
+/// itself; generalising never does.
+pub fn is_escaped(pattern: &str) -> bool {
+    let mut rest = pattern;
+    while let Some(brace) = rest.find('{') {
+        rest = &rest[brace..];
+        let taken = match (placeholder(rest, ""), rest.starts_with("{{")) {
+            (Some((_, length)), _) => length,
+            (None, true) => 2,
+            (None, false) => return false,
+        };
+        rest = &rest[taken..];
+    }
+    true
+}
+
 /// The redacted secret that `text` begins with.
 pub(super) fn secret_at(text: &str) -> Option<&str> {
     let secret = text.get(..SECRET_LENGTH)?;
