@@ -46,6 +46,11 @@ const BIND: &str = r#"{"schema_version":"driftline.bind/v1",
 static SIGNER: LazyLock<SigningKey> =
     LazyLock::new(|| SigningKey::parse(KEY).expect("the published key"));
 
+/// What the corpus' envelopes and statements are about, and its bind files are applied to.
+static HELD: LazyLock<Baseline> = LazyLock::new(|| {
+    read(include_bytes!("../../tests/fuzz/corpus/baseline/web.json")).expect("it can be read")
+});
+
 static BOUND: LazyLock<Bind> = LazyLock::new(|| Bind::parse(BIND.as_bytes()).expect("a bind file"));
 
 /// By the name of the fuzz target, and of its directory in the corpus.
@@ -84,20 +89,20 @@ pub fn envelope(bytes: &[u8]) -> Answer {
     let text = serde_json::to_vec(&envelope).expect("an envelope is JSON");
     assert_eq!(attest::parse_envelope(&text).expect("it was written"), envelope);
     // The fuzzer has not signed anything: whatever is believed was signed by the corpus.
-    let held = of_an_image();
-    let by_anybody = attest::unverified(&envelope, &held, now());
-    let by_us = attest::verify(&envelope, &held, std::slice::from_ref(SIGNER.public()), now());
+    let by_anybody = attest::unverified(&envelope, &HELD, now());
+    let by_us = attest::verify(&envelope, &HELD, std::slice::from_ref(SIGNER.public()), now());
     assert!(by_us.is_err() || by_anybody.is_ok(), "who is trusted may say no more than anybody");
     by_us.map(drop).map_err(refusal)
 }
 
-/// What somebody who is trusted has signed.
+/// What somebody has signed. A signature takes most of the time, so it is given to what would be believed.
 pub fn statement(bytes: &[u8]) -> Answer {
     let mut envelope = Envelope::new(PAYLOAD_TYPE, bytes);
+    attest::unverified(&envelope, &HELD, now()).map_err(refusal)?;
     envelope.sign(&SIGNER).expect("its payload is what we put there");
     let trusted = std::slice::from_ref(SIGNER.public());
-    let held = of_an_image();
-    let verified = attest::verify(&envelope, &held, trusted, now()).map_err(refusal)?;
+    let verified =
+        attest::verify(&envelope, &HELD, trusted, now()).expect("it is believed of anybody");
     assert_eq!(verified.keys, [SIGNER.public().id()]);
     assert!(verified.expires().is_none_or(|expires| expires > now()));
     Ok(())
@@ -106,8 +111,7 @@ pub fn statement(bytes: &[u8]) -> Answer {
 /// A bind file, and a baseline in its words.
 pub fn bind(bytes: &[u8]) -> Answer {
     let bind = Bind::parse(bytes).map_err(refusal)?;
-    let held = of_an_image();
-    let judge = Judge::bound(&held, REDACTION_KEY, &bind);
+    let judge = Judge::bound(&HELD, REDACTION_KEY, &bind);
     for observation in of_the_network() {
         tell(&judge, &observation);
     }
@@ -176,22 +180,14 @@ fn tell(judge: &Judge, observation: &Observation) {
     }
 }
 
-/// Whatever can be read can be signed, and what was signed is believed.
+/// Whatever can be read can be signed; whether it would be believed is for its names and digests to say.
 fn signed(held: &Baseline, now: Timestamp) {
     let claim = attest::Claim { by: None, signed: now, expires: None };
     let statement = attest::Statement::new(held, claim);
     let payload = serde_json::to_vec(&statement).expect("a statement is JSON");
-    let mut envelope = Envelope::new(PAYLOAD_TYPE, &payload);
-    envelope.sign(&SIGNER).expect("its payload is what we put there");
-    let trusted = std::slice::from_ref(SIGNER.public());
-    if let Err(why) = attest::verify(&envelope, held, trusted, now) {
+    if let Err(why) = attest::unverified(&Envelope::new(PAYLOAD_TYPE, &payload), held, now) {
         refusal(why);
     }
-}
-
-/// What the corpus' envelopes and statements are about, and its bind files are applied to.
-fn of_an_image() -> Baseline {
-    read(include_bytes!("../../tests/fuzz/corpus/baseline/web.json")).expect("it can be read")
 }
 
 /// Each of its programs run as it says, by each of those that it names.
