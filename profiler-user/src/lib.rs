@@ -14,6 +14,8 @@ mod command;
 pub mod container;
 pub mod drift;
 pub mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod generalise;
 pub mod http;
 mod launch;

@@ -4,6 +4,7 @@ mod baselines;
 mod bench;
 mod cargo;
 mod demo;
+mod fuzz;
 mod image;
 mod maturity;
 mod pinned;
@@ -33,6 +34,8 @@ enum Task {
     BenchInside(bench::Inside),
     /// Build Driftline and show it at work in under a minute
     Demo,
+    /// Feed what reads files of others with files made by a fuzzer, a minute for each sort
+    Fuzz(fuzz::Options),
     /// Build the node agent's container image, without a container engine
     Image(image::Options),
     /// Measure how well forecasts of new behaviour hold, for docs/maturity.md
@@ -63,6 +66,7 @@ fn run(task: Task) -> Result<()> {
         Task::Maturity => maturity::maturity(),
         Task::Setup => setup::setup(),
         Task::Demo => demo::demo(),
+        Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Image(options) => image::image(&options),
         Task::Test => test::test(),
         Task::VmTest(options) => setup::setup().and_then(|()| vm::vm_test(&options)),

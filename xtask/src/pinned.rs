@@ -30,6 +30,12 @@ pub(crate) const DEBIAN_COMPILER: &[&str] = &["rustc-web", "libstd-rust-web-dev-
 /// What building `bpf-linker` needs, besides LLVM's development package.
 pub(crate) const DEBIAN_LINKER: &[&str] = &["g++", "zlib1g-dev", "libzstd-dev"];
 
+/// What runs fuzz targets. A later one that is here already will do.
+pub(crate) const CARGO_FUZZ: &str = "0.13.2";
+
+/// What the runtime of libFuzzer is built with.
+pub(crate) const FUZZER_COMPILER: &[&str] = &["g++"];
+
 /// What the demo runs under watch.
 pub(crate) const DEMO: &[&str] = &["nginx", "libnginx-mod-http-perl"];
 

@@ -11,7 +11,7 @@ use super::key::PublicKey;
 use super::strict::is_said_once;
 use super::verify::{Refusal, Verified, verify};
 use crate::baseline::{self, Baseline, SaveError};
-use crate::drift::BaselineSignature;
+use crate::drift::{BaselineSignature, clean};
 
 /// A statement names programs and peers, nothing else that grows.
 const SIZE_MAX: u64 = 16 * 1024 * 1024;
@@ -42,7 +42,7 @@ pub fn read_envelope(beside: &Path) -> Result<Envelope, Refusal> {
 pub fn parse_envelope(bytes: &[u8]) -> Result<Envelope, Refusal> {
     let malformed = |error: serde_json::Error| Refusal::Malformed {
         what: "its signature",
-        why: format!("it is no DSSE envelope: {error}"),
+        why: clean(&format!("it is no DSSE envelope: {error}")),
     };
     is_said_once(bytes).map_err(malformed)?;
     serde_json::from_slice(bytes).map_err(malformed)

@@ -113,7 +113,7 @@ impl SigningKey {
         read_as(path, Self::parse)
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         if !text.contains(PRIVATE_LABEL) {
             return Err(if text.contains("BEGIN ENCRYPTED PRIVATE KEY") {
                 "it is encrypted; decrypt it first, for example into a pipe: openssl pkey"

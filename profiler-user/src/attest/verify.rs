@@ -10,6 +10,7 @@ use super::key::{KeyId, PublicKey};
 use super::statement::{PAYLOAD_TYPE, PREDICATE_TYPE, Statement};
 use super::strict::is_said_once;
 use crate::baseline::Baseline;
+use crate::drift::clean;
 
 /// Why a baseline is not believed, as metrics and events name it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -34,10 +35,14 @@ pub enum Refusal {
     #[error("{0}; have it signed by a key that is trusted here, or trust one that signed it")]
     Untrusted(OpenError),
     #[error(
-        "it is not what was signed: it is {found}, signed was {signed}; see what changed, and sign it again"
+        "it is not what was signed: it is {found}, signed was {}; see what changed, and sign it again",
+        clean(signed)
     )]
     Altered { found: String, signed: String },
-    #[error("what was signed is about another image than {image}; sign this image's baseline")]
+    #[error(
+        "what was signed is about another image than {}; sign this image's baseline",
+        clean(image)
+    )]
     Subject { image: String },
     #[error("its signature was good until {0}; review it and sign it again")]
     Expired(Timestamp),
@@ -159,7 +164,8 @@ struct Head {
 }
 
 fn parse(payload: &[u8]) -> Result<Statement, String> {
-    let no_statement = |error: serde_json::Error| format!("it holds no in-toto statement: {error}");
+    let no_statement =
+        |error: serde_json::Error| clean(&format!("it holds no in-toto statement: {error}"));
     is_said_once(payload).map_err(no_statement)?;
     let head: Head = serde_json::from_slice(payload).map_err(no_statement)?;
     if head.predicate_type != PREDICATE_TYPE {

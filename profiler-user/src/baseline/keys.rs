@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::names::{Name, Set};
-use crate::generalise::{Secrets, Word};
+use crate::generalise::{Secrets, Word, is_escaped};
 
 /// Where a key is among its set's, which are sorted.
 pub(super) type Place = usize;
@@ -71,7 +71,7 @@ impl Keys {
             keys.index.insert_unique(hash(key), place, rehash);
             let patterns = if key.contains('{') { set.patterns(key) } else { None };
             if let Some(patterns) = patterns
-                && !patterns.iter().all(Word::is_literal)
+                && (!patterns.iter().all(Word::is_literal) || !is_escaped(key))
             {
                 let is_open = patterns.iter().any(Word::is_open);
                 let size = if is_open { ANY } else { size(patterns.len(), key) };
@@ -206,6 +206,19 @@ mod tests {
         // One that somebody allowed by its very name.
         assert_eq!(find("/tmp/?", "/tmp/tmpabcdefgh"), Some("/tmp/tmpabcdefgh"));
         assert!(keys.has("/tmp/x/{num}") && !keys.has_literal("/tmp/x/{num}"));
+    }
+
+    #[test]
+    fn a_brace_that_a_person_wrote_for_itself_is_one() {
+        let keys = keys(&["/srv/{odd}", "/srv/{{num}"]);
+        let find = |key: &str, value: &str| {
+            let name = Name { key: key.to_owned(), values: vec![value.to_owned()] };
+            keys.find(&Sought::new(&name), Secrets::Exact).map(|place| keys.key(place))
+        };
+        // As recording names it, and finds it among what is there.
+        assert_eq!(find("/srv/{{odd}", "/srv/{odd}"), Some("/srv/{odd}"));
+        assert_eq!(find("/srv/{{num}", "/srv/{num}"), Some("/srv/{{num}"));
+        assert_eq!(find("/srv/odd", "/srv/odd"), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::frames::examples;
 use super::model::{Baseline, Executable};
 use super::run::Run;
 use super::seen::{Seen, Sighting};
+use crate::drift::clean;
 use crate::generalise::GENERALISER;
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -17,8 +18,10 @@ pub enum MergeError {
     )]
     OtherImage { one: String, other: String },
     #[error(
-        "a baseline of {image:?} on {one} cannot be merged with one on {other}: \
-         system calls and paths differ between architectures, keep both"
+        "a baseline of {image:?} on {} cannot be merged with one on {}: \
+         system calls and paths differ between architectures, keep both",
+        clean(one),
+        clean(other)
     )]
     OtherArchitecture { image: String, one: String, other: String },
     #[error(
@@ -27,8 +30,10 @@ pub enum MergeError {
     )]
     OtherGeneraliser { image: String, one: u32, other: u32 },
     #[error(
-        "a baseline of {image:?} for {one} cannot be merged with one for {other}: \
-         what one may do would be allowed to the other, keep both"
+        "a baseline of {image:?} for {} cannot be merged with one for {}: \
+         what one may do would be allowed to the other, keep both",
+        clean(one),
+        clean(other)
     )]
     OtherScope { image: String, one: String, other: String },
 }

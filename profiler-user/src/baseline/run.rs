@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::seen::{Moment, Phases, WINDOW, Windows, to_second};
 use crate::container::ContainerId;
@@ -18,10 +19,21 @@ pub(super) const STOP_SECONDS: i64 = 10;
 
 /// Unique without asking anybody: a ULID, sorted by time; of a container the beginning of its id, so that a
 /// recording which was interrupted goes on as the same run.
-#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct RunId(Arc<str>);
+
+/// Entries name runs in a line of words: what is none there could be written, but not read again.
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let id = String::deserialize(from)?;
+        if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Ok(Self::new(id));
+        }
+        Err(D::Error::custom(format_args!("{id:?} names no run: it must be letters and digits")))
+    }
+}
 
 /// One recording of one container or command.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -102,7 +102,8 @@ impl Seen {
 
     /// How often in all.
     pub fn count(&self) -> u64 {
-        self.runs.values().map(|sighting| sighting.count).sum()
+        let counts = self.runs.values().map(|sighting| sighting.count);
+        counts.fold(0, u64::saturating_add)
     }
 }
 
@@ -115,7 +116,7 @@ impl Sighting {
     }
 
     fn again(&mut self, moment: Moment) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         self.windows = self.windows.and(Windows::one(moment.window));
     }
 }

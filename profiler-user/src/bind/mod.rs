@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) use self::host::Host;
 use crate::attest;
 use crate::baseline::read_up_to;
+use crate::drift::clean;
 use crate::generalise::End;
 
 /// The version of this format.
@@ -117,7 +118,7 @@ impl BindFile {
         struct Version {
             schema_version: String,
         }
-        let plain = |error: serde_json::Error| error.to_string();
+        let plain = |error: serde_json::Error| clean(&error.to_string());
         attest::is_said_once(bytes).map_err(plain)?;
         // A list of a file's values in their order would be taken for one.
         if !bytes.trim_ascii_start().starts_with(b"{") {

@@ -20,3 +20,4 @@ pub use aggregate::Aggregator;
 pub use event::{Action, BaselineSignature, BaselineStatus, Context, Event, Node, Notice, Origin};
 pub use kind::{DriftKind, Finding, Novelty};
 pub use severity::Severity;
+pub(crate) use show::clean;

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 const COMMAND_MAX: usize = 160;
 
 /// Control characters and those that hide or reorder text are written as escapes.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() || is_invisible(c) {

@@ -48,7 +48,7 @@ pub use change::{Changed, change};
 pub use host::host;
 pub use kin::Kin;
 pub use path::generalise_path;
-pub use pattern::{Pattern, Secrets, escape, matches};
+pub use pattern::{Pattern, Secrets, escape, is_escaped, matches};
 pub use peer::{End, Peer, accept, connect, is_host, listen};
 pub use runner::operands as first_operand;
 pub use sibling::{Deed, Sibling, is_of_siblings};

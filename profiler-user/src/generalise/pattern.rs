@@ -78,6 +78,22 @@ pub(super) fn push_escaped(pattern: &mut String, text: &str) {
     pattern.push_str(rest);
 }
 
+/// Whether every brace in a pattern is a placeholder's, or is escaped as [`escape`] does. A person may write `{odd}` for
+/// itself; generalising never does.
+pub fn is_escaped(pattern: &str) -> bool {
+    let mut rest = pattern;
+    while let Some(brace) = rest.find('{') {
+        rest = &rest[brace..];
+        let taken = match (placeholder(rest, ""), rest.starts_with("{{")) {
+            (Some((_, length)), _) => length,
+            (None, true) => 2,
+            (None, false) => return false,
+        };
+        rest = &rest[taken..];
+    }
+    true
+}
+
 /// The redacted secret that `text` begins with.
 pub(super) fn secret_at(text: &str) -> Option<&str> {
     let secret = text.get(..SECRET_LENGTH)?;
@@ -148,7 +164,10 @@ fn placeholder(text: &str, prefix: &str) -> Option<(Part, usize)> {
     if let Some(secret) = secret_at(text) {
         return Some((Part::Secret(secret.to_owned()), secret.len()));
     }
-    let end = text.strip_prefix('{')?.find('}')? + 1;
+    // Nothing but braces must not be looked through again from each of them.
+    let end =
+        text.strip_prefix('{')?.find(['{', '}']).filter(|end| text[end + 1..].starts_with('}'))?
+            + 1;
     let part = match text[1..end].split_once(':') {
         None => match &text[1..end] {
             "num" | "pid" => Part::Number,
@@ -157,9 +176,9 @@ fn placeholder(text: &str, prefix: &str) -> Option<(Part, usize)> {
             _ => return None,
         },
         Some(("net", range)) => Part::Net(Range::parse(range)?),
-        Some(("hex", length)) => Part::Hex(length.parse().ok()?),
+        Some(("hex", length)) => Part::Hex(some(length)?),
         Some(("rand", length)) => {
-            let length = length.parse().ok()?;
+            let length = some(length)?;
             Part::Random {
                 length,
                 alphabet: template::alphabet(prefix, length),
@@ -174,36 +193,46 @@ fn placeholder(text: &str, prefix: &str) -> Option<(Part, usize)> {
     Some((part, end + 1))
 }
 
-fn rest_matches(parts: &[Part], text: &str, secrets: Secrets) -> bool {
-    let Some((part, parts)) = parts.split_first() else { return text.is_empty() };
-    let next = |length: usize| rest_matches(parts, &text[length..], secrets);
-    match part {
-        Part::Literal(literal) => text.starts_with(literal.as_str()) && next(literal.len()),
-        Part::Number => match text.bytes().take_while(u8::is_ascii_digit).count() {
-            0 => false,
-            digits => next(digits),
-        },
-        Part::Uuid => token::uuid_length(text).is_some_and(next),
-        Part::Date => date::lengths(text).any(next),
-        Part::Hex(length) => text.get(..*length).is_some_and(token::is_hex) && next(*length),
-        Part::Random { length, alphabet, bare } => {
-            let fits = |random: &str| {
-                alphabet.holds(random)
-                    && (!*bare || token::is_random(random) || !word::is_word(random))
-            };
-            text.get(..*length).is_some_and(fits) && next(*length)
-        }
-        Part::Net(range) => range.length(text).is_some_and(next),
-        Part::Sibling(shape) => shape.length(text).is_some_and(next),
-        Part::Either(words) => {
-            let length = word_length(text);
-            words.contains(&text[..length]) && next(length)
-        }
-        Part::Secret(secret) => match secrets {
-            Secrets::Exact => text.starts_with(secret.as_str()) && next(SECRET_LENGTH),
-            Secrets::Any => secret_at(text).is_some() && next(SECRET_LENGTH),
-        },
+/// A length; of nothing nobody says that it is random.
+fn some(length: &str) -> Option<usize> {
+    length.parse().ok().filter(|length| *length > 0)
+}
+
+/// A loop, as far as one length alone can be meant: a pattern may be as long as a file allows, and a stack is not.
+fn rest_matches(mut parts: &[Part], mut text: &str, secrets: Secrets) -> bool {
+    while let Some((part, rest)) = parts.split_first() {
+        let length = match part {
+            Part::Literal(literal) => text.starts_with(literal.as_str()).then_some(literal.len()),
+            Part::Number => Some(text.bytes().take_while(u8::is_ascii_digit).count())
+                .filter(|digits| *digits > 0),
+            Part::Uuid => token::uuid_length(text),
+            Part::Date => {
+                return date::lengths(text)
+                    .any(|length| rest_matches(rest, &text[length..], secrets));
+            }
+            Part::Hex(length) => text.get(..*length).filter(|hex| token::is_hex(hex)).map(str::len),
+            Part::Random { length, alphabet, bare } => {
+                let fits = |random: &&str| {
+                    alphabet.holds(random)
+                        && (!*bare || token::is_random(random) || !word::is_word(random))
+                };
+                text.get(..*length).filter(fits).map(str::len)
+            }
+            Part::Net(range) => range.length(text),
+            Part::Sibling(shape) => shape.length(text),
+            Part::Either(words) => {
+                let length = word_length(text);
+                words.contains(&text[..length]).then_some(length)
+            }
+            Part::Secret(secret) => match secrets {
+                Secrets::Exact => text.starts_with(secret.as_str()).then_some(SECRET_LENGTH),
+                Secrets::Any => secret_at(text).map(str::len),
+            },
+        };
+        let Some(length) = length else { return false };
+        (parts, text) = (rest, &text[length..]);
     }
+    text.is_empty()
 }
 
 #[cfg(test)]
@@ -238,6 +267,8 @@ mod tests {
             ("/a/{{num}", "/a/12", false),
             ("/a/*", "/a/b", false),
             ("/a/{odd}", "/a/{odd}", true),
+            ("/a/{hex:0}", "/a/", false),
+            ("/a/{rand:0}", "/a/{rand:0}", true),
         ];
         for (pattern, value, expected) in cases {
             assert_eq!(matches(pattern, value), expected, "{pattern} {value}");

@@ -2,6 +2,7 @@
 
 mod apt;
 mod ebpf;
+mod fuzz;
 mod services;
 
 use anyhow::Result;
@@ -28,6 +29,12 @@ pub(crate) fn for_workloads() -> Result<()> {
 pub(crate) fn for_services() -> Result<()> {
     for_demo()?;
     apt::install("what the tests run", pinned::TESTS)
+}
+
+/// What `cargo xtask fuzz` needs.
+pub(crate) fn for_fuzzing() -> Result<()> {
+    for_build()?;
+    fuzz::set_up()
 }
 
 /// What `cargo xtask demo` needs.

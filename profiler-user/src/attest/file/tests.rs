@@ -50,13 +50,17 @@ fn another_layout_is_the_same_baseline_another_word_is_not() {
 
 #[test]
 fn a_baseline_that_says_something_twice_is_not_believed() {
-    let (_directory, path, baseline, key) = signed();
+    let (_directory, path, baseline, _) = signed();
     let text = serde_json::to_string(&baseline).unwrap();
     let seen =
         r#"{"first":"2026-01-01T00:00:00Z","last":"2026-01-01T00:00:00Z","runs":{"a":1,"a":1}}"#;
     fs::write(&path, text.replace("\"syscalls\":{}", &format!("\"syscalls\":{{\"read\":{seen}}}")))
         .unwrap();
-    assert_eq!(reason(&path, &key), Err(Reason::Malformed));
+    // Signed or not, it is not even read.
+    let refused = baseline::read_file(&path).unwrap_err().to_string();
+    assert!(refused.contains("the key \"a\" is there twice"), "{refused}");
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!(said_once(&bytes).map_err(|why| why.reason()), Err(Reason::Malformed));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::when;
+use super::{text, when};
 use crate::{
     attest,
     baseline::{self, Approval, Baseline, Drifted, Grant, Scope, Whereabouts, Width},
@@ -217,12 +217,12 @@ fn sentence(told: &Told, approval: &Approval, path: &Path) -> String {
     let entries: Vec<_> = approval.entries().map(|(list, key)| format!("{list} {key}")).collect();
     let who = approval.executable.as_ref().map_or(String::new(), |path| format!("{path}: "));
     let until = approval.expires.map_or(String::new(), |time| format!(" until {time}"));
-    format!(
+    text::plain(&format!(
         "{} allows {who}{} for {}{until} ({} of event {})",
         path.display(),
         entries.join(", "),
         approval.scope,
         told.drifted.kind,
         told.id
-    )
+    ))
 }

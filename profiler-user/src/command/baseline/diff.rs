@@ -203,7 +203,7 @@ impl Difference<'_> {
     }
 }
 
-fn page(differences: &Differences<'_>, colour: bool) -> String {
+pub(super) fn page(differences: &Differences<'_>, colour: bool) -> String {
     let mut page = String::new();
     let Differences { from, to, new, gone, changed, .. } = differences;
     let sides = [(from, "from"), (to, "to  ")];

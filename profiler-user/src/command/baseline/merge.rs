@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::print;
+use super::{print, text};
 use crate::{
     baseline::{self, Baseline},
     error::Error,
@@ -36,13 +36,14 @@ pub(super) fn run(args: &Merge) -> Result<ExitCode, Error> {
 }
 
 /// What came together, and what is still missing.
-fn summary(merged: &Baseline, files: usize) -> String {
+pub(super) fn summary(merged: &Baseline, files: usize) -> String {
     let runs = merged.runs.len();
     let partial = merged.runs.values().filter(|run| run.partial).count();
     let unfinished = merged.runs.values().filter(|run| run.ended.is_none()).count();
     let mut lost = BTreeMap::<&str, u64>::new();
     for (kind, count) in merged.runs.values().flat_map(|run| &run.lost) {
-        *lost.entry(kind).or_default() += count;
+        let all = lost.entry(kind).or_default();
+        *all = all.saturating_add(*count);
     }
     let mut parts = vec![format!("{files} files, {runs} runs, {} behaviours", merged.entries())];
     if partial > 0 {
@@ -52,7 +53,8 @@ fn summary(merged: &Baseline, files: usize) -> String {
         parts.push(format!("of {unfinished} the end was not seen"));
     }
     if !lost.is_empty() {
-        let lost: Vec<_> = lost.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let lost: Vec<_> =
+            lost.iter().map(|(kind, count)| format!("{count} {}", text::plain(kind))).collect();
         let lost = lost.join(", ");
         parts.push(format!("events were lost ({lost}): record another run to fill the gap"));
     }

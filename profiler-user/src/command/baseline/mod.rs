@@ -6,6 +6,8 @@ mod diff;
 mod export;
 mod list;
 mod merge;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod pages;
 mod pull;
 mod push;
 mod remote;

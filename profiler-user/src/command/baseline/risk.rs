@@ -38,6 +38,12 @@ pub(super) fn of(entry: &Entry<'_>, novelty: Novelty) -> &'static Verdict {
     }
 }
 
+/// The entry as it may have been observed.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn observed(entry: &Entry<'_>) -> Option<Observation> {
+    Some(observation(entry, behaviour(entry)?))
+}
+
 fn observation(entry: &Entry<'_>, behaviour: Behaviour) -> Observation {
     let executable = entry.executable.unwrap_or_default();
     let args = if entry.kind == DriftKind::ExecArgs { split_args(entry.key) } else { None };

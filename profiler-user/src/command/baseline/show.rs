@@ -3,7 +3,12 @@
 mod files;
 mod tree;
 
-use std::{collections::BTreeSet, fmt::Write as _, path::PathBuf, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -31,7 +36,7 @@ pub(super) struct Show {
 }
 
 #[derive(Serialize)]
-struct Page<'a> {
+pub(super) struct Page<'a> {
     schema_version: &'static str,
     image: &'a baseline::Image,
     scope: &'a baseline::Scope,
@@ -55,38 +60,49 @@ pub(super) fn run(args: &Show, now: Timestamp) -> Result<ExitCode, Error> {
     let held = baseline::load_file(&args.file)?;
     let completeness = held.completeness(now);
     if args.json {
-        let bound = held.list().into_iter().filter(|entry| entry.bound);
-        let bound = bound.map(|Entry { executable, list, key: object, .. }| Bound {
-            executable,
-            list,
-            object,
-        });
-        print_json(&Page {
-            schema_version: "driftline.baseline-page/v1",
-            image: &held.image,
-            scope: &held.scope,
-            id: held.id(),
-            runs: held.runs.len(),
-            entries: held.entries(),
-            bound: bound.collect(),
-            lost: held.lost(),
-            completeness: &completeness,
-        })?;
+        print_json(&data(&held, &completeness))?;
     } else {
         print(&page(&held, &completeness, args.all, now))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn page(held: &Baseline, completeness: &Completeness, all: bool, now: Timestamp) -> String {
+pub(super) fn data<'a>(held: &'a Baseline, completeness: &'a Completeness) -> Page<'a> {
+    let bound = held.list().into_iter().filter(|entry| entry.bound);
+    let bound =
+        bound.map(|Entry { executable, list, key: object, .. }| Bound { executable, list, object });
+    Page {
+        schema_version: "driftline.baseline-page/v1",
+        image: &held.image,
+        scope: &held.scope,
+        id: held.id(),
+        runs: held.runs.len(),
+        entries: held.entries(),
+        bound: bound.collect(),
+        lost: held.lost(),
+        completeness,
+    }
+}
+
+pub(super) fn page(
+    held: &Baseline,
+    completeness: &Completeness,
+    all: bool,
+    now: Timestamp,
+) -> String {
     let mut page = String::new();
     head(&mut page, held, completeness);
     maturity(&mut page, held, completeness);
     page.push_str("\nPrograms\n");
     tree::write(&mut page, held);
+    let mut of_programs = BTreeMap::<&str, Vec<Entry<'_>>>::new();
+    for entry in held.list() {
+        if let Some(path) = entry.executable {
+            of_programs.entry(path).or_default().push(entry);
+        }
+    }
     for (path, executable) in &held.executables {
-        let entries: Vec<_> =
-            held.list().into_iter().filter(|entry| entry.executable == Some(path)).collect();
+        let entries = of_programs.remove(path.as_str()).unwrap_or_default();
         program(&mut page, path, executable.args.len(), &entries, all);
     }
     calls(&mut page, held, all);

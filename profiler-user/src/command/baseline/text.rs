@@ -1,6 +1,8 @@
 //! How numbers and names are told to people.
 
 use crate::baseline::{Completeness, Limit, Units};
+/// What a baseline says may have been written by anybody: it must not move a terminal's cursor.
+pub(super) use crate::drift::clean as plain;
 
 /// `97.9 %`; never 100 % of what is a little less.
 pub(in crate::command) fn percent(share: f64) -> String {
@@ -30,11 +32,4 @@ pub(super) fn next(units: &Units) -> String {
         Some(next) => format!("{:.1} ({} to {})", next.expected, next.low, next.high),
         None => "-".to_owned(),
     }
-}
-
-/// Control characters would move a terminal's cursor.
-pub(super) fn plain(text: &str) -> String {
-    let escaped =
-        |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escaped).collect()
 }

@@ -67,3 +67,14 @@ fn allowed(file: &Path) -> Result<Baseline, Error> {
     let baseline = baseline::load_file(file)?;
     Ok(baseline.with_approved(Whereabouts::default(), Timestamp::now()).into_owned())
 }
+
+/// In every form, each with what it leaves out.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn in_every_form(
+    held: &Baseline,
+    now: Timestamp,
+) -> [(serde_json::Value, Vec<String>); 2] {
+    let pods = networkpolicy::Pods::new(None, Some("shop"), &["app=web".to_owned()]);
+    let allowed = held.with_approved(Whereabouts::default(), now);
+    [seccomp::profile(&allowed), networkpolicy::policy(&allowed, &pods.expect("a label"))]
+}

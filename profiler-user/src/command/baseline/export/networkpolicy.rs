@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{baseline::Baseline, generalise};
+use crate::{baseline::Baseline, drift::clean, generalise};
 
 /// Which pods a policy is for: a baseline does not know its pods' labels.
 pub(super) struct Pods {
@@ -66,7 +66,8 @@ pub(super) fn policy(baseline: &Baseline, pods: &Pods) -> (Value, Vec<String>) {
     let mut left_out = BTreeSet::new();
     let mut egress = BTreeMap::<String, BTreeSet<(&str, u16)>>::new();
     let mut ingress = BTreeSet::new();
-    let unsaid = |text: &str| format!("{text} cannot be said in a NetworkPolicy and is left out");
+    let unsaid =
+        |text: &str| format!("{} cannot be said in a NetworkPolicy and is left out", clean(text));
     for executable in baseline.executables.values() {
         for text in executable.connect.keys() {
             if let Some((blocks, to)) = class(text) {

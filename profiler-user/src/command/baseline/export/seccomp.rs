@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::baseline::Baseline;
+use crate::{baseline::Baseline, drift::clean};
 
 /// Never seen to return, see ARCHITECTURE.md, or only where a signal interrupts.
 const UNSEEN: [&str; 4] = ["exit", "exit_group", "restart_syscall", "rt_sigreturn"];
@@ -77,7 +77,8 @@ pub(super) fn profile(baseline: &Baseline) -> (Value, Vec<String>) {
     for name in baseline.syscalls.keys() {
         match name.split_once(' ') {
             None if name.starts_with("syscall_") => left_out.push(format!(
-                "{name} has no name that a seccomp profile could say: it will be refused"
+                "{} has no name that a seccomp profile could say: it will be refused",
+                clean(name)
             )),
             None => drop(allowed.insert(name)),
             Some((_, "(foreign)")) => foreign += 1,
