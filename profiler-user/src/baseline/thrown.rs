@@ -1,4 +1,4 @@
-//! Who writes a file under a name that changes and then gives it its own may as well throw it away unfinished: PostgreSQL does
+//! Who writes a file under a name that changes and then gives it its own may as well throw it away unfinished: `PostgreSQL` does
 //! when what it caches has changed meanwhile, once in a hundred starts. No recording is that long.
 
 use std::collections::BTreeSet;
