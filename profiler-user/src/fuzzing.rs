@@ -25,6 +25,9 @@ use crate::generalise::split_args;
 /// Why it was refused.
 pub type Answer = Result<(), String>;
 
+/// What is fed with a file.
+pub type Target = fn(&[u8]) -> Answer;
+
 /// Entries of one baseline that are judged by it: more take longer and find nothing else.
 const JUDGED: usize = 64;
 
@@ -54,7 +57,7 @@ static HELD: LazyLock<Baseline> = LazyLock::new(|| {
 static BOUND: LazyLock<Bind> = LazyLock::new(|| Bind::parse(BIND.as_bytes()).expect("a bind file"));
 
 /// By the name of the fuzz target, and of its directory in the corpus.
-pub const TARGETS: [(&str, fn(&[u8]) -> Answer); 4] =
+pub const TARGETS: [(&str, Target); 4] =
     [("baseline", baseline), ("bind", bind), ("envelope", envelope), ("statement", statement)];
 
 /// A baseline's file.

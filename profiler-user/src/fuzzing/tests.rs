@@ -133,8 +133,8 @@ fn nothing_in_the_corpus_panics() {
         let mut answers = [0, 0];
         for file in fs::read_dir(corpus(target)).unwrap() {
             let path = file.unwrap().path();
-            // Said only where the test fails: which one it was.
-            println!("{}", path.display());
+            // Shown only where the test fails: which one it was.
+            eprintln!("{}", path.display());
             let bytes = fs::read(&path).unwrap();
             size += bytes.len() as u64;
             answers[usize::from(answer(target, &bytes).is_ok())] += 1;
