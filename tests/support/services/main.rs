@@ -96,19 +96,15 @@ fn run(options: &Options) -> anyhow::Result<()> {
 fn one(options: &Options, service: &dyn Service, capture: &Capture) -> anyhow::Result<Value> {
     let baseline = options.baselines.join(format!("{}.json", service.name()));
     let captures = options.captures.join(service.name());
-    match options.prove {
-        Some(runs) => {
-            let surroundings = if options.elsewhere { &network::ELSEWHERE } else { &network::HERE };
-            let (baseline, captures, seed) = (&*baseline, &*captures, options.seed);
-            let prover = Prover { service, baseline, captures, capture, surroundings, seed };
-            Ok(serde_json::to_value(prover.prove(runs)?)?)
-        }
-        None => {
-            let until = Enough::Coverage(options.until);
-            let enough = options.containers.map_or(until, Enough::Containers);
-            recorded(enough, service, &baseline, &captures, capture)
-        }
+    if let Some(runs) = options.prove {
+        let surroundings = if options.elsewhere { &network::ELSEWHERE } else { &network::HERE };
+        let (baseline, captures, seed) = (&*baseline, &*captures, options.seed);
+        let prover = Prover { service, baseline, captures, capture, surroundings, seed };
+        return Ok(serde_json::to_value(prover.prove(runs)?)?);
     }
+    let until = Enough::Coverage(options.until);
+    let enough = options.containers.map_or(until, Enough::Containers);
+    recorded(enough, service, &baseline, &captures, capture)
 }
 
 fn recorded(
