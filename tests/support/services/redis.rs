@@ -77,6 +77,12 @@ impl Service for Redis {
             });
             thread::sleep(Duration::from_millis(600));
         }
+        // Every other one is stopped while a child of it still writes, which it then kills.
+        if life.random.below(2) == 0 {
+            life.clients(1, PORT, |client| {
+                say(client, &[&["BGREWRITEAOF"]]).ok();
+            });
+        }
     }
 
     /// One command in each line, as one types it.
