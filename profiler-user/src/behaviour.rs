@@ -79,9 +79,13 @@ pub struct Exec {
     pub cwd: String,
 }
 
+/// Ends the path of a file that has lost its name, as the kernel prints it.
+pub(crate) const DELETED: &str = " (deleted)";
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct File {
-    /// Absolute and resolved. `/proc/PID` of the process itself is already `/proc/self`.
+    /// Absolute and resolved. `/proc/PID` of the process itself is already `/proc/self`. One that has lost its name ends in
+    /// ` (deleted)`.
     pub path: String,
     pub read: bool,
     /// Written, created or truncated.

@@ -2,7 +2,9 @@
 
 use super::model::ENTRYPOINT;
 use super::names::{Name, Set};
-use crate::behaviour::{Behaviour, Change, Exec, File, Observation, Operation, Process, Syscall};
+use crate::behaviour::{
+    Behaviour, Change, DELETED, Exec, File, Observation, Operation, Process, Syscall,
+};
 use crate::drift::DriftKind;
 use crate::generalise::{
     Changed, Peer, accept, change, connect, generalise_args, generalise_path, host, join_args,
@@ -144,11 +146,17 @@ fn of_file(file: &File) -> Vec<Fact> {
         set: if file.denied { denied } else { allowed },
         object: file.path.clone(),
         name: path_name(&file.path),
-        others: Vec::new(),
+        others: with_its_name(&file.path).into_iter().collect(),
     };
     let read = file.read.then(|| fact(DriftKind::FileRead, Set::Read, Set::ReadDenied));
     let write = file.write.then(|| fact(DriftKind::FileWrite, Set::Write, Set::WriteDenied));
     read.into_iter().chain(write).collect()
+}
+
+/// Between a file's being opened and its name's being read another process may put a new one in its place. Whoever does that
+/// to a file by its name may do it to the one that just lost it.
+fn with_its_name(path: &str) -> Option<Name> {
+    path.strip_suffix(DELETED).map(path_name)
 }
 
 /// What a new change of a file is called.

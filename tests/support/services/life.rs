@@ -13,6 +13,7 @@ use std::{
 use super::{
     Lived, Service,
     client::Client,
+    clock::{Clock, Hands},
     network::{self, Surroundings},
     random::Random,
 };
@@ -32,6 +33,8 @@ pub struct Life<'a> {
     volumes: BTreeMap<String, PathBuf>,
     pod: Pod,
     container: Container,
+    /// None where containers go by the machine's.
+    pub clock: Option<Clock>,
     /// The ids of all that there were.
     containers: Vec<String>,
 }
@@ -44,11 +47,13 @@ pub struct Setting {
     pub runtime: String,
     /// The seccomp profile as the CRI wants it named: `localhost/` and its path.
     pub seccomp: Option<String>,
+    /// A clock of its own, by libfaketime.
+    pub clock: Option<Hands>,
 }
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { surroundings: &network::HERE, runtime: String::new(), seccomp: None }
+        Self { surroundings: &network::HERE, runtime: String::new(), seccomp: None, clock: None }
     }
 }
 
@@ -89,8 +94,15 @@ impl<'a> Life<'a> {
         let spec = spec.runtime(&setting.runtime);
         let surroundings = setting.surroundings;
         let mut plan = Plan { node, spec, surroundings, config: None, volumes: BTreeMap::new() };
+        let clock = setting.clock.map(|hands| {
+            let inside = format!("{}/volumes/clock", plan.spec.directory());
+            Clock::new(node, inside, hands, seed)
+        });
         let container = ContainerSpec::new(service.name(), service.image().reference());
         let mut container = service.container(container, &mut plan);
+        if let Some(clock) = &clock {
+            container = clock.set_in(container);
+        }
         container.seccomp.clone_from(&setting.seccomp);
         let pod = node.run(plan.spec.container(container));
         let container = pod.container(service.name()).clone();
@@ -105,6 +117,7 @@ impl<'a> Life<'a> {
             config: plan.config,
             volumes: plan.volumes,
             pod,
+            clock,
             containers: vec![container.id.clone()],
             container,
         }

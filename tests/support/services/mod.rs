@@ -6,6 +6,7 @@
 mod base;
 pub mod capture;
 pub mod client;
+pub mod clock;
 mod cron;
 pub mod deviation;
 pub mod life;
@@ -17,6 +18,7 @@ pub mod random;
 pub mod record;
 mod redis;
 pub mod rivals;
+pub mod turned;
 pub mod watch;
 mod web;
 
@@ -69,10 +71,17 @@ pub struct Lived {
 /// Lives a whole life: two containers, one after the other, on the same volumes.
 pub fn live(node: &Node, service: &dyn Service, seed: u64, setting: &Setting) -> Lived {
     let mut life = Life::begin(node, service, seed, setting);
-    service.ready(&mut life);
-    service.live(&mut life);
+    work(service, &mut life);
     life.restart();
-    service.ready(&mut life);
-    service.live(&mut life);
+    work(service, &mut life);
     life.end()
+}
+
+fn work(service: &dyn Service, life: &mut Life<'_>) {
+    service.ready(life);
+    let turning = life.clock.as_mut().map(clock::Clock::turn_soon);
+    service.live(life);
+    if let Some(turning) = turning {
+        turning.join().expect("a clock can be turned");
+    }
 }

@@ -254,7 +254,7 @@ impl Tally {
         self.pods_with_events += usize::from(self.events > before);
     }
 
-    fn add_told(&mut self, events: &[Value]) {
+    pub(super) fn add_told(&mut self, events: &[Value]) {
         self.add(events.iter().map(|event| (text(event, "drift.kind"), described(event))));
     }
 

@@ -84,6 +84,12 @@ impl<'a> Watch<'a> {
         Ok(Self { service, node, agent, setting, allowed })
     }
 
+    /// The same with containers of another kind.
+    #[must_use]
+    pub fn in_setting(self, setting: Setting) -> Self {
+        Self { setting, ..self }
+    }
+
     /// A whole life as it should be.
     pub fn live(&self, seed: u64) -> Lived {
         live(self.node, self.service, seed, &self.setting)

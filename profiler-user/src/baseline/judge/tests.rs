@@ -1,6 +1,6 @@
 use super::super::fixtures::{baseline, exec, observation, read, run};
 use super::*;
-use crate::behaviour::{Capability, Connect, Listen, Named, Protocol};
+use crate::behaviour::{Capability, Connect, Listen, Map, Named, Protocol};
 
 const NGINX: &str = "/usr/sbin/nginx";
 const DASH: &str = "/usr/bin/dash";
@@ -43,6 +43,7 @@ fn learned() -> Vec<Observation> {
         access("/etc/shadow", true, false, true),
         access("/srv/{odd}", true, false, false),
         connect("10.0.0.7:5432"),
+        observation(NGINX, &[], Behaviour::Map(Map { path: "/lib/libc.so.6".to_owned() })),
         listen("0.0.0.0:8080", true),
         listen("127.0.0.1:43210", false),
         syscall("read", false),
@@ -56,6 +57,23 @@ fn judge() -> Judge {
         baseline.learn(&run(), &observation);
     }
     Judge::new(&baseline, "0011aabb")
+}
+
+#[test]
+fn what_just_lost_its_name_is_known_by_it() {
+    let judge = judge();
+    let known = |path, read, write| judge.is_known(&access(path, read, write, false));
+    assert!(known("/var/lib/nginx/body/0000000002 (deleted)", true, true));
+    assert!(known("/etc/nginx/nginx.conf (deleted)", true, false));
+    assert!(!known("/etc/nginx/nginx.conf (deleted)", true, true));
+    assert!(!known("/etc/nginx/other.conf (deleted)", true, false));
+    assert!(!known("/etc/nginx/nginx.conf (deleted) (deleted)", true, false));
+    let map = |path: &str| {
+        let map = Map { path: path.to_owned() };
+        judge.is_known(&observation(NGINX, &[], Behaviour::Map(map)))
+    };
+    assert!(map("/lib/libc.so.6"));
+    assert!(!map("/lib/libc.so.6 (deleted)"));
 }
 
 /// Kind, object, pattern, novelty and the nearest of the one finding.

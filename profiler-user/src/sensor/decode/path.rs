@@ -6,7 +6,7 @@ use profiler_common::event::{
 };
 
 use super::{DecodeError, EventBody, fixed, take, text};
-use crate::behaviour::{self, File};
+use crate::behaviour::{self, DELETED, File};
 
 pub(super) fn open(rest: &mut &[u8]) -> Result<EventBody, DecodeError> {
     let Open { header, inode, path, base, .. } = fixed(rest, "open")?;
@@ -103,9 +103,6 @@ fn nameless(path: &str) -> Option<String> {
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| format!("{directory}/(unnamed)"))
 }
-
-/// As the kernel marks it.
-pub(super) const DELETED: &str = " (deleted)";
 
 /// What a caller asked for, made absolute and without `.` and `..`: the best that can be said of an open that failed.
 pub(super) fn claimed(base: &str, path: &str) -> String {

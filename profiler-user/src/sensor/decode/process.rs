@@ -4,12 +4,11 @@ use profiler_common::event::{
     Capability, EXEC_FILELESS, EXEC_FIRST, EXEC_INJECTED, EXEC_UPPER, Exec, Exit, Fork, Identity,
 };
 
-use super::{
-    DecodeError, EventBody, fixed,
-    path::{DELETED, part},
-    take, text,
+use super::{DecodeError, EventBody, fixed, path::part, take, text};
+use crate::{
+    behaviour::{self, DELETED},
+    redact::Redactor,
 };
-use crate::{behaviour, redact::Redactor};
 
 pub(super) fn exec(rest: &mut &[u8], redactor: &Redactor) -> Result<EventBody, DecodeError> {
     let exec: Exec = fixed(rest, "exec")?;
