@@ -11,7 +11,8 @@ use support::{
     services::{
         self, Service,
         deviation::{self, Deviation},
-        network, record,
+        life::Setting,
+        record,
         rivals::{Deed, Rival, Trie},
         watch::{self, Watch},
     },
@@ -102,7 +103,7 @@ fn a_service_by_its_shipped_baseline_is_quiet_and_what_it_never_did_is_told() {
     }
     let redis = service("redis");
     let node = watch::laboratory(redis, &path_of(redis)).unwrap();
-    let watch = Watch::start(redis, &node, &network::HERE).unwrap();
+    let watch = Watch::start(redis, &node, Setting::default()).unwrap();
     // Of the image that was recorded nothing new comes; of a newer package a little may.
     let lived = watch.live(record::SEED);
     let confined = ["runc", "crun"].map(|runtime| {

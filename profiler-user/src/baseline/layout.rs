@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::Error as _;
+
 use super::model::Baseline;
 use super::run::RunId;
 use super::seen::Sighting;
@@ -20,7 +22,7 @@ pub(super) fn render(baseline: &Baseline) -> String {
 }
 
 pub(super) fn read(bytes: &[u8]) -> serde_json::Result<Baseline> {
-    Ok(lengthened(serde_json::from_slice(bytes)?))
+    lengthened(serde_json::from_slice(bytes)?)
 }
 
 /// Entries name a run by the end of its id: its beginning is a time, which runs share.
@@ -51,10 +53,12 @@ fn shortened(mut baseline: Baseline) -> Baseline {
     baseline
 }
 
-/// Ids that were written whole, or are of no known run, stay as they are.
-fn lengthened(mut baseline: Baseline) -> Baseline {
+/// The ids of runs that entries name, whole again. What is the name of no run, or of several, is refused: another run that is
+/// recorded later could turn out to be called so.
+fn lengthened(mut baseline: Baseline) -> serde_json::Result<Baseline> {
     let ids: Vec<RunId> = baseline.runs.keys().cloned().collect();
     let mut whole: BTreeMap<RunId, RunId> = BTreeMap::new();
+    let mut refused = None;
     baseline.for_each_seen(|seen| {
         if seen.runs.len() == 1 && seen.runs.contains_key(&RunId::new(ALL)) {
             seen.runs = ids.iter().map(|id| (id.clone(), Sighting::ONCE)).collect();
@@ -64,18 +68,32 @@ fn lengthened(mut baseline: Baseline) -> Baseline {
         seen.runs = runs
             .map(|(name, at)| {
                 let id = whole.entry(name).or_insert_with_key(|name| {
-                    let mut of_that_name =
-                        ids.iter().filter(|id| id.as_str().ends_with(name.as_str()));
-                    match (ids.contains(name), of_that_name.next(), of_that_name.next()) {
-                        (false, Some(id), None) => id.clone(),
-                        _ => name.clone(),
+                    let id = the_one(&ids, name);
+                    if id.is_none() {
+                        refused.get_or_insert_with(|| name.clone());
                     }
+                    id.unwrap_or(name).clone()
                 });
                 (id.clone(), at)
             })
             .collect();
     });
-    baseline
+    match refused {
+        None => Ok(baseline),
+        Some(name) => Err(serde_json::Error::custom(format!(
+            "an entry was seen in the run {:?}, which is not exactly one of `runs`",
+            name.as_str()
+        ))),
+    }
+}
+
+/// The run that is called so, whole or by its end.
+fn the_one<'a>(ids: &'a [RunId], name: &RunId) -> Option<&'a RunId> {
+    if let Some(id) = ids.iter().find(|id| *id == name) {
+        return Some(id);
+    }
+    let mut of_that_name = ids.iter().filter(|id| id.as_str().ends_with(name.as_str()));
+    of_that_name.next().filter(|_| of_that_name.next().is_none())
 }
 
 fn end(id: &RunId, length: usize) -> &str {

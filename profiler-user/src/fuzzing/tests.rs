@@ -27,6 +27,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("baseline", "other-schema.json", "\"\\u{1b}[2Jother\" is not that of a baseline"),
     ("baseline", "raw-control-character.json", "control character"),
     ("baseline", "run-of-two-words.json", "\"a b\" names no run"),
+    ("baseline", "run-unknown.json", "which is not exactly one of `runs`"),
     ("baseline", "run-with-a-count.json", "\"a*3@1\" names no run"),
     ("baseline", "run-without-a-name.json", "\"\" names no run"),
     ("baseline", "trailing.json", "trailing characters"),

@@ -1,9 +1,10 @@
-//! Other clocks for containers, by libfaketime: the machine's own is never touched.
+//! Other clocks for containers, by a library that their programs load; the machine's own is never touched.
 
 use std::{
     fs::{self, File},
     os::unix::fs::{FileExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    process::Command,
     thread::{self, JoinHandle},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -13,11 +14,14 @@ use jiff::{ToSpan as _, Unit, Zoned};
 use super::random::Random;
 use crate::pods::{ContainerSpec, Node};
 
-/// Preloaded by every program of the container, since `ld.so.preload` names it.
-const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+/// Where the library is in the container. `ld.so.preload` names it.
+const LIBRARY: &str = "/usr/lib/clock.so";
 
-/// Where the library looks for how far a clock is off. Running programs look again every ten seconds.
-const OFFSET: &str = "/etc/faketimerc";
+/// What it is made of.
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/support/services/clock/clock.c");
+
+/// Where it looks for how far the clock is off, once a second.
+const OFFSET: &str = "/etc/clock-offset";
 
 const DAY: i64 = 86_400;
 
@@ -43,15 +47,16 @@ pub struct Clock {
 impl Clock {
     /// `inside`: a directory of the node, to be made.
     pub fn new(node: &Node, inside: String, hands: Hands, seed: u64) -> Self {
-        assert!(Path::new(LIBRARY).exists(), "{LIBRARY} is missing: is libfaketime installed?");
         let directory = node.outside(&inside);
         fs::create_dir_all(&directory).expect("the node's directory is writable");
-        for (name, content) in [("ld.so.preload", format!("{LIBRARY}\n")), ("faketimerc", line(0))]
-        {
-            let file = directory.join(name);
-            fs::write(&file, content).expect("the directory is writable");
+        compile(&directory.join("clock.so"));
+        fs::write(directory.join("ld.so.preload"), format!("{LIBRARY}\n"))
+            .and_then(|()| fs::write(directory.join("clock-offset"), line(0)))
+            .expect("the directory is writable");
+        for name in ["clock.so", "ld.so.preload", "clock-offset"] {
             // Whoever the service runs as must read it.
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("as root");
+            fs::set_permissions(directory.join(name), fs::Permissions::from_mode(0o755))
+                .expect("as root");
         }
         let mut clock = Self { directory, inside, random: Random::new(seed), hands };
         clock.turn();
@@ -62,9 +67,9 @@ impl Clock {
     pub fn set_in(&self, container: ContainerSpec) -> ContainerSpec {
         let file = |name: &str| format!("{}/{name}", self.inside);
         container
-            .mount(LIBRARY, LIBRARY, true)
+            .mount(&file("clock.so"), LIBRARY, true)
             .mount(&file("ld.so.preload"), "/etc/ld.so.preload", true)
-            .mount(&file("faketimerc"), OFFSET, true)
+            .mount(&file("clock-offset"), OFFSET, true)
     }
 
     /// Makes it show another time, if it is one that does.
@@ -87,11 +92,17 @@ impl Clock {
 
     /// Makes it so many seconds fast.
     pub fn show(&self, offset: i64) {
-        let file = File::options().write(true).open(self.directory.join("faketimerc"));
+        let file = File::options().write(true).open(self.directory.join("clock-offset"));
         // In place and at once: the file is mounted, and is read meanwhile.
         file.and_then(|file| file.write_all_at(line(offset).as_bytes(), 0))
             .expect("the file was written before");
     }
+}
+
+fn compile(library: &Path) {
+    let options = ["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o"];
+    let compiled = Command::new("cc").args(options).arg(library).arg(SOURCE).status();
+    assert!(compiled.is_ok_and(|it| it.success()), "{SOURCE} cannot be compiled");
 }
 
 /// As the library reads it, always as long.

@@ -47,7 +47,7 @@ pub struct Setting {
     pub runtime: String,
     /// The seccomp profile as the CRI wants it named: `localhost/` and its path.
     pub seccomp: Option<String>,
-    /// A clock of its own, by libfaketime.
+    /// A clock of its own.
     pub clock: Option<Hands>,
 }
 

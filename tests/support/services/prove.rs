@@ -81,7 +81,8 @@ impl Prover<'_> {
     pub fn prove(&self, runs: usize) -> anyhow::Result<Proof> {
         let rivals = self.taught_rivals()?;
         let node = watch::laboratory(self.service, self.baseline)?;
-        let watch = Watch::start(self.service, &node, self.surroundings)?;
+        let setting = Setting { surroundings: self.surroundings, ..Setting::default() };
+        let watch = Watch::start(self.service, &node, setting.clone())?;
         let mut tallies: Vec<Tally> = rivals.iter().map(|_| Tally::default()).collect();
         let mut pods = Vec::new();
         for seed in (self.seed..).take(runs.div_ceil(2)) {
@@ -104,17 +105,8 @@ impl Prover<'_> {
         let is_denial = watch.denials();
         let events = watch.finish();
 
-        let mut driftline = Tally::default();
-        let mut again = Vec::new();
-        let mut to_approve = Vec::new();
-        for (seed, lived) in (self.seed..).zip(&pods) {
-            let told = watch::of_pod(events.clone(), &lived.uid);
-            driftline.add_told(&told);
-            if !told.is_empty() {
-                again.push(seed);
-                to_approve.extend(told);
-            }
-        }
+        let lived = (self.seed..).zip(pods).collect::<Vec<_>>();
+        let (driftline, approved) = judged(self.service, &node, &setting, &events, &lived)?;
         let seccomp = confined.into_iter().map(|(runtime, lived)| {
             let refused = match lived {
                 Err(error) => vec![format!("{error:#}")],
@@ -129,30 +121,13 @@ impl Prover<'_> {
         let names = rivals.iter().map(|rival| rival.name().to_owned());
         Ok(Proof {
             service: self.service.name().to_owned(),
-            runs: pods.iter().map(|lived| lived.containers.len()).sum(),
+            runs: lived.iter().map(|(_, lived)| lived.containers.len()).sum(),
             driftline,
-            approved: if again.is_empty() {
-                None
-            } else {
-                Some(self.approved(&node, &to_approve, &again)?)
-            },
+            approved,
             rivals: names.zip(tallies).collect(),
             seccomp: seccomp.collect(),
             deviations,
         })
-    }
-
-    /// Approves what was told, and lives those lives again.
-    fn approved(&self, node: &Node, told: &[Value], seeds: &[u64]) -> anyhow::Result<Tally> {
-        watch::approve(node, told)?;
-        let watch = Watch::start(self.service, node, self.surroundings)?;
-        let lived: Vec<_> = seeds.iter().map(|seed| watch.live(*seed)).collect();
-        let events = watch.finish();
-        let mut tally = Tally::default();
-        for lived in lived {
-            tally.add_told(&watch::of_pod(events.clone(), &lived.uid));
-        }
-        Ok(tally)
     }
 
     fn verdict(
@@ -215,6 +190,40 @@ impl Prover<'_> {
     }
 }
 
+/// What was told of lives as they should be, which are named by their seeds; then the same once that was approved and those
+/// lives were lived again, if anything was told.
+pub(super) fn judged(
+    service: &dyn Service,
+    node: &Node,
+    setting: &Setting,
+    events: &[Value],
+    lived: &[(u64, Lived)],
+) -> anyhow::Result<(Tally, Option<Tally>)> {
+    let mut tally = Tally::default();
+    let mut again = Vec::new();
+    let mut to_approve = Vec::new();
+    for (seed, lived) in lived {
+        let told = watch::of_pod(events.to_vec(), &lived.uid);
+        tally.add_told(&told);
+        if !told.is_empty() {
+            again.push(*seed);
+            to_approve.extend(told);
+        }
+    }
+    if again.is_empty() {
+        return Ok((tally, None));
+    }
+    watch::approve(node, &to_approve)?;
+    let watch = Watch::start(service, node, setting.clone())?;
+    let lived: Vec<_> = again.iter().map(|seed| watch.live(*seed)).collect();
+    let events = watch.finish();
+    let mut approved = Tally::default();
+    for lived in lived {
+        approved.add_told(&watch::of_pod(events.clone(), &lived.uid));
+    }
+    Ok((tally, Some(approved)))
+}
+
 /// Takes what was captured of a life's containers, and keeps it in files as well.
 pub fn keep(
     capture: &Capture,
@@ -254,7 +263,7 @@ impl Tally {
         self.pods_with_events += usize::from(self.events > before);
     }
 
-    pub(super) fn add_told(&mut self, events: &[Value]) {
+    fn add_told(&mut self, events: &[Value]) {
         self.add(events.iter().map(|event| (text(event, "drift.kind"), described(event))));
     }
 

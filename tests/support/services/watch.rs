@@ -18,9 +18,7 @@ use super::{
     Lived, Service,
     deviation::Deviation,
     life::{Life, Setting},
-    live,
-    network::Surroundings,
-    node,
+    live, node,
     record::BASELINES,
 };
 use crate::{
@@ -71,23 +69,16 @@ impl<'a> Watch<'a> {
     pub fn start(
         service: &'a dyn Service,
         node: &'a Node,
-        surroundings: &'static Surroundings,
+        setting: Setting,
     ) -> anyhow::Result<Self> {
         let allowed = allowed(&node.outside(PROFILE))?;
         let mut flags = [&EVENTS[..], &["--namespace", service.name()]].concat();
-        if let Some(bind) = surroundings.bind() {
+        if let Some(bind) = setting.surroundings.bind() {
             fs::write(node.outside(BIND), bind)?;
             flags.extend(["--bind", BIND]);
         }
         let agent = Agent::start(node, "watch", &flags);
-        let setting = Setting { surroundings, ..Setting::default() };
         Ok(Self { service, node, agent, setting, allowed })
-    }
-
-    /// The same with containers of another kind.
-    #[must_use]
-    pub fn in_setting(self, setting: Setting) -> Self {
-        Self { setting, ..self }
     }
 
     /// A whole life as it should be.

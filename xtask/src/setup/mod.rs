@@ -31,11 +31,6 @@ pub(crate) fn for_services() -> Result<()> {
     apt::install("what the tests run", pinned::TESTS)
 }
 
-/// What `cargo xtask baselines --prove --clock` needs besides.
-pub(crate) fn for_clocks() -> Result<()> {
-    apt::install("what turns the clock of a container", &["libfaketime"])
-}
-
 /// What `cargo xtask fuzz` needs.
 pub(crate) fn for_fuzzing() -> Result<()> {
     for_build()?;

@@ -102,13 +102,25 @@ fn baseline() -> impl Strategy<Value = Baseline> {
     let runs = prop::collection::btree_map(run_id(), run(), 0..4);
     let ancestors = prop::collection::btree_set("[a-c]", 0..3);
     (keys, ancestors, runs, map(seen()), map(executable())).prop_map(
-        |(redaction_key, ancestors, runs, syscalls, executables)| Baseline {
-            ancestors,
-            redaction_key,
-            runs,
-            syscalls,
-            executables,
-            ..Baseline::new(Image::here("x"))
+        |(redaction_key, ancestors, runs, syscalls, executables)| {
+            let mut baseline = Baseline {
+                ancestors,
+                redaction_key,
+                runs,
+                syscalls,
+                executables,
+                ..Baseline::new(Image::here("x"))
+            };
+            // What an entry was seen in is a run.
+            let mut named = Vec::new();
+            baseline.for_each_seen(|seen| named.extend(seen.runs.keys().cloned()));
+            for id in named {
+                baseline
+                    .runs
+                    .entry(id)
+                    .or_insert_with(|| Run::new(Timestamp::UNIX_EPOCH, "a", "a"));
+            }
+            baseline
         },
     )
 }
