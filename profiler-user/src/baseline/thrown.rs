@@ -1,5 +1,6 @@
 //! Who writes a file under a name that changes and then gives it its own may as well throw it away unfinished: `PostgreSQL` does
-//! when what it caches has changed meanwhile, once in a hundred starts. No recording is that long.
+//! when what it caches has changed meanwhile, once in a hundred starts. Redis opens it before that, so that removing the name takes no
+//! time. No recording is that long.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use super::seen::Seen;
 use crate::generalise::{Pattern, split_args};
 
 impl Executable {
-    /// Holds the deletion of such names. What is known of them is what is known of their renaming.
+    /// Holds the opening and the deletion of such names. What is known of them is what is known of their renaming.
     pub(super) fn may_throw_away(&mut self) {
         let half_written = |line: &String| match split_args(line)?.as_slice() {
             [deed, from, to] if deed == "rename" && from != to => Some(from.clone()),
@@ -21,6 +22,7 @@ impl Executable {
             .map(|(name, seen)| (name, Seen { siblings: BTreeSet::new(), ..seen.clone() }))
             .collect();
         for (name, seen) in names {
+            self.read.entry(name.clone()).or_insert_with(|| seen.clone());
             self.delete.entry(name).or_insert(seen);
         }
     }
@@ -34,6 +36,11 @@ mod tests {
 
     fn changed(by: &str, path: &str, operation: Operation) -> Observation {
         observation(by, &[], Behaviour::Change(Change { path: path.to_owned(), operation }))
+    }
+
+    fn opened(by: &str, path: &str) -> Observation {
+        let file = File { path: path.to_owned(), read: true, write: false, denied: false };
+        observation(by, &[], Behaviour::File(file))
     }
 
     fn written(by: &str, path: &str) -> Observation {
@@ -60,10 +67,14 @@ mod tests {
         let judge = Judge::new(&baseline, "0011aabb");
         let may_delete =
             |by: &str, path: &str| judge.is_known(&changed(by, path, Operation::Delete));
+        let may_open = |by: &str, path: &str| judge.is_known(&opened(by, path));
         assert!(may_delete("/db", "/data/cache.116"));
+        assert!(may_open("/db", "/data/cache.116"));
         for path in ["/data/cache", "/data/list.new", "/data/list", "/data/upload.116"] {
             assert!(!may_delete("/db", path), "{path}");
+            assert!(!may_open("/db", path), "{path}");
         }
         assert!(!may_delete("/client", "/data/cache.116"));
+        assert!(!may_open("/client", "/data/cache.116"));
     }
 }
