@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::{Mutex, watch};
 
@@ -49,6 +51,8 @@ impl Store {
         let options = SqliteConnectOptions::new()
             .filename(&file)
             .journal_mode(SqliteJournalMode::Wal)
+            // Of a new file; one that is there keeps what it is, and fills its empty pages again.
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .busy_timeout(BUSY)
             .pragma("cache_size", OTHER_CACHE)
             .disable_statement_logging();
