@@ -2,19 +2,21 @@
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::sync::{Mutex, watch};
 
 use super::lock::DirectoryLock;
-use super::{FILE, Inner, Store, StoreError, Writers};
+use super::{FILE, Inner, Store, StoreError, Write, Writers};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -25,12 +27,39 @@ const BUSY: Duration = Duration::from_secs(5);
 const WRITER_CACHE: &str = "-1024";
 const OTHER_CACHE: &str = "-256";
 
+/// Left behind by an agent that met damage: the next one looks at every page.
+const SUSPECT: &str = "suspect";
+
 impl Store {
     /// Opens `DIRECTORY/driftline.db`, and creates both where they are missing: the directory for its owner alone.
     ///
     /// No second agent can open the directory until all clones of the store are gone.
+    ///
+    /// A file that is damaged is kept under another name, and a new history is begun: nothing that may still be read out
+    /// of it is lost, and the node does not stay unwatched. One of a newer version is whole, and refused.
     pub async fn open(directory: &Path) -> Result<Self, StoreError> {
-        Self::open_limited(directory, None).await
+        match Self::open_limited(directory, None).await {
+            Err(error) if error.is_damage() => {
+                let kept = set_aside(directory, Timestamp::now())?;
+                eprintln!(
+                    "driftline: {error}; it is kept as {}, and a new history begins",
+                    kept.display()
+                );
+                let store = Self::open_limited(directory, None).await?;
+                store.tell_damage(&kept).await?;
+                Ok(store)
+            }
+            opened => opened,
+        }
+    }
+
+    /// The new history says where the old one is.
+    async fn tell_damage(&self, kept: &Path) -> Result<(), StoreError> {
+        let name = kept.file_name().unwrap_or_default().to_string_lossy();
+        let why = format!("the history was damaged; what there is of it is in {name}");
+        let now = Timestamp::now();
+        let gap = Write::Gap { container: None, from: now, to: now, why, event: None };
+        self.commit(vec![gap]).await.map(|_| ())
     }
 
     /// With at most so many pages of 4 KiB: more is a full disk.
@@ -67,10 +96,14 @@ impl Store {
             .run(&mut durable)
             .await
             .map_err(|source| StoreError::migration(&file, source, known))?;
-        let newest: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM events")
-            .fetch_one(&mut durable)
-            .await
-            .map_err(|source| StoreError::database(&file, "read the store", source))?;
+        let read = |source| StoreError::database(&file, "read the store", source);
+        let newest = look(&mut durable, &directory.join(SUSPECT)).await.map_err(read)?;
+        if newest.is_none() {
+            return Err(StoreError::Damaged { path: file });
+        }
+        // Whoever finds it damaged at work says so here.
+        let _not_there_most_of_the_time = std::fs::remove_file(directory.join(SUSPECT));
+        let newest = newest.unwrap_or_default();
         let relaxed = options
             .clone()
             .synchronous(SqliteSynchronous::Normal)
@@ -98,5 +131,58 @@ impl Store {
         let Writers { durable, relaxed, .. } = inner.writers.into_inner();
         let _the_other_still_has_it = relaxed.close().await;
         let _the_log_is_read_next_time = durable.close().await;
+    }
+}
+
+/// `event.seq` of the newest event; none where the file is damaged.
+///
+/// At every start the schema, the end of the log and the file's length are looked at. Each page is looked at only where an
+/// agent met damage: that takes seconds, in which nobody would watch.
+async fn look(connection: &mut SqliteConnection, suspect: &Path) -> sqlx::Result<Option<i64>> {
+    if suspect.exists() {
+        let found: String =
+            sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await?;
+        if found != "ok" {
+            return Ok(None);
+        }
+    }
+    for table in ["containers", "gaps", "cursors", "heartbeat", "drifts", "checkpoints", "marks"] {
+        let query = AssertSqlSafe(format!("SELECT 1 FROM {table} LIMIT 1"));
+        sqlx::query(query).fetch_optional(&mut *connection).await?;
+    }
+    let last: Option<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT seq, CAST(line AS BLOB) FROM events ORDER BY seq DESC LIMIT 1")
+            .fetch_optional(&mut *connection)
+            .await?;
+    Ok(Some(last.map_or(0, |(seq, _)| seq)))
+}
+
+/// Out of the way, with what SQLite has beside it. Never over anything that is there.
+fn set_aside(directory: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
+    let failed = |source| StoreError::Directory { path: directory.to_owned(), source };
+    let stamp = now.strftime("%Y%m%dT%H%M%SZ");
+    let free = |number: &u32| {
+        let name = format!("{FILE}.damaged-{stamp}-{number}");
+        !directory.join(name).exists()
+    };
+    let number = (1..).find(free).unwrap_or(1);
+    let kept = directory.join(format!("{FILE}.damaged-{stamp}-{number}"));
+    for beside in ["-wal", "-shm", ""] {
+        let from = directory.join(format!("{FILE}{beside}"));
+        if from.exists() {
+            let to = directory.join(format!("{FILE}.damaged-{stamp}-{number}{beside}"));
+            std::fs::rename(from, to).map_err(failed)?;
+        }
+    }
+    let _may_not_be_there = std::fs::remove_file(directory.join(SUSPECT));
+    Ok(kept)
+}
+
+impl Store {
+    /// A file was found damaged at work: the next start looks at all of it.
+    pub(super) fn suspect(&self) {
+        if let Some(directory) = self.inner.file.parent() {
+            let _the_next_one_meets_it_too = std::fs::write(directory.join(SUSPECT), "");
+        }
     }
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::testing::{verified, write};
+use super::testing::{verified, whole, write};
 use super::*;
 use crate::container::{ContainerId, Identity, ImageIdentity, Pod, Role, Source};
 use crate::drift::{BaselineStatus, sample};

@@ -9,7 +9,7 @@ use crate::store::checkpoint::digest;
 use crate::store::commit::nanoseconds;
 use crate::store::head::{Head, Unwritten};
 use crate::store::record::{Machine, Removal, Told};
-use crate::store::{Store, StoreError};
+use crate::store::{Limits, Store, StoreError};
 
 /// Why rows go.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +95,16 @@ impl Store {
         let (removed, newest) = result?;
         self.inner.newest.send_if_modified(|was| std::mem::replace(was, newest) != newest);
         Ok(removed)
+    }
+
+    /// At twice its size the store takes no more, as if the disk were full: first occurrences are not removed before
+    /// their time, and must not fill the disk either.
+    pub async fn limit(&self, limits: Limits) -> Result<(), StoreError> {
+        const PAGE: u64 = 4096;
+        let pages = (limits.size.saturating_mul(2) / PAGE).min(u64::from(u32::MAX) - 1);
+        let mut writers = self.inner.writers.lock().await;
+        let query = AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        self.read(sqlx::query(query).fetch_all(&mut writers.durable).await.map(|_| ()))
     }
 
     /// Up to which event every one of these sinks has taken all.
