@@ -62,7 +62,7 @@ struct Inner {
     writers: Mutex<Writers>,
     readers: SqlitePool,
     newest: watch::Sender<i64>,
-    _lock: lock::DirectoryLock,
+    _lock: Arc<lock::DirectoryLock>,
 }
 
 #[derive(Debug)]

@@ -38,14 +38,15 @@ impl Store {
     /// A file that is damaged is kept under another name, and a new history is begun: nothing that may still be read out
     /// of it is lost, and the node does not stay unwatched. One of a newer version is whole, and refused.
     pub async fn open(directory: &Path) -> Result<Self, StoreError> {
-        match Self::open_limited(directory, None).await {
+        let lock = Arc::new(lock(directory)?);
+        match Self::open_locked(directory, None, Arc::clone(&lock)).await {
             Err(error) if error.is_damage() => {
                 let kept = set_aside(directory, Timestamp::now())?;
                 eprintln!(
                     "driftline: {error}; it is kept as {}, and a new history begins",
                     kept.display()
                 );
-                let store = Self::open_limited(directory, None).await?;
+                let store = Self::open_locked(directory, None, lock).await?;
                 store.tell_damage(&kept).await?;
                 Ok(store)
             }
@@ -63,14 +64,21 @@ impl Store {
     }
 
     /// With at most so many pages of 4 KiB: more is a full disk.
+    #[cfg(test)]
     pub(super) async fn open_limited(
         directory: &Path,
         pages: Option<u32>,
     ) -> Result<Self, StoreError> {
+        Self::open_locked(directory, pages, Arc::new(lock(directory)?)).await
+    }
+
+    async fn open_locked(
+        directory: &Path,
+        pages: Option<u32>,
+        lock: Arc<DirectoryLock>,
+    ) -> Result<Self, StoreError> {
         let file = directory.join(FILE);
         let failed = |source| StoreError::Directory { path: directory.to_owned(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-        let lock = DirectoryLock::take(directory)?;
         // SQLite would create it readable by everybody, and gives what it puts beside it the same rights.
         let mut create = OpenOptions::new();
         create.append(true).create(true).mode(0o600);
@@ -80,30 +88,27 @@ impl Store {
         let options = SqliteConnectOptions::new()
             .filename(&file)
             .journal_mode(SqliteJournalMode::Wal)
-            // Of a new file; one that is there keeps what it is, and fills its empty pages again.
-            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .busy_timeout(BUSY)
             .pragma("cache_size", OTHER_CACHE)
             .disable_statement_logging();
+        // A file that is there keeps what it is, and fills its empty pages again: to say it anew would write to it.
+        let is_new = file.metadata().is_ok_and(|file| file.len() == 0);
+        let options =
+            if is_new { options.auto_vacuum(SqliteAutoVacuum::Incremental) } else { options };
         let mut durable_options =
             options.clone().synchronous(SqliteSynchronous::Full).pragma("cache_size", WRITER_CACHE);
         if let Some(pages) = pages {
             durable_options = durable_options.pragma("max_page_count", pages.to_string());
         }
         let mut durable = durable_options.connect().await.map_err(opened)?;
-        let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-        MIGRATIONS
-            .run(&mut durable)
-            .await
-            .map_err(|source| StoreError::migration(&file, source, known))?;
-        let read = |source| StoreError::database(&file, "read the store", source);
-        let newest = look(&mut durable, &directory.join(SUSPECT)).await.map_err(read)?;
-        if newest.is_none() {
-            return Err(StoreError::Damaged { path: file });
-        }
-        // Whoever finds it damaged at work says so here.
-        let _not_there_most_of_the_time = std::fs::remove_file(directory.join(SUSPECT));
-        let newest = newest.unwrap_or_default();
+        let newest = match prepare(&mut durable, &file, &directory.join(SUSPECT)).await {
+            Ok(newest) => newest,
+            Err(error) => {
+                // Before anybody gives the file another name.
+                let _what_was_read_is_all = durable.close().await;
+                return Err(error);
+            }
+        };
         let relaxed = options
             .clone()
             .synchronous(SqliteSynchronous::Normal)
@@ -132,6 +137,31 @@ impl Store {
         let _the_other_still_has_it = relaxed.close().await;
         let _the_log_is_read_next_time = durable.close().await;
     }
+}
+
+/// Makes the directory where it is missing, and has it for itself.
+fn lock(directory: &Path) -> Result<DirectoryLock, StoreError> {
+    let failed = |source| StoreError::Directory { path: directory.to_owned(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    DirectoryLock::take(directory)
+}
+
+/// Brings the file up to this version, and has a look at it. Returns `event.seq` of the newest event.
+async fn prepare(
+    connection: &mut SqliteConnection,
+    file: &Path,
+    suspect: &Path,
+) -> Result<i64, StoreError> {
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    MIGRATIONS
+        .run(&mut *connection)
+        .await
+        .map_err(|source| StoreError::migration(file, source, known))?;
+    let newest = look(connection, suspect).await;
+    let newest = newest.map_err(|source| StoreError::database(file, "read the store", source))?;
+    let newest = newest.ok_or_else(|| StoreError::Damaged { path: file.to_owned() })?;
+    let _not_there_most_of_the_time = std::fs::remove_file(suspect);
+    Ok(newest)
 }
 
 /// `event.seq` of the newest event; none where the file is damaged.
@@ -171,7 +201,12 @@ fn set_aside(directory: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
         let from = directory.join(format!("{FILE}{beside}"));
         if from.exists() {
             let to = directory.join(format!("{FILE}.damaged-{stamp}-{number}{beside}"));
-            std::fs::rename(from, to).map_err(failed)?;
+            match std::fs::rename(from, to) {
+                // SQLite had not taken it away yet.
+                Err(error)
+                    if error.kind() == std::io::ErrorKind::NotFound && !beside.is_empty() => {}
+                renamed => renamed.map_err(failed)?,
+            }
         }
     }
     let _may_not_be_there = std::fs::remove_file(directory.join(SUSPECT));

@@ -10,6 +10,8 @@ use crate::drift::{BaselineStatus, sample};
 
 mod crash;
 mod disk;
+mod kills;
+mod rate;
 
 fn id(digit: char) -> ContainerId {
     ContainerId::parse(&digit.to_string().repeat(64)).unwrap()
