@@ -143,7 +143,10 @@ impl Outlets {
 
     /// Writes and delivers what is left. Entries that could not be written.
     pub(super) async fn close(mut self) -> anyhow::Result<u64> {
-        self.head.action = Action::Closed;
+        // The first of them is `created`, whatever it is besides.
+        if self.head.action == Action::Updated {
+            self.head.action = Action::Closed;
+        }
         self.writer.offer(Write::Head(Box::new(self.head)));
         drop(self.writer);
         // What it was about to remove is there for the next.

@@ -16,7 +16,8 @@ pub const CHAIN: &str = "driftline.chain";
 /// Where the chain stands: for whoever wants to know later that nothing before was changed.
 #[derive(Clone, Debug)]
 pub struct HeadNote {
-    /// One series per agent: its first is `created`, its last, at a clean end, `closed`.
+    /// One series per agent: its first is `created`, the others `updated`, and the last of several, at
+    /// a clean end, `closed`.
     pub id: Ulid,
     pub action: Action,
     pub machine: Machine,
