@@ -195,7 +195,7 @@ fn set_aside(directory: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
         let name = format!("{FILE}.damaged-{stamp}-{number}");
         !directory.join(name).exists()
     };
-    let number = (1..).find(free).unwrap_or(1);
+    let number = (1..10_000).find(free).unwrap_or(1);
     let kept = directory.join(format!("{FILE}.damaged-{stamp}-{number}"));
     for beside in ["-wal", "-shm", ""] {
         let from = directory.join(format!("{FILE}{beside}"));

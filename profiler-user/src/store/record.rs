@@ -74,7 +74,7 @@ pub(super) struct Record<'a> {
     #[serde(rename = "k8s.cluster.name", skip_serializing_if = "Option::is_none")]
     cluster: Option<&'a str>,
     #[serde(rename = "chain.record")]
-    record: &'static str,
+    about: &'static str,
     /// The newest event before this one, and its hash: the head.
     #[serde(rename = "chain.seq")]
     head: u64,
@@ -99,7 +99,7 @@ impl<'a> Record<'a> {
         previous: Option<String>,
         removed: i64,
     ) -> Self {
-        let (id, action, record, removal) = match told {
+        let (id, action, about, removal) = match told {
             Told::Head(note) => (note.id, note.action, "head", None),
             Told::Removed(removal) => {
                 (Ulid::from_datetime(now.into()), Action::Created, "removal", Some(removal))
@@ -119,7 +119,7 @@ impl<'a> Record<'a> {
             host: &machine.host_name,
             node: machine.name.as_deref(),
             cluster: machine.cluster.as_deref(),
-            record,
+            about,
             head: seq - 1,
             events: (seq - 1).saturating_sub(removed.unsigned_abs()),
             removed,

@@ -5,6 +5,7 @@
 //! What some sink has not taken goes only where the file is too large, and is counted.
 
 mod clock;
+mod queries;
 mod remove;
 
 use std::time::Duration;
@@ -100,12 +101,11 @@ impl Retention {
     /// Notes what is there by now, and what time it is believed to be.
     async fn tell_time(&mut self) -> Result<i64, StoreError> {
         let clocks = (self.clocks)();
-        let believed = match &mut self.believed {
-            Some(believed) => believed,
-            None => {
-                let kept = self.store.kept_clock().await?;
-                self.believed.insert(Believed::begin(kept, clocks))
-            }
+        let believed = if let Some(believed) = &mut self.believed {
+            believed
+        } else {
+            let kept = self.store.kept_clock().await?;
+            self.believed.insert(Believed::begin(kept, clocks))
         };
         let moved = believed.move_on(clocks);
         let now = believed.wall();
@@ -240,7 +240,7 @@ impl Retention {
 }
 
 /// Between two looks.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests;

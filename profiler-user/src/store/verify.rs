@@ -103,10 +103,10 @@ async fn verify(connection: &mut SqliteConnection, heads: &[Head]) -> sqlx::Resu
         let Some(last) = page.last() else { break };
         after = last.seq;
         for row in page {
-            if !walk.is_over() {
-                walk.row(&row);
-            } else {
+            if walk.is_over() {
                 walk.seen_after(&row);
+            } else {
+                walk.row(&row);
             }
         }
     }

@@ -37,15 +37,12 @@ struct Report<'a> {
 }
 
 pub(super) async fn run(args: &VerifyLog) -> Result<ExitCode, Error> {
-    let (log, verdict) = match &args.events {
-        Some(file) => {
-            let verdict = store::verify_events(file, &args.head);
-            (file, verdict.map_err(|error| Error::History(error.to_string()))?)
-        }
-        None => {
-            let verdict = store::verify_store(&args.store, &args.head).await;
-            (&args.store, verdict.map_err(|error| Error::History(error.to_string()))?)
-        }
+    let (log, verdict) = if let Some(file) = &args.events {
+        let verdict = store::verify_events(file, &args.head);
+        (file, verdict.map_err(|error| Error::History(error.to_string()))?)
+    } else {
+        let verdict = store::verify_store(&args.store, &args.head).await;
+        (&args.store, verdict.map_err(|error| Error::History(error.to_string()))?)
     };
     let log = log.display().to_string();
     if args.json {

@@ -274,9 +274,10 @@ impl Walk {
         }
         let last = self.next() - 1;
         if last != seq {
-            let (at, what) = match last < seq {
-                true => (last + 1, "a row is missing"),
-                false => (seq + 1, "a row was put in behind the end"),
+            let (at, what) = if last < seq {
+                (last + 1, "a row is missing")
+            } else {
+                (seq + 1, "a row was put in behind the end")
             };
             let found = format!("the last row is {last}");
             return self.stop(at, what, &format!("the last row is {seq}"), &found);

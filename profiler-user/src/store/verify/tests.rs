@@ -252,7 +252,10 @@ proptest! {
                     let at = place.index(text.len());
                     text[at] ^= bits;
                 }
-                let hex: String = text.iter().map(|byte| format!("{byte:02x}")).collect();
+                let mut hex = String::new();
+                for byte in &text {
+                    std::fmt::Write::write_fmt(&mut hex, format_args!("{byte:02x}")).unwrap();
+                }
                 format!("CAST(x'{hex}' AS TEXT)")
             };
             tamper(copy.path(), &[format!("UPDATE events SET {column} = {value} WHERE seq = {seq}")]).await;
