@@ -116,10 +116,16 @@ fn a_byte_that_changes_in_the_file_is_found() {
     let whole = fs::read(&file).expect("readable");
     for number in 0..EVENTS {
         let object = format!("\"drift.object\":\"object-number-{number:02}\"");
-        let at = whole.windows(object.len()).position(|bytes| bytes == object.as_bytes());
-        let at = at.expect("the line lies in the file as it is");
         let mut bytes = whole.clone();
-        bytes[at + 18] ^= 1;
+        let mut found = 0;
+        // Pages that were rearranged hold some of it twice, once where nobody reads.
+        for at in 0..whole.len() - object.len() {
+            if whole[at..].starts_with(object.as_bytes()) {
+                bytes[at + 18] ^= 1;
+                found += 1;
+            }
+        }
+        assert!(found > 0, "the line lies in the file as it is");
         fs::write(&file, bytes).expect("writable");
         let broken = verify(&["--json"], dir.path());
         assert_eq!(broken.status.code(), Some(4), "{}", said(&broken));
