@@ -44,7 +44,7 @@ impl Head {
         if let Some((seq, hash, removed)) = kept {
             return Ok(Self { seq, removed, chain: Chain::at(seq.unsigned_abs(), hash) });
         }
-        // A store of a version that did not keep it.
+        // Of a version that did not keep it.
         let last: Option<(i64, String)> =
             sqlx::query_as("SELECT seq, line FROM events ORDER BY seq DESC LIMIT 1")
                 .fetch_optional(connection)
@@ -53,6 +53,16 @@ impl Head {
             Some((seq, line)) => Self { seq, removed: 0, chain: Chain::after(line.as_bytes()) },
             None => Self { seq: 0, removed: 0, chain: Chain::default() },
         })
+    }
+
+    /// From now on it is kept.
+    pub(super) async fn adopt(connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        let kept: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM head").fetch_one(&mut *connection).await?;
+        if kept == 0 {
+            Self::read(connection).await?.keep(connection).await?;
+        }
+        Ok(())
     }
 
     /// Whether anything but a word about the chain is at its end.

@@ -15,10 +15,11 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::sync::{Mutex, watch};
 
+use super::head::Head;
 use super::lock::DirectoryLock;
 use super::{FILE, Inner, Store, StoreError, Write, Writers};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Another process may look into the file, and hold it up for as long.
 const BUSY: Duration = Duration::from_secs(5);
@@ -91,12 +92,12 @@ impl Store {
             .busy_timeout(BUSY)
             .pragma("cache_size", OTHER_CACHE)
             .disable_statement_logging();
-        // A file that is there keeps what it is, and fills its empty pages again: to say it anew would write to it.
-        let is_new = file.metadata().is_ok_and(|file| file.len() == 0);
-        let options =
-            if is_new { options.auto_vacuum(SqliteAutoVacuum::Incremental) } else { options };
         let mut durable_options =
             options.clone().synchronous(SqliteSynchronous::Full).pragma("cache_size", WRITER_CACHE);
+        // A file that is there keeps what it is, and fills its empty pages again: to say it anew would write to it.
+        if file.metadata().is_ok_and(|file| file.len() == 0) {
+            durable_options = durable_options.auto_vacuum(SqliteAutoVacuum::Incremental);
+        }
         if let Some(pages) = pages {
             durable_options = durable_options.pragma("max_page_count", pages.to_string());
         }
@@ -157,7 +158,10 @@ async fn prepare(
         .run(&mut *connection)
         .await
         .map_err(|source| StoreError::migration(file, source, known))?;
-    let newest = look(connection, suspect).await;
+    let newest = match look(connection, suspect).await {
+        Ok(newest) => Head::adopt(connection).await.map(|()| newest),
+        Err(error) => Err(error),
+    };
     let newest = newest.map_err(|source| StoreError::database(file, "read the store", source))?;
     let newest = newest.ok_or_else(|| StoreError::Damaged { path: file.to_owned() })?;
     let _not_there_most_of_the_time = std::fs::remove_file(suspect);

@@ -12,6 +12,7 @@ mod crash;
 mod disk;
 mod kills;
 mod rate;
+mod upgrade;
 
 fn id(digit: char) -> ContainerId {
     ContainerId::parse(&digit.to_string().repeat(64)).unwrap()
