@@ -3,6 +3,7 @@
 
 mod file;
 mod heads;
+mod row;
 mod rows;
 
 use std::path::Path;
@@ -16,7 +17,8 @@ use super::{FILE, StoreError};
 
 pub use file::{LogFileError, verify_events};
 pub use heads::{Head, HeadError, HeadFound};
-use rows::{Checkpoint, Row, Walk};
+use row::{Checkpoint, Row};
+use rows::Walk;
 
 /// Rows that are read at once.
 const PAGE: u32 = 512;
@@ -98,7 +100,7 @@ async fn verify(connection: &mut SqliteConnection, heads: &[Head]) -> sqlx::Resu
     let mut walk = Walk::new(checkpoints, end, heads.to_vec());
     let mut after = i64::MIN;
     while !walk.is_over() {
-        let page = sqlx::query_as::<_, Row>(rows::SELECT).bind(after).bind(PAGE);
+        let page = sqlx::query_as::<_, Row>(row::SELECT).bind(after).bind(PAGE);
         let page = page.fetch_all(&mut *connection).await?;
         let Some(last) = page.last() else { break };
         after = last.seq;
