@@ -76,7 +76,7 @@ async fn twenty_kills_in_a_storm_lose_nothing_and_the_log_and_every_sink_stay_wh
             .spawn()
             .unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
-        // Any moment of the first 300 ms after the first commit.
+        // The first acknowledgement read after up to 300 ms; the same pauses in every run of the test.
         pause =
             pause.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let pause = Duration::from_millis((pause >> 33) % 300);

@@ -36,7 +36,7 @@ async fn occurrences(count: u64, of: u64) -> f64 {
 }
 
 #[tokio::test]
-async fn ten_thousand_occurrences_a_second_are_taken_where_they_repeat() {
+async fn what_repeats_is_taken_by_the_thousands_a_second() {
     let rate = occurrences(50_000, 50).await;
     eprintln!("{rate:.0} occurrences a second, one in 50 a first");
     // Of an unoptimised build on a machine that others use.
