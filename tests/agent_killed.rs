@@ -18,6 +18,7 @@ use profiler_user::{container::Role, store::Capture};
 use serde_json::Value;
 use support::{
     agent::{self, Agent, EVENTS, History},
+    driftline,
     pods::{Container, Node, Pod, PodSpec},
     worker::{
         ALWAYS, MINUTE, WORK, assert_names, can_run, ran, random, row, start, text, told, until,
@@ -167,6 +168,14 @@ fn assert_whole(node: &Node, events: &[Value]) {
     let file = fs::read_to_string(node.outside("/var/lib/driftline/events.jsonl"));
     let file = file.expect("the agent wrote it");
     let hashes = hashes(node, &file);
+    let proved = Command::new(driftline())
+        .args(["investigate", "verify-log", "--json", "--store"])
+        .arg(node.outside("/var/lib/driftline"))
+        .output()
+        .expect("driftline runs");
+    let verdict: Value = serde_json::from_slice(&proved.stdout).expect("a verdict");
+    assert!(proved.status.success() && verdict["whole"] == true, "{verdict:#}");
+    assert_eq!(verdict["events"], events.len(), "{verdict:#}");
     assert!(events[0].get("event.prev_hash").is_none());
     for (event, hash) in events[1..].iter().zip(&hashes) {
         assert_eq!(text(event, "event.prev_hash"), format!("sha256:{hash}"));

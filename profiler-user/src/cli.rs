@@ -19,16 +19,18 @@ Exit codes:
   CMD's own, or 128 + N where signal N ended it
     2  wrong command line
     3  drift was seen (watch --fail-on-drift), or anything is new (baseline diff)
+    4  the log is broken (investigate verify-log)
   120  this machine does not allow it: not root, no BTF, no cgroup2, no probe
   121  a baseline, a key or a bind file is missing or cannot be used; a baseline is refused
   122  a file could not be written
   123  a registry cannot be reached, refuses, or cannot be believed
+  124  a history or a file of events cannot be read (investigate)
   125  driftline failed in another way
   126  CMD was found but cannot be run
   127  CMD was not found";
 
 /// Where a node's history is.
-const DEFAULT_STORE: &str = "/var/lib/driftline";
+pub(crate) const DEFAULT_STORE: &str = "/var/lib/driftline";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -40,6 +42,8 @@ pub enum Command {
     Watch(Watch),
     /// Show, compare, sign, verify, merge, export, push and pull baselines
     Baseline(crate::command::baseline::Baseline),
+    /// Ask the history of a node
+    Investigate(crate::command::investigate::Investigate),
     /// Record a real server, break into it, and show what Driftline saw
     Demo,
 }
@@ -108,6 +112,12 @@ pub struct Node {
     /// Directory of the history: events and the ledger of containers
     #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
     pub store: PathBuf,
+    /// Keep the history's file below this size: bytes, or with a unit (512M, 2G)
+    #[arg(long, value_name = "SIZE", env = "DRIFTLINE_RETAIN_SIZE", default_value = "1G", value_parser = size)]
+    pub retain_size: u64,
+    /// Keep events so long: seconds, or with a unit (90m, 36h, 30d)
+    #[arg(long, value_name = "AGE", env = "DRIFTLINE_RETAIN_AGE", default_value = "30d", value_parser = age)]
+    pub retain_age: std::time::Duration,
     /// Serve /metrics, /healthz and /readyz here, such as 0.0.0.0:9465
     #[arg(long, value_name = "ADDR", env = "DRIFTLINE_HTTP")]
     pub http: Option<std::net::SocketAddr>,
@@ -222,11 +232,39 @@ pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
         .ok_or_else(|| format!("{text:?} is out of range"))
 }
 
+/// At least a mebibyte: an empty history takes a tenth of that.
+fn size(text: &str) -> Result<u64, String> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let number: u64 =
+        number.parse().map_err(|_| format!("{text:?} is no size; write 512M or 2G"))?;
+    let bytes = match unit {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => return Err(format!("the unit {unit:?} is unknown; write K, M, G or T")),
+    };
+    number
+        .checked_mul(bytes)
+        .filter(|bytes| (1 << 20..=1 << 46).contains(bytes))
+        .ok_or_else(|| format!("{text:?} is out of range; write 1M to 64T"))
+}
+
+fn age(text: &str) -> Result<std::time::Duration, String> {
+    match text.strip_suffix('d').map(str::parse::<u64>) {
+        Some(Ok(days @ 1..=36_500)) => Ok(std::time::Duration::from_hours(days * 24)),
+        Some(_) => Err(format!("{text:?} is no age; write 36h or 30d, at most 36500d")),
+        None => duration(text).map_err(|why| why.replace("s, m or h", "s, m, h or d")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
-    use super::{Cli, coverage, duration};
+    use super::{Cli, age, coverage, duration, size};
 
     #[test]
     fn the_command_line_is_sound() {
@@ -237,6 +275,17 @@ mod tests {
     fn a_coverage_is_a_share() {
         assert!(coverage("0.99").is_ok() && coverage("1").is_ok());
         assert!(["99", "0", "-1", "NaN", "x"].into_iter().all(|text| coverage(text).is_err()));
+    }
+
+    #[test]
+    fn a_history_has_a_size_and_an_age() {
+        assert_eq!(size("1G").unwrap(), 1 << 30);
+        assert_eq!(age("30d").unwrap().as_secs(), 2_592_000);
+        assert_eq!(age("36h").unwrap().as_secs(), 129_600);
+        assert!(
+            ["", "1k", "1", "0G", "99999999T", "-1M", "1GB"].iter().all(|text| size(text).is_err())
+        );
+        assert!(["", "d", "0d", "1w", "99999999d", "-1d"].iter().all(|text| age(text).is_err()));
     }
 
     #[test]

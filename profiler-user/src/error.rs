@@ -13,6 +13,8 @@ pub mod code {
     pub const USAGE: u8 = 2;
     /// `watch --fail-on-drift` saw drift.
     pub const DRIFT: u8 = 3;
+    /// `investigate verify-log`: the log is not what it was.
+    pub const BROKEN: u8 = 4;
     /// This machine does not allow what was asked for: not root, no BTF, no cgroup2, no probe.
     pub const MACHINE: u8 = 120;
     /// A baseline or a bind file is missing or cannot be used.
@@ -21,6 +23,8 @@ pub mod code {
     pub const OUTPUT: u8 = 122;
     /// A registry cannot be reached, refuses, or cannot be believed.
     pub const REGISTRY: u8 = 123;
+    /// A history, or a file of events, cannot be read.
+    pub const HISTORY: u8 = 124;
     /// Driftline failed in another way.
     pub const INTERNAL: u8 = 125;
     /// CMD was found but cannot be run.
@@ -44,6 +48,9 @@ pub enum Error {
     Baseline(String),
     #[error("{0}")]
     Output(String),
+    /// What is to be looked into cannot be read.
+    #[error("{0}")]
+    History(String),
     #[error(transparent)]
     Registry(#[from] RegistryError),
     #[error("interrupted by signal {0} before the command was started; nothing was run")]
@@ -63,6 +70,7 @@ impl Error {
             Self::Baseline(_) => code::BASELINE,
             Self::Output(_) => code::OUTPUT,
             Self::Registry(_) => code::REGISTRY,
+            Self::History(_) => code::HISTORY,
             Self::Interrupted(signal) => code::SIGNAL + u8::try_from(*signal).unwrap_or(0),
             Self::Command { source, command, .. }
                 if source.kind() == std::io::ErrorKind::NotFound

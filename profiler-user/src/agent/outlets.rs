@@ -2,24 +2,27 @@
 
 use jiff::Timestamp;
 use tokio::{
-    sync::oneshot,
+    sync::{oneshot, watch},
     task::{JoinHandle, JoinSet},
 };
 
 use super::{node::Figures, settings::Settings};
 use crate::{
     attest::Reason,
-    drift::Action,
+    drift::{Action, Node as Machine},
     error::Error,
     http::{Health, Metrics, Server, Stage},
     runtime::{Health as Runtimes, State},
     sensor::{Status, Tier},
     sink::{Alertmanager, FileSink, Spool, Terminal},
-    store::{Store, StoreWriter, Write},
+    store::{HeadNote, Retained, Retention, Store, StoreWriter, Write},
 };
 
 /// Seconds between two signs of life of a namespace.
 const NAMESPACES_EVERY: u64 = 60;
+
+/// Seconds between two words to the sinks about where the chain stands.
+const HEAD_EVERY: u64 = 3600;
 
 pub(super) struct Outlets {
     pub(super) metrics: Metrics,
@@ -31,6 +34,10 @@ pub(super) struct Outlets {
     sinks: JoinSet<()>,
     server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     ticks: u64,
+    /// The words about the chain that this agent says.
+    head: HeadNote,
+    retained: watch::Receiver<Retained>,
+    retaining: JoinHandle<()>,
     /// Drifts that were new.
     pub(super) drifts: u64,
 }
@@ -61,6 +68,12 @@ impl Outlets {
         };
         let (writer, writing) = StoreWriter::new(store.clone());
         let writing = tokio::spawn(writing);
+        store.limit(settings.limits).await?;
+        let (status, retained) = watch::channel(Retained::default());
+        let retention = Retention::new(store.clone(), settings.limits, settings.machine.clone());
+        let names = spool.status().into_iter().map(|sink| sink.name).collect();
+        let retaining = tokio::spawn(retention.keep_running(names, status));
+        let head = head(&settings.machine);
         Ok(Self {
             metrics,
             health,
@@ -71,6 +84,9 @@ impl Outlets {
             sinks,
             server,
             ticks: 0,
+            head,
+            retained,
+            retaining,
             drifts: 0,
         })
     }
@@ -107,6 +123,10 @@ impl Outlets {
             figures.namespaces.iter().for_each(|namespace| self.metrics.namespace_seen(namespace));
         }
         self.ticks += 1;
+        if self.ticks.is_multiple_of(HEAD_EVERY) {
+            self.writer.offer(Write::Head(Box::new(self.head.clone())));
+            self.head.action = Action::Updated;
+        }
         self.metrics.containers(figures.containers);
         self.metrics.baselines(figures.baselines as u64);
         for reason in Reason::ALL {
@@ -116,13 +136,22 @@ impl Outlets {
         self.metrics.images_unprofiled(figures.unprofiled as u64);
         self.metrics.runtime_up(runtimes.is_connected());
         self.metrics.store_failures(self.writer.status().failures);
+        self.metrics.retained(&self.retained.borrow());
         self.metrics.sinks(&self.spool.status());
         self.health.runtime(phrase(runtimes));
     }
 
     /// Writes and delivers what is left. Entries that could not be written.
     pub(super) async fn close(mut self) -> anyhow::Result<u64> {
+        // The first of them is `created`, whatever it is besides.
+        if self.head.action == Action::Updated {
+            self.head.action = Action::Closed;
+        }
+        self.writer.offer(Write::Head(Box::new(self.head)));
         drop(self.writer);
+        // What it was about to remove is there for the next.
+        self.retaining.abort();
+        let _aborted = self.retaining.await;
         let not_written = self.writing.await?;
         self.spool.stop();
         while let Some(ended) = self.sinks.join_next().await {
@@ -135,6 +164,10 @@ impl Outlets {
         }
         Ok(not_written)
     }
+}
+
+fn head(machine: &Machine) -> HeadNote {
+    HeadNote { id: ulid::Ulid::new(), action: Action::Created, machine: machine.clone() }
 }
 
 async fn serve(

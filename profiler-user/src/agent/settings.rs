@@ -3,13 +3,14 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::selector::Selector;
-use crate::{cli, drift::Node as Machine, error::Error, runtime, sensor};
+use crate::{cli, drift::Node as Machine, error::Error, runtime, sensor, store::Limits};
 
 pub(crate) struct Settings {
     pub(super) baselines: PathBuf,
     pub(super) trust: Option<PathBuf>,
     pub(super) bind: Option<PathBuf>,
     pub(super) store: PathBuf,
+    pub(super) limits: Limits,
     pub(super) events: Option<PathBuf>,
     pub(super) http: Option<std::net::SocketAddr>,
     pub(super) alertmanagers: Vec<String>,
@@ -41,6 +42,7 @@ impl Settings {
             trust: None,
             bind: None,
             store: node.store,
+            limits: Limits { size: node.retain_size, age: node.retain_age },
             events: None,
             http: node.http,
             alertmanagers: node.alertmanager,

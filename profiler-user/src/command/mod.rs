@@ -3,6 +3,7 @@
 pub(crate) mod baseline;
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod investigate;
 pub(crate) mod record;
 pub(crate) mod watch;
 

@@ -25,11 +25,27 @@ impl Chain {
         Self { seq, previous: Some(hash(line)) }
     }
 
+    /// Goes on after line `seq`, whose hash is known.
+    pub(crate) fn at(seq: u64, previous: Option<String>) -> Self {
+        Self { seq, previous }
+    }
+
+    /// Number of the next line, and what it is to say of the one before.
+    pub(crate) fn next(&mut self) -> (u64, Option<String>) {
+        self.seq += 1;
+        (self.seq, self.previous.clone())
+    }
+
+    /// The hash of the newest line.
+    pub(crate) fn previous(&self) -> Option<&str> {
+        self.previous.as_deref()
+    }
+
     /// Numbers and links the event; the line to write, without a newline.
     pub fn link(&mut self, event: &mut Event) -> Result<String, serde_json::Error> {
-        self.seq += 1;
-        event.seq = Some(self.seq);
-        event.prev_hash.clone_from(&self.previous);
+        let (seq, previous) = self.next();
+        event.seq = Some(seq);
+        event.prev_hash = previous;
         serde_json::to_string(event)
     }
 
@@ -39,7 +55,8 @@ impl Chain {
     }
 }
 
-fn hash(line: &[u8]) -> String {
+/// `sha256:…` of a line without its newline.
+pub(crate) fn hash(line: &[u8]) -> String {
     use std::fmt::Write as _;
 
     let mut text = String::from("sha256:");

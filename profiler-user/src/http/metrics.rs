@@ -12,6 +12,7 @@ use super::namespaces::Namespaces;
 use crate::attest::Reason;
 use crate::drift::{DriftKind, Severity};
 use crate::sink::SinkStatus;
+use crate::store::Retained;
 
 pub(super) const SEVERITIES: [Severity; 5] =
     [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
@@ -33,6 +34,10 @@ pub struct Metrics {
     sink_failures: IntCounterVec,
     sink_success: GaugeVec,
     store_failures: IntCounter,
+    store_bytes: IntGauge,
+    store_over: IntGauge,
+    store_removed: IntCounterVec,
+    store_undelivered: IntCounter,
     runtime_up: IntGauge,
     last_event: Gauge,
 }
@@ -110,6 +115,20 @@ impl Metrics {
             )?,
             store_failures: made
                 .counter("store_failures_total", "Commits to the store that failed.")?,
+            store_bytes: made.gauge("store_bytes", "Bytes of the store's file that are in use.")?,
+            store_over: made.gauge(
+                "store_over_limit",
+                "1 while the store is larger than it may be, and nothing that may go is left.",
+            )?,
+            store_removed: made.counters(
+                "store_removed_events_total",
+                "Events that retention removed, by why.",
+                &["reason"],
+            )?,
+            store_undelivered: made.counter(
+                "store_undelivered_events_total",
+                "Events that were removed although a sink had not taken them.",
+            )?,
             runtime_up: made.gauge("runtime_up", "1 while the container runtime answers.")?,
             last_event: made.time(
                 "last_event_timestamp_seconds",
@@ -126,6 +145,7 @@ impl Metrics {
             metrics.baselines_refused(reason, 0);
         }
         metrics.containers(Containers::default());
+        metrics.retained(&Retained::default());
         Ok(metrics)
     }
 
@@ -199,6 +219,18 @@ impl Metrics {
     /// What [`StoreWriter::status`](crate::store::StoreWriter::status) says of failures, since the start.
     pub fn store_failures(&self, failures: u64) {
         raise(&self.store_failures, failures);
+    }
+
+    /// What retention has done since the start.
+    pub fn retained(&self, retained: &Retained) {
+        self.store_bytes.set(gauge(retained.bytes));
+        self.store_over.set(i64::from(retained.is_over));
+        for (reason, rows) in
+            [("age", retained.by_age), ("repeats", retained.by_repeats), ("size", retained.by_size)]
+        {
+            raise(&self.store_removed.with_label_values(&[reason]), rows);
+        }
+        raise(&self.store_undelivered, retained.undelivered);
     }
 
     /// What [`Spool::status`](crate::sink::Spool::status) says.

@@ -73,7 +73,9 @@ impl Sink for Terminal {
     }
 
     async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {
-        for event in events.iter().filter(|event| event.action == Action::Created) {
+        for event in
+            events.iter().filter(|event| event.is_drift() && event.action == Action::Created)
+        {
             let shown: Shown = serde_json::from_str(&event.line).map_err(SinkError::new)?;
             let _may_be_closed = io::stderr().lock().write_all(shown.line(self.colour).as_bytes());
         }

@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::event::Keys;
+use super::head::{Head, Unwritten};
+use super::record::Told;
 use super::{Committed, Store, StoreError, Write, Writers, upsert};
-use crate::drift::Event;
-use crate::drift::chain::Chain;
 
 impl Store {
     /// Writes all or nothing, in this order, and returns when it is on disk.
@@ -40,15 +39,23 @@ impl Store {
     ) -> Result<Committed, StoreError> {
         let failed = |source| StoreError::database(&self.inner.file, "write to the store", source);
         let mut head = Head::read(connection).await.map_err(failed)?;
+        let unwritten = |why: Unwritten| why.of(&self.inner.file);
         let mut events = 0;
         for write in writes {
             if let Some(event) = write.event_mut() {
                 events += 1;
-                let (keys, line) = head.link(event)?;
-                keys.insert(connection, head.seq, &line).await.map_err(failed)?;
+                head.append(connection, event).await.map_err(unwritten)?;
+            } else if let Write::Head(note) = write {
+                // One that speaks of nothing but the head before tells nobody anything.
+                if head.is_news(connection).await.map_err(failed)? {
+                    let told = Told::Head(note);
+                    let now = Timestamp::now();
+                    head.tell(connection, told, &note.machine, now).await.map_err(unwritten)?;
+                }
             }
             upsert::apply(connection, write).await.map_err(failed)?;
         }
+        head.keep(connection).await.map_err(failed)?;
         Ok(Committed { events, newest: head.seq })
     }
 }
@@ -71,36 +78,10 @@ impl Writers {
         Ok(())
     }
 
-    async fn take_back(&mut self) {
+    pub(super) async fn take_back(&mut self) {
         // Fails where SQLite has done so already.
         let _done = sqlx::query("ROLLBACK").execute(&mut self.durable).await;
         self.begun = false;
-    }
-}
-
-/// Where the chain stands.
-struct Head {
-    seq: i64,
-    chain: Chain,
-}
-
-impl Head {
-    async fn read(connection: &mut SqliteConnection) -> sqlx::Result<Self> {
-        let last: Option<(i64, String)> =
-            sqlx::query_as("SELECT seq, line FROM events ORDER BY seq DESC LIMIT 1")
-                .fetch_optional(connection)
-                .await?;
-        Ok(match last {
-            Some((seq, line)) => Self { seq, chain: Chain::after(line.as_bytes()) },
-            None => Self { seq: 0, chain: Chain::default() },
-        })
-    }
-
-    fn link(&mut self, event: &mut Event) -> Result<(Keys, String), StoreError> {
-        let line = self.chain.link(event)?;
-        self.chain.written(&line);
-        self.seq += 1;
-        Ok((serde_json::from_str(&line)?, line))
     }
 }
 

@@ -25,6 +25,8 @@ pub enum StoreError {
     /// While `doing` something.
     #[error("cannot {doing} {}: {source}; {}", path.display(), trouble.advice())]
     Database { path: PathBuf, doing: &'static str, trouble: Trouble, source: sqlx::Error },
+    #[error("the store {} is damaged: not all of its pages hold together", path.display())]
+    Damaged { path: PathBuf },
     #[error("an event cannot be written as JSON: {0}; please report this")]
     Event(#[from] serde_json::Error),
     #[error("a row of the store {} cannot be read: {why}; move the file away to begin a new one", path.display())]
@@ -71,6 +73,15 @@ impl StoreError {
         }
     }
 
+    /// The file is not SQLite's, or no longer.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Database { trouble, .. } => *trouble == Trouble::Damaged,
+            Self::Damaged { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The same writes would fail again, whatever happens around them.
     pub fn is_permanent(&self) -> bool {
         match self {
@@ -110,7 +121,9 @@ impl Trouble {
             Self::Full => "make room on its disk",
             Self::Disk => "look after its disk",
             Self::Unwritable => "see that the file and its directory may be written to",
-            Self::Damaged => "move the file away to begin a new one",
+            Self::Damaged => {
+                "start the agent again, which keeps the file under another name and begins a new one"
+            }
             Self::Refused | Self::Other => "please report this",
         }
     }

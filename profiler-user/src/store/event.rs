@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::{IntoDeserializer as _, value};
+use serde::de::{Error as _, IntoDeserializer as _, value};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::commit::{nanoseconds, timestamp};
+use super::record::{self, CHAIN};
 use crate::drift::{Action, Severity};
 
 /// An event as it was committed. `line` is the record; the rest is what most readers ask of it.
@@ -25,19 +26,41 @@ pub struct StoredEvent {
     pub last: Timestamp,
 }
 
+impl StoredEvent {
+    /// Whether it tells of drift; else it is a word about the chain, `driftline.chain/v1`.
+    pub fn is_drift(&self) -> bool {
+        self.kind != CHAIN
+    }
+}
+
 /// What is kept beside the line to be searched for.
-#[derive(Deserialize)]
+#[derive(Debug, Eq, PartialEq)]
 pub(super) struct Keys {
+    pub(super) id: String,
+    pub(super) action: String,
+    pub(super) kind: String,
+    pub(super) severity: String,
+    pub(super) fingerprint: String,
+    pub(super) container: Option<String>,
+    pub(super) namespace: Option<String>,
+    pub(super) time: i64,
+    pub(super) last: i64,
+}
+
+/// The keys of a line; which of them must be there depends on its schema.
+#[derive(Deserialize)]
+struct Line {
+    schema_version: String,
     #[serde(rename = "event.id")]
     id: String,
     #[serde(rename = "event.action")]
     action: String,
     #[serde(rename = "drift.kind")]
-    kind: String,
+    kind: Option<String>,
     #[serde(rename = "drift.severity")]
-    severity: String,
+    severity: Option<String>,
     #[serde(rename = "drift.fingerprint")]
-    fingerprint: String,
+    fingerprint: Option<String>,
     #[serde(rename = "container.id")]
     container: Option<String>,
     #[serde(rename = "k8s.namespace.name")]
@@ -48,8 +71,29 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    pub(super) fn of(line: &[u8]) -> Result<Self, serde_json::Error> {
+        let line: Line = serde_json::from_slice(line)?;
+        let is_chain = line.schema_version == record::SCHEMA_VERSION;
+        let key = |value: Option<String>, name: &'static str, of_chain: &str| match value {
+            Some(value) => Ok(value),
+            None if is_chain => Ok(of_chain.to_owned()),
+            None => Err(serde_json::Error::missing_field(name)),
+        };
+        Ok(Self {
+            id: line.id,
+            action: line.action,
+            kind: key(line.kind, "drift.kind", CHAIN)?,
+            severity: key(line.severity, "drift.severity", Severity::Info.name())?,
+            fingerprint: key(line.fingerprint, "drift.fingerprint", "")?,
+            container: line.container,
+            namespace: line.namespace,
+            time: nanoseconds(line.time),
+            last: nanoseconds(line.last),
+        })
+    }
+
     pub(super) async fn insert(
-        self,
+        &self,
         connection: &mut sqlx::SqliteConnection,
         seq: i64,
         line: &str,
@@ -60,15 +104,15 @@ impl Keys {
         )
         .bind(seq)
         .bind(line)
-        .bind(self.id)
-        .bind(self.action)
-        .bind(self.kind)
-        .bind(self.severity)
-        .bind(self.fingerprint)
-        .bind(self.container)
-        .bind(self.namespace)
-        .bind(nanoseconds(self.time))
-        .bind(nanoseconds(self.last))
+        .bind(&self.id)
+        .bind(&self.action)
+        .bind(&self.kind)
+        .bind(&self.severity)
+        .bind(&self.fingerprint)
+        .bind(&self.container)
+        .bind(&self.namespace)
+        .bind(self.time)
+        .bind(self.last)
         .execute(connection)
         .await
         .map(|_| ())

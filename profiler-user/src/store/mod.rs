@@ -6,18 +6,24 @@
 //! back, and the sink repeats what it had delivered since.
 //!
 //! **Invariant:** `event.seq` counts from 1 without gaps, and each line carries the hash of the one before. Both are
-//! read from the file inside the transaction that appends, so nothing in memory can disagree with it.
+//! read from the file inside the transaction that appends, so nothing in memory can disagree with it. What retention
+//! takes out leaves a checkpoint, which the log itself tells of: [`verify_store`] proves all of it.
 
+mod checkpoint;
 mod commit;
 mod error;
 mod event;
+mod head;
 mod ledger;
 mod line;
 mod lock;
 mod losses;
 mod open;
 mod query;
+mod record;
+mod retain;
 mod upsert;
+mod verify;
 mod write;
 mod writer;
 
@@ -32,6 +38,11 @@ pub use event::StoredEvent;
 pub use ledger::{Capture, LedgerEntry, LedgerFilter, LedgerRow};
 pub use line::event_line;
 pub use losses::{Losses, losses};
+pub use record::{CHAIN, HeadNote};
+pub use retain::{Limits, Retained, Retention};
+pub use verify::{
+    Break, Head, HeadError, HeadFound, LogFileError, Verdict, verify_events, verify_store,
+};
 pub use write::{Committed, UNOBSERVED, Write};
 pub use writer::{StoreWriter, WriterStatus};
 
@@ -51,7 +62,7 @@ struct Inner {
     writers: Mutex<Writers>,
     readers: SqlitePool,
     newest: watch::Sender<i64>,
-    _lock: lock::DirectoryLock,
+    _lock: Arc<lock::DirectoryLock>,
 }
 
 #[derive(Debug)]

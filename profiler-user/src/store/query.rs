@@ -113,7 +113,7 @@ impl Store {
         self.read(rows.into_iter().map(gap).collect())
     }
 
-    fn read<T>(&self, result: sqlx::Result<T>) -> Result<T, StoreError> {
+    pub(super) fn read<T>(&self, result: sqlx::Result<T>) -> Result<T, StoreError> {
         result.map_err(|source| match source {
             sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
                 StoreError::Row { path: self.inner.file.clone(), why: source.to_string() }

@@ -30,3 +30,10 @@ pub(crate) async fn verified(store: &Store) -> Vec<StoredEvent> {
     }
     events
 }
+
+/// The verdict on a store that nobody has touched.
+pub(crate) async fn whole(directory: &std::path::Path) -> super::Verdict {
+    let verdict = super::verify_store(directory, &[]).await.unwrap();
+    assert!(verdict.whole, "{verdict:?}");
+    verdict
+}

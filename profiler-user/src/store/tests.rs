@@ -3,13 +3,16 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::testing::{verified, write};
+use super::testing::{verified, whole, write};
 use super::*;
 use crate::container::{ContainerId, Identity, ImageIdentity, Pod, Role, Source};
 use crate::drift::{BaselineStatus, sample};
 
 mod crash;
 mod disk;
+mod kills;
+mod rate;
+mod upgrade;
 
 fn id(digit: char) -> ContainerId {
     ContainerId::parse(&digit.to_string().repeat(64)).unwrap()

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::LedgerEntry;
+use super::{HeadNote, LedgerEntry};
 use crate::container::ContainerId;
 use crate::drift::Event;
 
@@ -30,6 +30,8 @@ pub enum Write {
         /// In all, so far.
         total: u64,
     },
+    /// Where the chain stands, for every sink to carry; nothing where nothing happened since it was last told.
+    Head(Box<HeadNote>),
     /// The agent is alive.
     Heartbeat(Timestamp),
     /// Nobody watched; without a container, the whole node.

@@ -75,6 +75,11 @@ impl StoreWriter {
         room.send(write);
     }
 
+    /// Hands in what may be left out where the queue is full.
+    pub fn offer(&self, write: Write) {
+        let _may_be_full = self.queue.try_send(write);
+    }
+
     pub fn status(&self) -> WriterStatus {
         WriterStatus {
             failing: self.shared.failing.load(Ordering::Relaxed),
@@ -119,6 +124,9 @@ impl Task {
             self.shared.failures.fetch_add(1, Ordering::Relaxed);
             if error.is_permanent() {
                 return self.one_by_one(batch).await;
+            }
+            if error.is_damage() && !self.shared.failing.load(Ordering::Relaxed) {
+                self.store.suspect();
             }
             self.say_once(&error);
             if self.writes.is_closed()

@@ -1,4 +1,4 @@
-//! How many records a core decodes and judges in a second: `driftline-replay ROUNDS`.
+//! How many records a core decodes and judges in a second, and how much drift the store takes: `driftline-replay ROUNDS`.
 //!
 //! Records of real services are taken from the ring buffer into memory, a baseline is learned from one part of them, and
 //! then all of them go through what stands between the ring buffer and a finding, over and over, on one thread.
@@ -7,15 +7,19 @@ mod capture;
 
 use std::hint::black_box;
 use std::io::Write as _;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
 use profiler_user::baseline::{Baseline, Image, Judge, Run, RunId};
+use profiler_user::behaviour::Observation;
+use profiler_user::drift::{Aggregator, BaselineStatus, Context, Finding, Origin, aggregate};
 use profiler_user::observe::{Clock, Observer};
 use profiler_user::redact::Redactor;
 use profiler_user::sensor;
+use profiler_user::store::{Store, StoreWriter, Write};
 
 /// What the baseline knows: services at work.
 const RECORDED: &[&str] = &[
@@ -63,7 +67,73 @@ fn main() -> anyhow::Result<()> {
         }
         writeln!(answers, "rate {}", passes * events / (used()? - start))?;
     }
+    let drift = drift_of(&watched, &judge, &redactor)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    for _ in 0..rounds {
+        writeln!(answers, "firsts {}", runtime.block_on(store(&drift, 1))?)?;
+        writeln!(answers, "repeats {}", runtime.block_on(store(&drift, 100))?)?;
+    }
     Ok(())
+}
+
+/// What is new, as often as it was seen.
+fn drift_of(
+    records: &[Bytes],
+    judge: &Judge,
+    redactor: &Redactor,
+) -> anyhow::Result<Vec<(Observation, Finding)>> {
+    let mut observer = Observer::new(Clock::now()?);
+    let mut drift = Vec::new();
+    for record in records {
+        if let Some(observation) = observer.observe(sensor::decode(record, redactor)?) {
+            let findings = judge.judge(&observation);
+            drift.extend(findings.into_iter().map(|finding| (observation.clone(), finding)));
+        }
+    }
+    Ok(drift)
+}
+
+/// Occurrences of drift per second, from the finding to the disk: of containers that each do all of it `times`
+/// over, one after the other, for some seconds.
+async fn store(drift: &[(Observation, Finding)], times: usize) -> anyhow::Result<f64> {
+    let directory = tempfile::tempdir()?;
+    let store = Store::open(directory.path()).await?;
+    let (writer, task) = StoreWriter::new(store.clone());
+    let task = tokio::spawn(task);
+    let context = Context {
+        origin: Origin::of_command("here".to_owned(), "replay").into(),
+        baseline_id: None,
+        baseline_status: BaselineStatus::None,
+        baseline_signature: None,
+        baseline_bind: None,
+        recorded_runs: 1,
+        baseline_coverage: None,
+        sensor_tier: "full".to_owned(),
+        lost_events: 0,
+    };
+    let begun = Instant::now();
+    let mut occurrences = 0.0;
+    while begun.elapsed() < Duration::from_secs(3) {
+        let mut aggregator = Aggregator::new(aggregate::CAPACITY);
+        for _ in 0..times {
+            for (observation, finding) in drift {
+                occurrences += 1.0;
+                for event in aggregator.observe(&context, observation, finding.clone(), |_| None) {
+                    writer.write(Write::Event(Box::new(event))).await;
+                }
+            }
+        }
+        for event in aggregator.close(&context) {
+            writer.write(Write::Event(Box::new(event))).await;
+        }
+    }
+    drop(writer);
+    let not_written = task.await?;
+    let took = begun.elapsed().as_secs_f64();
+    ensure!(not_written == 0, "{not_written} events were not written");
+    store.close().await;
+    Ok(occurrences / took)
 }
 
 /// Seconds of a processor that this thread has had: others take their share of a machine, not of these.

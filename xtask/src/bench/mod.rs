@@ -53,7 +53,7 @@ enum Suite {
     Host,
     /// Instructions per operation, in a virtual machine that counts them; fails over budget
     Guest,
-    /// Records per second that one core decodes and judges
+    /// Records per second that one core decodes and judges, and drift per second that the store takes
     Userspace,
     /// What gets through of 1,000, 10,000 and 100,000 new behaviours a second; fails where any is missing uncounted
     Loss,

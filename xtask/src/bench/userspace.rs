@@ -1,4 +1,4 @@
-//! Records per second that one core decodes and judges.
+//! Records per second that one core decodes and judges, and occurrences of drift per second that the store takes.
 
 use std::path::Path;
 
@@ -20,5 +20,10 @@ pub(super) fn measure(replay: &Path, rounds: usize) -> Result<Vec<Row>> {
         Row::of(SUITE, "judge", op, unit, values).with_context(|| format!("no {op} was measured"))
     };
     let percent: Vec<_> = of("novel")?.into_iter().map(|share| share * 100.0).collect();
-    Ok(vec![row("events", "1/s", &of("rate")?)?, row("novel", "%", &percent)?])
+    Ok(vec![
+        row("events", "1/s", &of("rate")?)?,
+        row("novel", "%", &percent)?,
+        row("stored, once each", "1/s", &of("firsts")?)?,
+        row("stored, 100 times each", "1/s", &of("repeats")?)?,
+    ])
 }

@@ -31,7 +31,11 @@ impl OpenAlerts {
 
     /// Takes an event in; `news` where nobody was told of it yet.
     pub(super) fn merge(&mut self, event: &StoredEvent, news: bool) {
-        // The store holds nothing but events; one that has other keys is of no use to an alert.
+        // A word about the chain is no alert.
+        if !event.is_drift() {
+            return;
+        }
+        // An event that has other keys is of no use to one.
         let Ok(keys) = serde_json::from_str::<Keys>(&event.line) else { return };
         self.make_room();
         let before = self.counted.insert(keys.id.clone(), (keys.count, event.last));

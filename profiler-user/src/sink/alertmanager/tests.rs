@@ -279,3 +279,23 @@ async fn one_that_never_answers_is_given_up_after_ten_seconds() {
     assert!(begun.elapsed() < Duration::from_secs(15));
     drop(listener);
 }
+
+#[tokio::test]
+async fn a_word_about_the_chain_is_no_alert() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let machine = crate::drift::Node { host_name: "node-1".to_owned(), name: None, cluster: None };
+    let note = crate::store::HeadNote {
+        id: ulid::Ulid::new(),
+        action: crate::drift::Action::Created,
+        machine,
+    };
+    store.commit(vec![write("/a"), Write::Head(Box::new(note))]).await.unwrap();
+    let events = store.events_after(0, 9).await.unwrap();
+    assert_eq!(events.iter().map(StoredEvent::is_drift).collect::<Vec<_>>(), [true, false]);
+    let mut open = OpenAlerts::new(None);
+    open.merge(&events[1], true);
+    assert!(open.due(Instant::now()).is_empty());
+    open.merge(&events[0], true);
+    assert_eq!(open.due(Instant::now()).len(), 1);
+}

@@ -166,3 +166,36 @@ async fn a_full_events_file_is_a_failing_sink() {
     );
     finish(&spool, tasks).await;
 }
+
+#[tokio::test]
+async fn the_head_of_the_chain_goes_to_every_sink_once_for_what_is_new() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("store")).await.unwrap();
+    let file = dir.path().join("events.jsonl");
+    let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
+    spool.add(FileSink::open(&file, &store).await.unwrap(), &mut tasks).await.unwrap();
+    spool.add(crate::sink::Terminal::stderr(), &mut tasks).await.unwrap();
+    let machine = crate::drift::Node { host_name: "node-1".to_owned(), name: None, cluster: None };
+    let id = ulid::Ulid::new();
+    let note = crate::store::HeadNote { id, action: crate::drift::Action::Created, machine };
+    let head = || Write::Head(Box::new(note.clone()));
+    // Of nothing there is nothing to tell, and of a head neither.
+    store.commit(vec![head()]).await.unwrap();
+    store.commit(writes(3)).await.unwrap();
+    store.commit(vec![head(), head()]).await.unwrap();
+    store.commit(vec![head()]).await.unwrap();
+    finish(&spool, tasks).await;
+    let status = spool.status();
+    assert!(status.iter().all(|sink| sink.queue_length == 0 && sink.failures == 0), "{status:?}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines[3]["schema_version"], "driftline.chain/v1");
+    assert_eq!((&lines[3]["chain.record"], &lines[3]["chain.seq"]), (&"head".into(), &3.into()));
+    assert!(lines[3].get("drift.kind").is_none());
+    // What it says of the third line is what anybody can compute.
+    let head = format!("3:{}", lines[3]["chain.hash"].as_str().unwrap()).parse().unwrap();
+    let verdict = crate::store::verify_events(&file, &[head]).unwrap();
+    assert!(verdict.whole && verdict.heads[0].holds == Some(true), "{verdict:?}");
+}

@@ -51,6 +51,7 @@ async fn kill_9_loses_nothing_acknowledged_and_repeats_nothing() {
         }
         child.wait().unwrap();
         assert!(seen > 2, "the victim did not get to commit");
+        whole(dir.path()).await;
         let store = Store::open(dir.path()).await.unwrap();
         let events = verified(&store).await;
         assert!(*store.newest().borrow() >= acknowledged, "an acknowledged commit is lost");
@@ -83,35 +84,73 @@ async fn a_second_agent_is_told_who_the_first_is() {
     Store::open(dir.path()).await.unwrap().close().await;
 }
 
-#[tokio::test]
-async fn a_file_that_is_no_store_is_said_and_kept() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join(FILE);
-    std::fs::write(&file, "not a database, whatever its name says\n".repeat(100)).unwrap();
-    let error = Store::open(dir.path()).await.unwrap_err().to_string();
-    assert!(error.starts_with(&format!("cannot open the store {}: ", file.display())), "{error}");
-    assert!(error.ends_with("; move the file away to begin a new one"), "{error}");
-    assert!(std::fs::read_to_string(&file).unwrap().starts_with("not a database"));
+/// What is kept of a damaged store, without what SQLite has beside it.
+fn kept(directory: &Path) -> Vec<std::path::PathBuf> {
+    let files = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
+    let is_kept = |path: &std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.contains(".damaged-") && !name.ends_with("-wal") && !name.ends_with("-shm")
+    };
+    files.filter(is_kept).collect()
+}
+
+/// A new history begins, and says where the old one is.
+async fn begins_anew(directory: &Path, damaged: &[u8]) {
+    let store = Store::open(directory).await.unwrap();
+    store.commit(vec![write("/new")]).await.unwrap();
+    assert_eq!(verified(&store).await.len(), 1);
+    let kept = kept(directory);
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(std::fs::read(&kept[0]).unwrap() == damaged, "it was touched");
+    let name = kept[0].file_name().unwrap().to_str().unwrap();
+    assert!(store.gaps(None).await.unwrap()[0].2.ends_with(name));
+    store.close().await;
+    whole(directory).await;
 }
 
 #[tokio::test]
-async fn a_store_with_a_hole_says_that_it_is_damaged() {
+async fn a_file_that_is_no_store_is_kept_and_a_new_one_begins() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path()).await.unwrap();
+    let text = "not a database, whatever its name says\n".repeat(100);
+    std::fs::write(dir.path().join(FILE), &text).unwrap();
+    begins_anew(dir.path(), text.as_bytes()).await;
+}
+
+/// A closed store's file, of 2,000 events.
+async fn filled(directory: &Path) -> Vec<u8> {
+    let store = Store::open(directory).await.unwrap();
     let writes = (0..2_000).map(|n| write(&format!("/{n}"))).collect();
     store.commit(writes).await.unwrap();
     store.close().await;
-    let file = dir.path().join(FILE);
-    let mut bytes = std::fs::read(&file).unwrap();
-    let end = bytes.len();
-    bytes[4096..end].fill(0x5a);
-    std::fs::write(&file, bytes).unwrap();
-    let error = match Store::open(dir.path()).await {
-        Ok(store) => store.events_after(0, 100).await.unwrap_err(),
-        Err(error) => error,
-    };
-    let damaged = matches!(error, StoreError::Database { trouble: Trouble::Damaged, .. });
-    assert!(damaged, "{error}");
+    std::fs::read(directory.join(FILE)).unwrap()
+}
+
+#[tokio::test]
+async fn a_store_with_a_hole_or_cut_off_is_kept_and_a_new_one_begins() {
+    let whole = tempfile::tempdir().unwrap();
+    let whole = filled(whole.path()).await;
+    let hole = [&whole[..4096], &vec![0x5a; whole.len() - 4096]].concat();
+    for damaged in [hole, whole[..whole.len() / 2].to_vec(), whole[..5000].to_vec()] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(FILE), &damaged).unwrap();
+        begins_anew(dir.path(), &damaged).await;
+    }
+}
+
+#[tokio::test]
+async fn damage_that_is_met_at_work_is_looked_for_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bytes = filled(dir.path()).await;
+    // Pages in the middle, which nobody reads at a start.
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 3 * 4096].fill(0x5a);
+    std::fs::write(dir.path().join(FILE), &bytes).unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    assert!(kept(dir.path()).is_empty());
+    store.suspect();
+    store.close().await;
+    let bytes = std::fs::read(dir.path().join(FILE)).unwrap();
+    begins_anew(dir.path(), &bytes).await;
 }
 
 #[tokio::test]
