@@ -76,7 +76,7 @@ async fn hostile_names_are_unambiguous_in_the_structured_data_and_in_the_message
         assert_eq!(object_of(message), *object);
         let mark = if event.line.is_ascii() { "" } else { "\u{feff}" };
         assert!(message.ends_with(&format!("] {mark}{}", event.line)), "{message}");
-        // Of what a terminal or a reader of lines acts on, nothing is left.
+        // Nothing in it ends a line or begins a sequence of a terminal; DEL and C1 are text, as JSON has them.
         assert!(!message.chars().any(|character| character < ' '), "{message}");
     }
 }
