@@ -1,5 +1,7 @@
 //! One event as a message of RFC 5424, in a frame of RFC 6587 (octet counting).
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -58,7 +60,7 @@ fn message(event: &StoredEvent) -> Result<String, SinkError> {
     let mut data = String::new();
     for (name, value) in parameters {
         if let Some(value) = value {
-            data.push_str(&format!(" {name}=\"{}\"", parameter(value)?));
+            let _ = write!(data, " {name}=\"{}\"", parameter(value)?);
         }
     }
     // RFC 5424 asks for it before UTF-8. ASCII needs none, and most readers of JSON stumble over it.
