@@ -124,6 +124,9 @@ pub struct Node {
     /// Send alerts to this Alertmanager; repeat it for each of its replicas
     #[arg(long, value_name = "URL", env = "DRIFTLINE_ALERTMANAGER", value_delimiter = ',')]
     pub alertmanager: Vec<String>,
+    /// Send events to this syslog receiver, as tcp://HOST:PORT (RFC 5424, octet counting); repeat it for more
+    #[arg(long, value_name = "ADDR", env = "DRIFTLINE_SYSLOG", value_delimiter = ',')]
+    pub syslog: Vec<String>,
     /// The container runtime's socket, as `unix://` and its path; found by itself where there is one
     #[arg(long, value_name = "SOCKET", env = "DRIFTLINE_RUNTIME_ENDPOINT", value_delimiter = ',')]
     pub runtime_endpoint: Vec<String>,

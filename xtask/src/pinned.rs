@@ -58,6 +58,7 @@ pub(crate) const TESTS: &[&str] = &[
     "python3-flask",
     "redis-server",
     "redis-tools",
+    "rsyslog",
     "runc",
     "tzdata",
     "xz-utils",
@@ -82,6 +83,7 @@ pub(crate) const SERVICES: &[(&str, &str)] = &[
     ("prometheus", "prometheus.service"),
     ("prometheus-alertmanager", "prometheus-alertmanager.service"),
     ("redis-server", "redis-server.service"),
+    ("rsyslog", "rsyslog.service"),
 ];
 
 /// Kernels for virtual machines, by the name they have in tests, and the packages that bring them.

@@ -14,7 +14,7 @@ use crate::{
     http::{Health, Metrics, Server, Stage},
     runtime::{Health as Runtimes, State},
     sensor::{Status, Tier},
-    sink::{Alertmanager, FileSink, Spool, Terminal},
+    sink::{Alertmanager, FileSink, Spool, Syslog, Terminal},
     store::{HeadNote, Retained, Retention, Store, StoreWriter, Write},
 };
 
@@ -60,6 +60,11 @@ impl Outlets {
         for url in settings.alertmanagers.iter().filter(|url| !url.is_empty()) {
             let sink = Alertmanager::new(url, None)
                 .map_err(|error| Error::Usage(format!("--alertmanager: {error}")))?;
+            spool.add(sink, &mut sinks).await?;
+        }
+        for address in settings.syslog.iter().filter(|address| !address.is_empty()) {
+            let sink =
+                Syslog::new(address).map_err(|error| Error::Usage(format!("--syslog: {error}")))?;
             spool.add(sink, &mut sinks).await?;
         }
         let server = match settings.http {

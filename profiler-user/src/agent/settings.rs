@@ -14,6 +14,7 @@ pub(crate) struct Settings {
     pub(super) events: Option<PathBuf>,
     pub(super) http: Option<std::net::SocketAddr>,
     pub(super) alertmanagers: Vec<String>,
+    pub(super) syslog: Vec<String>,
     pub(super) runtime: runtime::Config,
     pub(super) selector: Selector,
     pub(super) machine: Machine,
@@ -46,6 +47,7 @@ impl Settings {
             events: None,
             http: node.http,
             alertmanagers: node.alertmanager,
+            syslog: node.syslog,
             runtime: runtime::Config { endpoints, ..runtime::Config::default() },
             selector: Selector::new(&node.namespace, &node.selector, &node.images)
                 .map_err(|why| usage("--selector", why))?,

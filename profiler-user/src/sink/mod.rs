@@ -7,12 +7,14 @@ pub mod alertmanager;
 mod backoff;
 pub mod file;
 pub mod spool;
+pub mod syslog;
 pub mod terminal;
 
 pub use alertmanager::Alertmanager;
 pub(crate) use backoff::Backoff;
 pub use file::{EventsError, EventsFile, FileSink, Stored};
 pub use spool::{Sink, SinkError, SinkStatus, Spool};
+pub use syslog::Syslog;
 pub use terminal::Terminal;
 
 /// For what may block as long as it likes: a thread of its own, which neither holds up other tasks nor the end.
