@@ -61,7 +61,12 @@ fn outcome(file: &Path) -> Result<(u64, u64)> {
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect::<Vec<_>>()
     };
-    let count = |value: &Value| members(value).iter().filter_map(|(_, n)| n.as_u64()).sum::<u64>();
+    // `RUN*COUNT` for each of the runs, of which there is one here; without a count it is one.
+    let count = |runs: &Value| -> u64 {
+        let runs = runs.as_str().unwrap_or_default().split_whitespace();
+        runs.map(|run| run.split_once('*').map_or(Some(1), |(_, n)| n.parse().ok()).unwrap_or(0))
+            .sum()
+    };
     let read = members(&baseline["executables"]);
     let read = read.iter().flat_map(|(_, executable)| members(&executable["read"]));
     let delivered = read.filter(|(path, _)| path.contains("/offered/f."));
