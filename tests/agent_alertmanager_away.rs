@@ -1,79 +1,13 @@
 //! An Alertmanager that is away, refuses or never answers holds up neither the events file nor another one.
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU16, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use support::{
     agent::{self, Agent, EVENTS},
     pods::{Node, Pod, PodSpec},
+    receiver::Receiver,
     told::{busybox, can_run, metric, until, wait_for_event},
 };
-
-/// Takes alerts in place of an Alertmanager: answers with this status, with none at all while it is 0.
-struct Receiver {
-    status: Arc<AtomicU16>,
-    bodies: Arc<Mutex<Vec<String>>>,
-}
-
-impl Receiver {
-    fn start(node: &Node, port: u16, status: u16) -> Self {
-        let listener = node.in_network(|| TcpListener::bind(("127.0.0.1", port)));
-        let listener = listener.expect("the port is free in the node's own network");
-        let receiver = Self { status: Arc::new(status.into()), bodies: Arc::default() };
-        let (status, bodies) = (Arc::clone(&receiver.status), Arc::clone(&receiver.bodies));
-        thread::spawn(move || {
-            let mut held = Vec::new();
-            for mut stream in listener.incoming().flatten() {
-                let Some(body) = body(&stream) else { continue };
-                match status.load(Ordering::Relaxed) {
-                    0 => held.push(stream),
-                    status => {
-                        if status == 200 {
-                            bodies.lock().expect("no panic").push(body);
-                        }
-                        let _gone = write!(
-                            stream,
-                            "HTTP/1.1 {status} So\r\nContent-Length: 9\r\nConnection: close\r\n\r\nsays test"
-                        );
-                    }
-                }
-            }
-        });
-        receiver
-    }
-
-    fn has(&self, text: &str) -> bool {
-        self.bodies.lock().expect("no panic").iter().any(|body| body.contains(text))
-    }
-}
-
-/// The body of a request.
-fn body(stream: &TcpStream) -> Option<String> {
-    let mut reader = BufReader::new(stream);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let line = line.trim().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    String::from_utf8(body).ok()
-}
 
 #[test]
 fn an_alertmanager_that_takes_nothing_holds_up_nothing() {

@@ -127,6 +127,18 @@ pub struct Node {
     /// Send events to this syslog receiver, as tcp://HOST:PORT (RFC 5424, octet counting); repeat it for more
     #[arg(long, value_name = "ADDR", env = "DRIFTLINE_SYSLOG", value_delimiter = ',')]
     pub syslog: Vec<String>,
+    /// Send events there, each by a POST of its own; repeat it for more
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DRIFTLINE_WEBHOOK",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub webhook: Vec<String>,
+    /// What webhooks are signed with: a file of at least 16 bytes that the receivers share
+    #[arg(long, value_name = "FILE", env = "DRIFTLINE_WEBHOOK_KEY")]
+    pub webhook_key: Option<PathBuf>,
     /// The container runtime's socket, as `unix://` and its path; found by itself where there is one
     #[arg(long, value_name = "SOCKET", env = "DRIFTLINE_RUNTIME_ENDPOINT", value_delimiter = ',')]
     pub runtime_endpoint: Vec<String>,

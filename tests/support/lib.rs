@@ -9,6 +9,7 @@ pub mod names;
 pub mod outside;
 pub mod pods;
 mod programs;
+pub mod receiver;
 pub mod recorded;
 pub mod registry;
 mod server;

@@ -14,7 +14,7 @@ use crate::{
     http::{Health, Metrics, Server, Stage},
     runtime::{Health as Runtimes, State},
     sensor::{Status, Tier},
-    sink::{Alertmanager, FileSink, Spool, Syslog, Terminal},
+    sink::{Alertmanager, FileSink, Spool, Syslog, Terminal, Webhook, webhook},
     store::{HeadNote, Retained, Retention, Store, StoreWriter, Write},
 };
 
@@ -65,6 +65,9 @@ impl Outlets {
         for address in settings.syslog.iter().filter(|address| !address.is_empty()) {
             let sink =
                 Syslog::new(address).map_err(|error| Error::Usage(format!("--syslog: {error}")))?;
+            spool.add(sink, &mut sinks).await?;
+        }
+        for sink in webhooks(settings)? {
             spool.add(sink, &mut sinks).await?;
         }
         let server = match settings.http {
@@ -169,6 +172,18 @@ impl Outlets {
         }
         Ok(not_written)
     }
+}
+
+fn webhooks(settings: &Settings) -> Result<Vec<Webhook>, Error> {
+    let key = settings.webhook_key.as_deref().map(|path| {
+        let refused = |why| Error::Usage(format!("--webhook-key {}: {why}", path.display()));
+        webhook::Key::read(path).map_err(refused)
+    });
+    let key = key.transpose()?;
+    let urls = settings.webhooks.iter().filter(|url| !url.is_empty());
+    urls.map(|url| Webhook::new(url, key.clone()))
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::Usage(format!("--webhook: {error}")))
 }
 
 fn head(machine: &Machine) -> HeadNote {

@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(super) http: Option<std::net::SocketAddr>,
     pub(super) alertmanagers: Vec<String>,
     pub(super) syslog: Vec<String>,
+    pub(super) webhooks: Vec<String>,
+    pub(super) webhook_key: Option<PathBuf>,
     pub(super) runtime: runtime::Config,
     pub(super) selector: Selector,
     pub(super) machine: Machine,
@@ -48,6 +50,8 @@ impl Settings {
             http: node.http,
             alertmanagers: node.alertmanager,
             syslog: node.syslog,
+            webhooks: node.webhook,
+            webhook_key: node.webhook_key,
             runtime: runtime::Config { endpoints, ..runtime::Config::default() },
             selector: Selector::new(&node.namespace, &node.selector, &node.images)
                 .map_err(|why| usage("--selector", why))?,

@@ -32,6 +32,7 @@ pub struct Metrics {
     blind: IntGaugeVec,
     sink_queue: IntGaugeVec,
     sink_failures: IntCounterVec,
+    sink_refused: IntCounterVec,
     sink_success: GaugeVec,
     store_failures: IntCounter,
     store_bytes: IntGauge,
@@ -101,6 +102,11 @@ impl Metrics {
             sink_queue: made.gauges(
                 "sink_queue_length",
                 "Committed events that the sink has not taken.",
+                &["sink"],
+            )?,
+            sink_refused: made.counters(
+                "sink_refused_events_total",
+                "Events that the sink's receiver will never take, and that were let go.",
                 &["sink"],
             )?,
             sink_failures: made.counters(
@@ -239,6 +245,7 @@ impl Metrics {
             let name = [sink.name.as_str()];
             self.sink_queue.with_label_values(&name).set(gauge(sink.queue_length));
             raise(&self.sink_failures.with_label_values(&name), sink.failures);
+            raise(&self.sink_refused.with_label_values(&name), sink.refused);
             self.sink_success.with_label_values(&name).set(sink.last_success.map_or(0., seconds));
         }
     }

@@ -36,6 +36,7 @@ fn the_rules_speak_of_metrics_that_exist() {
         name: "file".to_owned(),
         queue_length: 0,
         failures: 0,
+        refused: 0,
         last_success: None,
         last_error: None,
     }]);

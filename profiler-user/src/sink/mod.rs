@@ -6,9 +6,11 @@
 pub mod alertmanager;
 mod backoff;
 pub mod file;
+mod http;
 pub mod spool;
 pub mod syslog;
 pub mod terminal;
+pub mod webhook;
 
 pub use alertmanager::Alertmanager;
 pub(crate) use backoff::Backoff;
@@ -16,6 +18,7 @@ pub use file::{EventsError, EventsFile, FileSink, Stored};
 pub use spool::{Sink, SinkError, SinkStatus, Spool};
 pub use syslog::Syslog;
 pub use terminal::Terminal;
+pub use webhook::Webhook;
 
 /// For what may block as long as it likes: a thread of its own, which neither holds up other tasks nor the end.
 async fn off_thread<T: Send + 'static>(

@@ -49,6 +49,11 @@ pub trait Sink: Send + 'static {
         events: &[StoredEvent],
     ) -> impl Future<Output = Result<(), SinkError>> + Send;
 
+    /// Events that it let go since the start, because the receiver takes them never.
+    fn refused(&self) -> u64 {
+        0
+    }
+
     /// When it has something to do without news.
     fn next_tick(&self) -> Option<Instant> {
         None
@@ -79,6 +84,8 @@ pub struct SinkStatus {
     pub queue_length: u64,
     /// Tries that failed, since the start.
     pub failures: u64,
+    /// Events that the receiver will never take and that were let go, since the start.
+    pub refused: u64,
     /// Since the start; absent while there was nothing to do.
     pub last_success: Option<Timestamp>,
     /// Why the last try failed; absent where it did not.
@@ -114,8 +121,14 @@ impl Spool {
         let name = sink.name().to_owned();
         let cursor = self.store.cursor(&name).await?;
         sink.restore(&self.store, cursor).await?;
-        let status =
-            SinkStatus { name, queue_length: 0, failures: 0, last_success: None, last_error: None };
+        let status = SinkStatus {
+            name,
+            queue_length: 0,
+            failures: 0,
+            refused: 0,
+            last_success: None,
+            last_error: None,
+        };
         let progress = Arc::new(Mutex::new(Progress { cursor, status }));
         self.sinks.push(Arc::clone(&progress));
         let runner = Runner { sink, store: self.store.clone(), cursor, progress };
@@ -204,6 +217,7 @@ impl<S: Sink> Runner<S> {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         progress.cursor = self.cursor;
         let status = &mut progress.status;
+        status.refused = self.sink.refused();
         match result {
             Ok(()) => {
                 status.last_success = Some(Timestamp::now());

@@ -48,6 +48,7 @@ fn what_is_told_is_shown() {
         name: "file".to_owned(),
         queue_length: 5,
         failures: 2,
+        refused: 0,
         last_success: None,
         last_error: None,
     };

@@ -1,18 +1,11 @@
 //! The wire: one request, and what can become of it.
 
 use std::fmt;
-use std::time::Duration;
 
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::{Client, StatusCode, Url};
 
 use super::alert::Body;
-use crate::error::with_causes;
-
-/// For a request and its answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Of an answer that refuses, so much is shown.
-const ANSWER: usize = 200;
+use crate::sink::http::{self, reason};
 
 pub(super) struct Api {
     client: Client,
@@ -52,19 +45,7 @@ impl Api {
         let path = format!("{}/api/v2/alerts", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url.set_fragment(None);
-        // Whichever part of the process comes first; the others find it there.
-        let _is_there = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder();
-        if url.scheme() == "http" {
-            // A container without certificates of its own can do without.
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder
-            .timeout(TIMEOUT)
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("driftline/", env!("CARGO_PKG_VERSION")))
-            .pool_max_idle_per_host(1)
-            .build()
+        let client = http::client(&url)
             .map_err(|error| UrlError::Client { shown: shown.clone(), why: reason(error) })?;
         Ok(Self { client, url, shown })
     }
@@ -82,15 +63,8 @@ impl Api {
         if status.is_success() {
             return Ok(());
         }
-        let mut text = Vec::new();
-        while let Ok(Some(part)) = answer.chunk().await {
-            text.extend_from_slice(&part);
-            if text.len() >= ANSWER {
-                break;
-            }
-        }
-        let text: String = String::from_utf8_lossy(&text).trim().chars().take(ANSWER).collect();
-        let why = format!("{} answers {status}: {}", self.shown, text.escape_debug());
+        let said = http::said(&mut answer).await;
+        let why = format!("{} answers {status}: {said}", self.shown);
         Err(match status {
             StatusCode::BAD_REQUEST => PostError::Malformed(why),
             _ => PostError::Failed(why),
@@ -109,11 +83,4 @@ fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{host}{port}{}", url.scheme(), url.path().trim_end_matches('/'))
-}
-
-fn reason(error: reqwest::Error) -> String {
-    if error.is_timeout() {
-        return format!("no answer within {} s", TIMEOUT.as_secs());
-    }
-    with_causes(&error.without_url())
 }

@@ -1,0 +1,160 @@
+//! `--webhook URL`: each event as a request of its own, signed, `POST` with the native line as its body.
+//!
+//! **Delivered** is what was answered with 2xx. What the receiver finds wrong with an event itself (400, 413, 422) it would find wrong
+//! again: that event is let go, told and counted. Anything else is wrong with the receiver or with the address, and the event waits.
+//! A batch that comes again is gone on with where it was; an agent that was killed may send one event twice,
+//! with the same `Idempotency-Key`.
+
+mod signature;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, StatusCode, Url};
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use tokio::time::{Instant, sleep_until};
+
+use super::http::{self, reason};
+use super::{Sink, SinkError};
+use crate::store::StoredEvent;
+
+pub use self::signature::Key;
+
+/// As long as a receiver may ask to be left alone.
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+
+/// One receiver.
+pub struct Webhook {
+    name: String,
+    /// Whoever knows it may send there: never shown.
+    url: Url,
+    /// Scheme, host and port.
+    shown: String,
+    client: Client,
+    key: Option<Key>,
+    /// Up to which event it has taken all.
+    done: i64,
+    refused: u64,
+    /// It asked to be left alone until then.
+    pause: Option<Instant>,
+}
+
+/// What is wrong with a receiver's address; it shows nothing of it.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    #[error("the URL cannot be read: {0}; it looks like https://hooks.example/driftline")]
+    Malformed(String),
+    #[error("the URL begins with neither http:// nor https://")]
+    Scheme,
+    #[error("cannot prepare requests to {shown}: {why}")]
+    Client { shown: String, why: String },
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(rename = "event.id")]
+    id: String,
+}
+
+enum Answer {
+    Taken,
+    /// Of this event.
+    Refused(String),
+}
+
+impl Webhook {
+    /// Without a `key` nothing is signed.
+    pub fn new(url: &str, key: Option<Key>) -> Result<Self, WebhookError> {
+        let url =
+            Url::parse(url.trim()).map_err(|error| WebhookError::Malformed(error.to_string()))?;
+        let host = match (url.scheme(), url.host_str()) {
+            ("http" | "https", Some(host)) => host,
+            _ => return Err(WebhookError::Scheme),
+        };
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let shown = format!("{}://{host}{port}", url.scheme());
+        let client = http::client(&url)
+            .map_err(|error| WebhookError::Client { shown: shown.clone(), why: reason(error) })?;
+        // Two of one host are told apart, and the rest of the address stays unknown.
+        let hash = Sha256::digest(url.as_str());
+        let name = format!("webhook:{shown}#{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2]);
+        Ok(Self { name, url, shown, client, key, done: 0, refused: 0, pause: None })
+    }
+
+    async fn post(&mut self, event: &StoredEvent) -> Result<Answer, SinkError> {
+        let Named { id } = serde_json::from_str(&event.line).map_err(SinkError::new)?;
+        let mut request = self
+            .client
+            .post(self.url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header("Idempotency-Key", format!("{id}-{}", event.seq));
+        if let Some(key) = &self.key {
+            let signature = key.sign(Timestamp::now(), event.line.as_bytes());
+            request = request.header("Driftline-Signature", signature);
+        }
+        let answer = request.body(event.line.clone()).send().await;
+        let mut answer = answer.map_err(|error| {
+            SinkError::new(format!("{} cannot be reached: {}", self.shown, reason(error)))
+        })?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(Answer::Taken);
+        }
+        self.pause = pause(answer.headers()).map(|pause| Instant::now() + pause);
+        let said = http::said(&mut answer).await;
+        let why = format!("{} answers {status}: {said}", self.shown);
+        match status {
+            StatusCode::BAD_REQUEST
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNPROCESSABLE_ENTITY => Ok(Answer::Refused(why)),
+            _ => Err(SinkError::new(why)),
+        }
+    }
+}
+
+/// `Retry-After` in seconds. A date is not looked at: the next try comes by itself.
+fn pause(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
+}
+
+impl Sink for Webhook {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {
+        if let Some(pause) = self.pause {
+            sleep_until(pause).await;
+            self.pause = None;
+        }
+        for event in events {
+            if event.seq <= self.done {
+                continue;
+            }
+            if let Answer::Refused(why) = self.post(event).await? {
+                self.refused += 1;
+                self.pause = None;
+                eprintln!("driftline: event {} is let go: {why}", event.seq);
+            }
+            self.done = event.seq;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook").field("url", &self.shown).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Every sink of an agent at once, and addresses of sinks that cannot be meant.
+
+use std::{
+    io::Read,
+    net::TcpListener,
+    process::Command,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use support::{
+    agent::{self, Agent, EVENTS},
+    driftline,
+    pods::{Node, Pod, PodSpec},
+    receiver::Receiver,
+    told::{busybox, can_run, metric, until, wait_for_event},
+};
+
+/// What comes to a port of the node.
+fn taken(node: &Node, port: u16) -> Arc<Mutex<Vec<u8>>> {
+    let listener = node.in_network(|| TcpListener::bind(("127.0.0.1", port)));
+    let listener = listener.expect("the port is free in the node's own network");
+    let all = Arc::<Mutex<Vec<u8>>>::default();
+    let taken = Arc::clone(&all);
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut part = [0; 4096];
+            while let Ok(length @ 1..) = stream.read(&mut part) {
+                taken.lock().expect("no panic").extend_from_slice(&part[..length]);
+            }
+        }
+    });
+    all
+}
+
+#[test]
+fn one_event_comes_out_of_every_sink() {
+    if !can_run() {
+        return;
+    }
+    let _alone = agent::alone();
+    let node = Node::start();
+    let (alerts, hook) = (Receiver::start(&node, 9093, 200), Receiver::start(&node, 9095, 200));
+    let syslog = taken(&node, 6514);
+    std::fs::write(node.outside("/run/hook.key"), "sixteen bytes or more").unwrap();
+    let sinks = [
+        ["--alertmanager", "http://127.0.0.1:9093"],
+        ["--webhook", "http://127.0.0.1:9095/hook"],
+        ["--webhook-key", "/run/hook.key"],
+        ["--syslog", "tcp://127.0.0.1:6514"],
+    ];
+    let flags = [&EVENTS[..], sinks.as_flattened()].concat();
+    let watcher = Agent::start(&node, "watch", &flags);
+    let pod = node.run(PodSpec::new("shop", "job").container(busybox("app", "sleep 1000")));
+    assert_eq!(pod.container("app").exec(&["/bin/sh", "-c", "id"]).code, 0);
+    let event = wait_for_event(&node, &pod, "exec.injected", Duration::from_secs(15));
+    let id = event["event.id"].as_str().expect("each event has one").to_owned();
+    let soon = Duration::from_secs(15);
+    until(soon, "the alert", || alerts.has("exec.injected"));
+    until(soon, "the webhook's request", || hook.has(&id));
+    let in_syslog = || String::from_utf8_lossy(&syslog.lock().expect("no panic")).contains(&id);
+    until(soon, "the syslog message", in_syslog);
+    let refused = "driftline_sink_refused_events_total{sink=\"syslog:tcp://127.0.0.1:6514\"}";
+    assert!(metric(&watcher, refused).abs() < 0.5);
+    watcher.stop();
+    Pod::remove(pod);
+}
+
+#[test]
+fn an_address_that_cannot_be_meant_ends_it_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path().to_str().unwrap();
+    for (flag, value, words) in [
+        ("--alertmanager", "s3cret.example", "--alertmanager: the Alertmanager's URL"),
+        ("--syslog", "udp://logs:514", "such as tcp://logs:601"),
+        ("--webhook", "ftp://hooks.example/s3cret", "neither http:// nor https://"),
+        ("--webhook-key", "/no/such/key", "--webhook-key /no/such/key: No such file"),
+    ] {
+        // Should it start all the same, it is ended.
+        let output = Command::new("timeout")
+            .arg("30")
+            .arg(driftline())
+            .args(["watch", "--baselines", here, "--store", here, flag, value])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(words) && !said.contains("s3cret"), "{said}");
+    }
+}
