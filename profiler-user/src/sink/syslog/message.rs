@@ -12,7 +12,8 @@ use crate::store::StoredEvent;
 /// `authpriv`: who may read the node's security log may read this.
 const FACILITY: u8 = 10;
 
-/// No number is registered for Driftline; this one is free for all (RFC 5612).
+/// RFC 5424 wants an enterprise's number behind the name. None is registered for Driftline: this is the one that RFC 5612 reserves
+/// for documentation, so receivers should go by the name.
 const ELEMENT: &str = "driftline@32473";
 
 /// What the header and the structured data show.
