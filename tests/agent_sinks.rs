@@ -25,9 +25,9 @@ fn taken(node: &Node, port: u16) -> Arc<Mutex<Vec<u8>>> {
     let taken = Arc::clone(&all);
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let mut part = [0; 4096];
-            while let Ok(length @ 1..) = stream.read(&mut part) {
-                taken.lock().expect("no panic").extend_from_slice(&part[..length]);
+            let mut bytes = [0; 4096];
+            while let Ok(length @ 1..) = stream.read(&mut bytes) {
+                taken.lock().expect("no panic").extend_from_slice(&bytes[..length]);
             }
         }
     });

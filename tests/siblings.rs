@@ -124,7 +124,7 @@ fn the_next_name_of_a_shape_is_quiet_and_what_resembles_it_is_drift() {
     let of = |list: &str, place: &str| {
         let entries = app[list].as_object().expect("a list").iter();
         // What is half written may also be opened, to be thrown away.
-        let is_whole = |key: &str| list != "read" || !key.ends_with(".part");
+        let is_whole = |key: &str| list != "read" || !key.ends_with(".pdf.part");
         let there = entries.filter(|(key, _)| key.contains(place) && is_whole(key));
         there.map(|(key, seen)| (key.clone(), seen.clone())).collect::<Vec<_>>()
     };

@@ -7,14 +7,14 @@
 
 mod signature;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, StatusCode, Url};
-use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep_until};
 
 use super::http::{self, reason};
@@ -70,9 +70,8 @@ impl Webhook {
     pub fn new(url: &str, key: Option<Key>) -> Result<Self, WebhookError> {
         let url =
             Url::parse(url.trim()).map_err(|error| WebhookError::Malformed(error.to_string()))?;
-        let host = match (url.scheme(), url.host_str()) {
-            ("http" | "https", Some(host)) => host,
-            _ => return Err(WebhookError::Scheme),
+        let ("http" | "https", Some(host)) = (url.scheme(), url.host_str()) else {
+            return Err(WebhookError::Scheme);
         };
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let shown = format!("{}://{host}{port}", url.scheme());
