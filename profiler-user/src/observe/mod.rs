@@ -156,7 +156,13 @@ impl Observer {
         let (parent, ancestry) = match self.processes.get(&event.pid) {
             _ if first => (None, nobody()),
             _ if injected => (Some(INJECTED.into()), nobody()),
-            None => (Some(UNKNOWN.into()), nobody()),
+            // Its fork was before the agent, and it was not there to be taken in: it was a copy of its parent.
+            None => match self.processes.get(&parent_pid) {
+                None => (Some(UNKNOWN.into()), nobody()),
+                Some(Entry { process, .. }) => {
+                    (Some(Arc::clone(&process.executable)), descent(process))
+                }
+            },
             Some(Entry { process, executed, .. }) => {
                 let ancestry =
                     if *executed { descent(process) } else { Arc::clone(&process.ancestry) };

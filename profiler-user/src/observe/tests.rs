@@ -13,7 +13,7 @@ fn exec(pid: u32, executable: &str, first: bool) -> Event {
             fileless: false,
             not_in_image: false,
             parent_pid: 1,
-            vpid: pid - 90,
+            vpid: pid.saturating_sub(90),
             executable: executable.to_owned(),
             given: executable.to_owned(),
             cwd: "/".to_owned(),
@@ -47,6 +47,21 @@ fn a_program_that_replaced_itself_stays_in_the_descent() {
     assert_eq!(&*observation.process.ancestry[0].executable, "/bin/a");
     let Behaviour::Exec(exec) = observation.behaviour else { panic!("not an exec") };
     assert_eq!(exec.parent.as_deref(), Some("/bin/a"));
+}
+
+#[test]
+fn who_forked_before_the_agent_came_was_a_copy_of_its_parent() {
+    let mut observer = observer();
+    observer.observe(exec(1, "/bin/init", true)).unwrap();
+    let observation = observer.observe(exec(102, "/bin/b", false)).unwrap();
+    assert_eq!(&*observation.process.ancestry[0].executable, "/bin/init");
+    let Behaviour::Exec(known) = observation.behaviour else { panic!("not an exec") };
+    assert_eq!(known.parent.as_deref(), Some("/bin/init"));
+    // A parent that nobody knows either.
+    observer.observe(event(1, EventBody::Exit { status: 0 }));
+    let observation = observer.observe(exec(103, "/bin/c", false)).unwrap();
+    let Behaviour::Exec(unknown) = observation.behaviour else { panic!("not an exec") };
+    assert_eq!(unknown.parent.as_deref(), Some(UNKNOWN));
 }
 
 #[test]
