@@ -47,6 +47,23 @@ pub struct Verdict {
     pub heads: Vec<HeadFound>,
 }
 
+impl Verdict {
+    /// Before the first event was looked at.
+    fn of_nothing() -> Self {
+        Self {
+            whole: true,
+            events: 0,
+            first: None,
+            last: None,
+            hash: None,
+            removed: 0,
+            beginnings: 0,
+            broken: None,
+            heads: Vec::new(),
+        }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
 fn is_zero(number: &u64) -> bool {
     *number == 0

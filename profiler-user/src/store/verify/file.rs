@@ -39,17 +39,7 @@ pub fn verify_events(path: &Path, heads: &[Head]) -> Result<Verdict, LogFileErro
     let failed = |source| LogFileError { path: path.to_owned(), source };
     let mut file = BufReader::new(File::open(path).map_err(failed)?);
     let mut sought = Sought::new(heads.to_vec());
-    let mut verdict = Verdict {
-        whole: true,
-        events: 0,
-        first: None,
-        last: None,
-        hash: None,
-        removed: 0,
-        beginnings: 0,
-        broken: None,
-        heads: Vec::new(),
-    };
+    let mut verdict = Verdict::of_nothing();
     let mut time = None;
     let mut text = Vec::new();
     for number in 1.. {

@@ -63,17 +63,7 @@ impl Walk {
                 gaps.insert(checkpoint.first, checkpoint.clone());
             }
         }
-        let verdict = Verdict {
-            whole: true,
-            events: 0,
-            first: None,
-            last: None,
-            hash: None,
-            removed: 0,
-            beginnings: 0,
-            broken: None,
-            heads: Vec::new(),
-        };
+        let verdict = Verdict::of_nothing();
         let heads = Sought::new(heads);
         let told = HashMap::new();
         Self { checkpoints, gaps, end, heads, before: None, newest: None, told, verdict }
