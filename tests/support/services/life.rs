@@ -182,6 +182,17 @@ impl<'a> Life<'a> {
         output
     }
 
+    /// The same for a probe, which may fail twice before a kubelet minds.
+    pub fn probe(&self, words: &[&str]) {
+        for _ in 0..2 {
+            if self.container.exec(words).code == 0 {
+                return;
+            }
+            thread::sleep(Duration::from_secs(1));
+        }
+        self.exec(words);
+    }
+
     /// Changes a file of the `ConfigMap`.
     pub fn configure(&mut self, file: &str, content: String) {
         let config = self.config.as_mut().expect("the service has a `ConfigMap`");

@@ -15,6 +15,7 @@ use super::{
     base::{self, User},
     client::Client,
     life::{Life, Plan},
+    random::Random,
 };
 use crate::pods::ContainerSpec;
 
@@ -66,7 +67,7 @@ impl Service for Redis {
                 let count = client.random.between(80, 200);
                 work(client, count).unwrap_or_else(|error| panic!("redis: {error}"));
             });
-            life.exec(&["/usr/bin/redis-cli", "PING"]);
+            life.probe(&["/usr/bin/redis-cli", "PING"]);
             life.exec(&["/usr/local/bin/rotate-log"]);
             life.clients(1, PORT, |client| {
                 let kept = client.random.between(60, 90).to_string();
@@ -102,50 +103,56 @@ fn is_well(client: &Client) -> bool {
     say(client, &[&["PING"]]).is_ok_and(|answers| answers[0] == "+PONG")
 }
 
-/// What a client does on one connection: so many commands, some of which are wrong.
+/// What a client does: so many commands, some of which are wrong, on one connection. A clock that jumps makes redis take it
+/// for idle and close it; then the client connects again, as clients do.
 fn work(client: &mut Client, count: usize) -> io::Result<()> {
     let mut stream = BufReader::new(client.connect()?);
-    let random = &mut client.random;
     for _ in 0..count {
-        let key = format!("{}:{}", ["cart", "session", "page"][random.below(3)], random.hex(6));
-        let value = String::from_utf8_lossy(&vec![b'v'; random.between(1, 4000)]).into_owned();
-        let number = random.below(1000).to_string();
-        let command: &[&str] = match random.below(14) {
-            0..=2 => &["SET", &key, &value],
-            3 => &["SETEX", &key, "1", &value],
-            4 => &["GET", &key],
-            5 => &["LPUSH", "queue", &value],
-            6 => &["RPOP", "queue"],
-            7 => &["HSET", "users", &key, &number],
-            8 => &["ZADD", "ranking", &number, &key],
-            9 => &["ZRANGE", "ranking", "0", "9"],
-            10 => &["EVAL", "return redis.call('INCR', KEYS[1])", "1", "visits"],
-            11 => &["PUBLISH", "news", &value],
-            12 => &["INCR", "queue"],
-            _ => &["NOSUCHCOMMAND", &key],
-        };
-        send(stream.get_mut(), command)?;
-        receive(&mut stream)?;
+        let command = command(&mut client.random);
+        if ask(&mut stream, &command).is_err() {
+            stream = BufReader::new(client.connect()?);
+            ask(&mut stream, &command)?;
+        }
     }
     Ok(())
+}
+
+fn command(random: &mut Random) -> Vec<String> {
+    let key = format!("{}:{}", ["cart", "session", "page"][random.below(3)], random.hex(6));
+    let value = String::from_utf8_lossy(&vec![b'v'; random.between(1, 4000)]).into_owned();
+    let number = random.below(1000).to_string();
+    let command: &[&str] = match random.below(14) {
+        0..=2 => &["SET", &key, &value],
+        3 => &["SETEX", &key, "1", &value],
+        4 => &["GET", &key],
+        5 => &["LPUSH", "queue", &value],
+        6 => &["RPOP", "queue"],
+        7 => &["HSET", "users", &key, &number],
+        8 => &["ZADD", "ranking", &number, &key],
+        9 => &["ZRANGE", "ranking", "0", "9"],
+        10 => &["EVAL", "return redis.call('INCR', KEYS[1])", "1", "visits"],
+        11 => &["PUBLISH", "news", &value],
+        12 => &["INCR", "queue"],
+        _ => &["NOSUCHCOMMAND", &key],
+    };
+    command.iter().map(ToString::to_string).collect()
 }
 
 /// Several commands on a connection of their own: the first line of each answer.
 fn say(client: &Client, commands: &[&[&str]]) -> io::Result<Vec<String>> {
     let mut stream = BufReader::new(client.connect()?);
-    let answer = |command: &&[&str]| {
-        send(stream.get_mut(), command)?;
-        receive(&mut stream)
-    };
-    commands.iter().map(answer).collect()
+    commands.iter().map(|command| ask(&mut stream, command)).collect()
 }
 
-fn send(stream: &mut TcpStream, words: &[&str]) -> io::Result<()> {
+/// Sends a command and gives the first line of the answer.
+fn ask(stream: &mut BufReader<TcpStream>, words: &[impl AsRef<str>]) -> io::Result<String> {
     let mut command = format!("*{}\r\n", words.len());
     for word in words {
+        let word = word.as_ref();
         command.extend(["$", &word.len().to_string(), "\r\n", word, "\r\n"]);
     }
-    stream.write_all(command.as_bytes())
+    stream.get_mut().write_all(command.as_bytes())?;
+    receive(stream)
 }
 
 /// Reads one answer, whatever is in it, and gives its first line.
