@@ -11,7 +11,7 @@ use crate::{cargo, pinned, setup, vm};
 
 pub(crate) fn workloads() -> Result<()> {
     setup::for_workloads()?;
-    let driftline = cargo::driftline(false)?;
+    let driftline = cargo::driftline(true)?;
     let sources = sources()?;
     let mut test = cargo::cargo();
     test.args(["test", "--package", "driftline-tests", "--test", "workloads", "--"]);
