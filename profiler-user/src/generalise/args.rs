@@ -182,6 +182,11 @@ mod tests {
             ("job-6f1c3a52-9a10-4c0e-8f2a-1b2c3d4e5f60", "job-{uuid}"),
             ("backup_20260102.sql", "backup_{date}.sql"),
             ("--since=2026-01-02T15:04:05Z", "--since={date}"),
+            // As a kernel's build does.
+            (
+                r##"utsver=$(echo "#1"  "Mon Nov 23 04:09:39 UTC 2026" | cut -b -64)"##,
+                r##"utsver=$(echo "#{num}"  "{date}" | cut -b -64)"##,
+            ),
             ("--password={secret:0011aabb}", "--password={secret:0011aabb}"),
             (
                 "postgres://u:{secret:0011aabb}@db:5432/7",
@@ -220,6 +225,8 @@ mod tests {
             "(--?[a-z]{1,6}=)?/tmp/tmp[a-z0-9_]{8}(:/x|,| [0-9]{1,4})?",
             "https?://[a-z0-9.:\\[\\]{}]{1,12}/[a-z0-9_/-]{0,12}",
             "x=\\{secret:[0-9a-f]{8}\\}[a-z0-9/]{0,5}",
+            "(x )?(Mon|Sun),? (Nov [ 1-3][0-9]|[1-9] Nov 2026) 04:09:[0-6]9 ([A-Z]{1,6}|[+-][0-9]{1,5})( 2026)?",
+            "(x )?(Mon|Sun),? (Nov [ 1-3][0-9]|[1-9] Nov 2026) 04:09:[0-6]9 ([A-Z]{1,6}|[+-][0-9]{1,5})( 2026)?",
             "[a-z/=:.]{0,3}[0-9a-f_-]{6,40}",
         ]
     }

@@ -104,8 +104,7 @@ fn made_at(rest: &str, before: Option<char>) -> Option<usize> {
 }
 
 fn date_at(rest: &str) -> Option<usize> {
-    // Every shape begins with the year: nearly all tokens are told here.
-    if !rest.starts_with(|c: char| c.is_ascii_digit()) {
+    if !rest.starts_with(date::begins) {
         return None;
     }
     date::lengths(rest).find(|length| !rest[*length..].starts_with(char::is_alphanumeric))
