@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use profiler_user::{
-    drift::{BaselineStatus, Context, DriftKind, Notice, Origin},
+    drift::{Context, DriftKind, Notice, Origin},
     store::{Store, Write},
 };
 use serde_json::Value;
@@ -18,17 +18,8 @@ const EVENTS: usize = 20;
 
 /// A closed store, and its lines.
 fn filled(directory: &Path) -> Vec<String> {
-    let context = Context {
-        origin: Origin::of_command("node-1".to_owned(), "web").into(),
-        baseline_id: None,
-        baseline_status: BaselineStatus::None,
-        baseline_signature: None,
-        baseline_bind: None,
-        recorded_runs: 0,
-        baseline_coverage: None,
-        sensor_tier: "full".to_owned(),
-        lost_events: 0,
-    };
+    let origin = Origin::of_command("node-1".to_owned(), "web");
+    let context = Context::unjudged(origin.into(), "full");
     let event = |number: usize| {
         let notice = Notice {
             kind: DriftKind::SensorGap,

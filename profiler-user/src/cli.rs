@@ -21,7 +21,7 @@ Exit codes:
     3  drift was seen (watch --fail-on-drift), or anything is new (baseline diff)
     4  the log is broken (investigate verify-log)
   120  this machine does not allow it: not root, no BTF, no cgroup2, no probe
-  121  a baseline, a key or a bind file is missing or cannot be used; a baseline is refused
+  121  a baseline, a key, a bind file or a rules file is missing or cannot be used; a baseline is refused
   122  a file could not be written
   123  a registry cannot be reached, refuses, or cannot be believed
   124  a history or a file of events cannot be read (investigate)
@@ -42,6 +42,8 @@ pub enum Command {
     Watch(Watch),
     /// Show, compare, sign, verify, merge, export, push and pull baselines
     Baseline(crate::command::baseline::Baseline),
+    /// Print the rules that grade drift, or say whether a file of one's own fits them
+    Rules(crate::command::rules::Rules),
     /// Ask the history of a node
     Investigate(crate::command::investigate::Investigate),
     /// Record a real server, break into it, and show what Driftline saw
@@ -99,6 +101,9 @@ pub struct Watch {
     /// Judge peers and names by what this file says of this environment: whose place is taken by whom
     #[arg(long, value_name = "FILE", env = "DRIFTLINE_BIND")]
     pub bind: Option<PathBuf>,
+    /// Grade drift by these rules first, then by those that are built in (driftline rules)
+    #[arg(long, value_name = "FILE", env = "DRIFTLINE_RULES")]
+    pub rules: Option<PathBuf>,
     #[command(flatten)]
     pub node: Node,
     #[command(flatten)]

@@ -61,6 +61,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Error> {
             runtime()?.block_on(command::watch::run(args, signals))
         }
         Command::Baseline(args) => command::baseline::run(args),
+        Command::Rules(args) => command::rules::run(&args),
         Command::Investigate(args) => runtime()?.block_on(command::investigate::run(args)),
         Command::Demo => command::demo::run().map(|()| ExitCode::SUCCESS).map_err(Error::from),
     }

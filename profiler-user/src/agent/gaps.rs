@@ -4,10 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{task::Member, watcher::context};
+use super::task::Member;
 use crate::{
     container::{ContainerId, Identity, Role, Source},
-    drift::{DriftKind, Node as Machine, Notice, Origin},
+    drift::{Context, DriftKind, Node as Machine, Notice, Origin, severity::Table},
     store::{Capture, LedgerRow, Store, StoreError, UNOBSERVED, Write},
 };
 
@@ -17,11 +17,12 @@ pub(super) struct Gaps {
     unfinished: HashMap<ContainerId, LedgerRow>,
     /// Up to when it has been told already, by an agent that was killed before its first sign of life.
     told: HashMap<ContainerId, Timestamp>,
+    rules: Arc<Table>,
 }
 
 impl Gaps {
     /// What the earlier agent left. Ask before the first sign of life of this one.
-    pub(super) async fn open(store: &Store) -> Result<Self, StoreError> {
+    pub(super) async fn open(store: &Store, rules: Arc<Table>) -> Result<Self, StoreError> {
         let from = store.last_heartbeat().await?;
         let (mut unfinished, mut told) = (HashMap::new(), HashMap::new());
         for row in store.unfinished().await? {
@@ -31,7 +32,7 @@ impl Gaps {
             }
             unfinished.insert(id, row);
         }
-        Ok(Self { from, unfinished, told })
+        Ok(Self { from, unfinished, told, rules })
     }
 
     /// Whether all gaps are told. Until then this agent must not count as alive: should it be killed, the next one tells
@@ -115,8 +116,11 @@ impl Gaps {
             last: now,
         };
         // A sandbox does nothing that could have been missed.
-        let event = (identity.role == Role::Container)
-            .then(|| Box::new(notice.event(&context(origin, tier))));
+        let context = Context {
+            rules: Arc::clone(&self.rules),
+            ..Context::unjudged(Arc::clone(origin), tier)
+        };
+        let event = (identity.role == Role::Container).then(|| Box::new(notice.event(&context)));
         out.push(Write::Gap { container: Some(identity.id.clone()), from, to: now, why, event });
     }
 }
@@ -150,7 +154,7 @@ mod tests {
 
         let machine = Machine { host_name: "node-1".to_owned(), name: None, cluster: None };
         for now in [at(5), at(9)] {
-            let mut gaps = Gaps::open(&store).await.unwrap();
+            let mut gaps = Gaps::open(&store, Arc::clone(Table::builtin())).await.unwrap();
             assert!(!gaps.are_told());
             let mut out = Vec::new();
             assert!(gaps.settle(|_| true, &machine, "full", now, &mut out).is_empty());

@@ -23,7 +23,7 @@ mod task;
 mod unprofiled;
 mod watcher;
 
-use std::{collections::BTreeSet, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, process::ExitCode, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
@@ -97,9 +97,10 @@ pub(crate) async fn watch(settings: Settings, signals: Signals) -> Result<ExitCo
     let catalogue = Catalogue::new(&directory, key_id, trust).with_binding(binding);
     let kept = settings.store.join(PROVISIONAL);
     let host = settings.machine.called();
+    let rules = Arc::clone(&settings.rules);
     run(settings, signals, redactor, |tier, blind| {
         let observed = Observed { host, tier, blind };
-        Watcher::new(catalogue, Heirs::new(&kept, observed))
+        Watcher::new(catalogue, Heirs::new(&kept, observed), rules)
     })
     .await
 }
@@ -112,7 +113,7 @@ async fn run<T: Task>(
 ) -> Result<ExitCode, Error> {
     let hierarchy = Hierarchy::find()?;
     let store = Store::open(&settings.store).await?;
-    let gaps = Gaps::open(&store).await?;
+    let gaps = Gaps::open(&store, Arc::clone(&settings.rules)).await?;
     let mut outlets = Outlets::open(&settings, &store).await?;
     let options = crate::sensor::Options { every_cgroup: true, ..settings.sensor };
     let mut sensor = Sensor::load(&hierarchy, options)

@@ -1,14 +1,18 @@
 //! What the command line asks of an agent.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::selector::Selector;
-use crate::{cli, drift::Node as Machine, error::Error, runtime, sensor, store::Limits};
+use crate::{
+    cli, drift::Node as Machine, drift::severity::Table, error::Error, runtime, sensor,
+    store::Limits,
+};
 
 pub(crate) struct Settings {
     pub(super) baselines: PathBuf,
     pub(super) trust: Option<PathBuf>,
     pub(super) bind: Option<PathBuf>,
+    pub(super) rules: Arc<Table>,
     pub(super) store: PathBuf,
     pub(super) limits: Limits,
     pub(super) events: Option<PathBuf>,
@@ -44,6 +48,7 @@ impl Settings {
             baselines,
             trust: None,
             bind: None,
+            rules: Arc::clone(Table::builtin()),
             store: node.store,
             limits: Limits { size: node.retain_size, age: node.retain_age },
             events: None,
@@ -76,6 +81,10 @@ impl Settings {
 
     pub(crate) fn with_bind(self, bind: Option<PathBuf>) -> Self {
         Self { bind, ..self }
+    }
+
+    pub(crate) fn with_rules(self, rules: Arc<Table>) -> Self {
+        Self { rules, ..self }
     }
 
     pub(crate) fn with_events(self, events: Option<PathBuf>, fail_on_drift: bool) -> Self {

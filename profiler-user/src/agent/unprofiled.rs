@@ -10,7 +10,7 @@ use crate::{
 
 /// The findings that need no baseline: programs without a file or from outside the image, ways out, and the table's rules
 /// that say so of themselves.
-pub(super) fn judge(observation: &Observation) -> Vec<Finding> {
+pub(super) fn judge(observation: &Observation, rules: &Table) -> Vec<Finding> {
     let path = &*observation.process.executable;
     let finding = |kind, object: &str, pattern: String| Finding {
         kind,
@@ -73,14 +73,13 @@ pub(super) fn judge(observation: &Observation) -> Vec<Finding> {
         | Behaviour::Identity(_)
         | Behaviour::Dns(_) => Vec::new(),
     };
-    let table = Table::builtin();
     candidates
         .into_iter()
         .filter(|finding| {
             matches!(
                 finding.kind,
                 DriftKind::ExecFileless | DriftKind::ExecNotInImage | DriftKind::ContainerEscape
-            ) || table.is_always_told(observation, finding)
+            ) || rules.is_always_told(observation, finding)
         })
         .collect()
 }
@@ -93,7 +92,10 @@ mod tests {
     #[test]
     fn what_hardly_any_image_does_is_told_and_nothing_else() {
         let kinds = |observation: &Observation| {
-            judge(observation).iter().map(|finding| finding.kind).collect::<Vec<_>>()
+            judge(observation, Table::builtin())
+                .iter()
+                .map(|finding| finding.kind)
+                .collect::<Vec<_>>()
         };
         assert_eq!(kinds(&sample::read("/etc/shadow")), [DriftKind::FileRead]);
         assert_eq!(kinds(&sample::write("/usr/bin/ls")), [DriftKind::FileWrite]);

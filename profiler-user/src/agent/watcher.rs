@@ -19,7 +19,8 @@ use crate::{
     behaviour::Observation,
     container::{Identity, Role, Source},
     drift::{
-        Aggregator, BaselineStatus, Context, DriftKind, Event, Finding, Notice, Origin, aggregate,
+        Aggregator, BaselineStatus, Context, DriftKind, Event, Finding, Notice, aggregate,
+        severity::Table,
     },
     http::Containers,
     store::{Capture, Write},
@@ -28,6 +29,7 @@ use crate::{
 pub(super) struct Watcher {
     catalogue: Catalogue,
     heirs: Heirs,
+    rules: Arc<Table>,
     /// Images without a baseline of which it was said.
     unprofiled: HashSet<String>,
     /// Images whose baseline is refused, and what was said of it.
@@ -50,10 +52,10 @@ pub(super) struct Watching {
 }
 
 impl Watcher {
-    pub(super) fn new(mut catalogue: Catalogue, heirs: Heirs) -> Self {
+    pub(super) fn new(mut catalogue: Catalogue, heirs: Heirs, rules: Arc<Table>) -> Self {
         catalogue.refresh(Timestamp::now());
         let (unprofiled, refused, said) = (HashSet::new(), HashMap::new(), HashSet::new());
-        Self { catalogue, heirs, unprofiled, refused, said }
+        Self { catalogue, heirs, rules, unprofiled, refused, said }
     }
 
     /// The baseline to go by now; that there is none, or none that is believed, is told once per image.
@@ -174,7 +176,10 @@ impl Task for Watcher {
     type Job = Watching;
 
     fn begin(&mut self, member: &Member, now: Timestamp, out: &mut Vec<Write>) -> Option<Watching> {
-        let context = context(&member.origin, self.heirs.tier());
+        let context = Context {
+            rules: Arc::clone(&self.rules),
+            ..Context::unjudged(Arc::clone(&member.origin), self.heirs.tier())
+        };
         let mut job = Watching {
             identity: Arc::clone(&member.identity),
             context,
@@ -195,7 +200,7 @@ impl Task for Watcher {
         let judge = job.choice.as_ref().map(|choice| &choice.judge);
         let findings = match judge {
             Some(judge) => judge.judge(&observation),
-            None => unprofiled::judge(&observation),
+            None => unprofiled::judge(&observation, &self.rules),
         };
         for finding in findings {
             let nearest = |finding: &Finding| judge?.nearest(&observation, finding);
@@ -281,21 +286,6 @@ impl Task for Watcher {
 
     fn baseline(&self, job: &Watching) -> Option<(Option<String>, BaselineStatus)> {
         Some((job.context.baseline_id.clone(), job.context.baseline_status))
-    }
-}
-
-/// Before anything is known of a baseline.
-pub(super) fn context(origin: &Arc<Origin>, tier: &str) -> Context {
-    Context {
-        origin: Arc::clone(origin),
-        baseline_id: None,
-        baseline_status: BaselineStatus::None,
-        baseline_signature: None,
-        baseline_bind: None,
-        recorded_runs: 0,
-        baseline_coverage: None,
-        sensor_tier: tier.to_owned(),
-        lost_events: 0,
     }
 }
 

@@ -5,11 +5,13 @@ pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod investigate;
 pub(crate) mod record;
+pub(crate) mod rules;
 pub(crate) mod watch;
 
 use crate::{
     baseline::{LoadError, SaveError},
     bind::BindError,
+    drift::severity::RulesError,
     error::Error,
     sensor::{Status, Tier},
     session::{End, Session},
@@ -24,6 +26,12 @@ impl From<LoadError> for Error {
 
 impl From<BindError> for Error {
     fn from(error: BindError) -> Self {
+        Self::Baseline(error.to_string())
+    }
+}
+
+impl From<RulesError> for Error {
+    fn from(error: RulesError) -> Self {
         Self::Baseline(error.to_string())
     }
 }

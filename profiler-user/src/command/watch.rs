@@ -14,7 +14,7 @@ use crate::{
     cli,
     drift::{
         Aggregator, BaselineSignature, BaselineStatus, Context, Event, Finding, Origin, aggregate,
-        event::Action,
+        event::Action, severity::Table,
     },
     error::{Error, code},
     launch::{self, Signals},
@@ -83,10 +83,12 @@ impl Watcher {
 pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, Error> {
     if args.target.is_node()? {
         let settings = Settings::new(args.target.baselines, args.node, args.sensor)?;
-        let settings = settings.with_trust(args.trust).with_bind(args.bind);
+        let rules = rules(args.rules.as_deref())?;
+        let settings = settings.with_trust(args.trust).with_bind(args.bind).with_rules(rules);
         let settings = settings.with_events(args.events, args.fail_on_drift);
         return agent::watch(settings, signals).await;
     }
+    let rules = rules(args.rules.as_deref())?;
     requirements::check()?;
     let directory = &args.target.baselines;
     let image = Image::here(args.target.image());
@@ -115,6 +117,7 @@ pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, 
         aggregator: Aggregator::new(aggregate::CAPACITY),
         context: Context {
             baseline_bind: bind.map(|bind| bind.id),
+            rules,
             ..context(&baseline, signature, &session)
         },
         terminal: Terminal::stderr(),
@@ -143,6 +146,10 @@ pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, 
     Ok(launch::exit_code(end.status).into())
 }
 
+fn rules(own: Option<&Path>) -> Result<Arc<Table>, Error> {
+    Ok(own.map(Table::load).transpose()?.unwrap_or_else(|| Arc::clone(Table::builtin())))
+}
+
 /// The baseline, if it is to be believed: like one that is missing, a refused one ends the command before it begins.
 fn believed(
     directory: &Path,
@@ -163,15 +170,13 @@ fn believed(
 }
 
 fn context(baseline: &Baseline, signature: BaselineSignature, session: &Session) -> Context {
+    let origin = Arc::new(Origin::of_command(crate::host_name(), &baseline.image.name));
     Context {
-        origin: Arc::new(Origin::of_command(crate::host_name(), &baseline.image.name)),
         baseline_id: Some(baseline.id()),
         baseline_status: BaselineStatus::Exact,
         baseline_signature: Some(signature),
-        baseline_bind: None,
         recorded_runs: baseline.runs.len() as u64,
         baseline_coverage: baseline.told_coverage(Timestamp::now()),
-        sensor_tier: tier_name(session.tier()).to_owned(),
-        lost_events: 0,
+        ..Context::unjudged(origin, tier_name(session.tier()))
     }
 }

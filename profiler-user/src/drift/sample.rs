@@ -22,16 +22,13 @@ pub(crate) fn later(seconds: i64) -> Timestamp {
 }
 
 pub(crate) fn context() -> Context {
+    let origin = Arc::new(Origin::of_command("node-1".to_owned(), "demo"));
     Context {
-        origin: Arc::new(Origin::of_command("node-1".to_owned(), "demo")),
         baseline_id: Some("sha256:0123".to_owned()),
         baseline_status: BaselineStatus::Exact,
-        baseline_signature: None,
-        baseline_bind: None,
         recorded_runs: 5,
         baseline_coverage: Some(0.979),
-        sensor_tier: "full".to_owned(),
-        lost_events: 0,
+        ..Context::unjudged(origin, "full")
     }
 }
 

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
 use profiler_user::baseline::{Baseline, Image, Judge, Run, RunId};
 use profiler_user::behaviour::Observation;
-use profiler_user::drift::{Aggregator, BaselineStatus, Context, Finding, Origin, aggregate};
+use profiler_user::drift::{Aggregator, Context, Finding, Origin, aggregate};
 use profiler_user::observe::{Clock, Observer};
 use profiler_user::redact::Redactor;
 use profiler_user::sensor;
@@ -101,17 +101,8 @@ async fn store(drift: &[(Observation, Finding)], times: usize) -> anyhow::Result
     let store = Store::open(directory.path()).await?;
     let (writer, task) = StoreWriter::new(store.clone());
     let task = tokio::spawn(task);
-    let context = Context {
-        origin: Origin::of_command("here".to_owned(), "replay").into(),
-        baseline_id: None,
-        baseline_status: BaselineStatus::None,
-        baseline_signature: None,
-        baseline_bind: None,
-        recorded_runs: 1,
-        baseline_coverage: None,
-        sensor_tier: "full".to_owned(),
-        lost_events: 0,
-    };
+    let origin = Origin::of_command("here".to_owned(), "replay");
+    let context = Context { recorded_runs: 1, ..Context::unjudged(origin.into(), "full") };
     let begun = Instant::now();
     let mut occurrences = 0.0;
     while begun.elapsed() < Duration::from_secs(3) {

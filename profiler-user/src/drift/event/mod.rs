@@ -46,6 +46,26 @@ pub struct Context {
     pub sensor_tier: String,
     /// Events of this container that the sensor could not deliver, so far.
     pub lost_events: u64,
+    /// What grades it.
+    pub rules: Arc<Table>,
+}
+
+impl Context {
+    /// Where nothing is known of a baseline; by the rules that are built in.
+    pub fn unjudged(origin: Arc<Origin>, tier: &str) -> Self {
+        Self {
+            origin,
+            baseline_id: None,
+            baseline_status: BaselineStatus::None,
+            baseline_signature: None,
+            baseline_bind: None,
+            recorded_runs: 0,
+            baseline_coverage: None,
+            sensor_tier: tier.to_owned(),
+            lost_events: 0,
+            rules: Arc::clone(Table::builtin()),
+        }
+    }
 }
 
 /// How well the baseline fits the image.
@@ -129,6 +149,14 @@ pub struct Event {
     pub severity: Severity,
     #[serde(rename = "drift.novelty")]
     pub novelty: Novelty,
+    /// The rule that graded it, and of which version of the rules.
+    #[serde(rename = "drift.rule")]
+    pub rule: String,
+    #[serde(rename = "drift.rules_version")]
+    pub rules_version: String,
+    /// The command that would accept it; none where nothing does.
+    #[serde(rename = "drift.accept", skip_serializing_if = "Option::is_none")]
+    pub accept: Option<String>,
     #[serde(rename = "drift.sentence")]
     pub sentence: String,
     #[serde(rename = "drift.nearest", skip_serializing_if = "Option::is_none")]
@@ -173,7 +201,7 @@ pub struct Event {
 impl Event {
     pub fn new(context: &Context, drift: &Drift, action: Action) -> Self {
         let Drift { observation, finding, .. } = drift;
-        let table = Table::builtin();
+        let table = &context.rules;
         let verdict = table.verdict(observation, finding);
         let framework = (!verdict.techniques.is_empty()).then(|| table.framework_version());
         Self {
@@ -194,6 +222,9 @@ impl Event {
                 None => verdict.severity,
             },
             novelty: finding.novelty,
+            rule: verdict.rule.to_string(),
+            rules_version: table.version().to_owned(),
+            accept: accept(context, drift),
             sentence: sentence(context, observation, finding, verdict.why.as_deref()),
             nearest: finding.nearest.clone(),
             relearn: finding.relearn.clone(),
@@ -212,6 +243,17 @@ impl Event {
             lost_events: context.lost_events,
         }
     }
+}
+
+/// What its reader would type to have no event of this drift any more.
+fn accept(context: &Context, drift: &Drift) -> Option<String> {
+    let id = drift.id;
+    context.baseline_id.as_ref()?;
+    if drift.finding.relearn.is_some() {
+        return Some(format!("driftline baseline accept --bind FILE --events FILE {id}"));
+    }
+    let from = if context.origin.container_id.is_some() { "--store DIR" } else { "--events FILE" };
+    Some(format!("driftline baseline approve {id} --reason TEXT {from}"))
 }
 
 fn as_text<S: serde::Serializer>(id: &Ulid, to: S) -> Result<S::Ok, S::Error> {

@@ -8,7 +8,6 @@ use ulid::Ulid;
 use super::{Action, Context, Event, SCHEMA_VERSION, Subject};
 use crate::drift::fingerprint::Fingerprint;
 use crate::drift::kind::{DriftKind, Novelty};
-use crate::drift::severity::Table;
 
 /// What there is to say.
 #[derive(Clone, Debug)]
@@ -25,7 +24,7 @@ pub struct Notice {
 
 impl Notice {
     pub fn event(self, context: &Context) -> Event {
-        let table = Table::builtin();
+        let table = &context.rules;
         let verdict = if self.refused { table.of_refused() } else { table.default_of(self.kind) };
         Event {
             schema_version: SCHEMA_VERSION,
@@ -40,6 +39,9 @@ impl Notice {
             kind: self.kind,
             severity: verdict.severity,
             novelty: Novelty::Container,
+            rule: verdict.rule.to_string(),
+            rules_version: table.version().to_owned(),
+            accept: None,
             sentence: self.sentence,
             nearest: None,
             pattern: None,

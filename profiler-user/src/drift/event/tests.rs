@@ -14,8 +14,9 @@ fn written(event: &Event) -> Value {
 #[test]
 fn a_drift_is_written_with_the_keys_of_the_design() {
     let shell = sample::exec("/usr/bin/dash", &["sh", "-c", "id"], Some("/usr/sbin/nginx"));
+    let event = sample::event(DriftKind::Exec, &shell);
     assert_eq!(
-        written(&sample::event(DriftKind::Exec, &shell)),
+        written(&event),
         json!({
             "schema_version": "driftline.drift/v1",
             "event.id": "01",
@@ -28,6 +29,12 @@ fn a_drift_is_written_with_the_keys_of_the_design() {
             "drift.object": "/usr/bin/dash",
             "drift.severity": "critical",
             "drift.novelty": "container",
+            "drift.rule": "shell-by-server",
+            "drift.rules_version": "1",
+            "drift.accept": format!(
+                "driftline baseline approve {} --reason TEXT --events FILE",
+                event.id
+            ),
             "drift.sentence": "/usr/sbin/nginx (pid 4700) ran `sh -c id` (/usr/bin/dash, pid 4711): \
                 a server that starts a shell is what a break-in looks like; \
                 nothing in this container ran it in 5 recorded runs",

@@ -1,8 +1,9 @@
 //! How grave a drift is, and which ATT&CK techniques it speaks for.
 //!
-//! Both come from one table, `table.json`, which is data: whoever disagrees with a grade changes a
-//! line there, not code.
+//! Both come from one table, `table.json`, which is data: whoever disagrees with a grade lays a file of their own over it
+//! (`--rules`), and changes no code.
 
+mod file;
 mod pattern;
 mod rule;
 mod table;
@@ -11,7 +12,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use table::Table;
+pub use file::SCHEMA;
+pub use table::{RulesError, Table};
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -26,6 +28,8 @@ pub enum Severity {
 /// What the table says about a drift.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
+    /// The rule that says so, or `default/KIND`.
+    pub rule: Box<str>,
     pub severity: Severity,
     /// ATT&CK technique ids of the version [`Table::framework_version`]; may be none.
     pub techniques: Vec<String>,

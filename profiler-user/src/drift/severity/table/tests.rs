@@ -1,8 +1,10 @@
 //! The rows of CONVENTIONS.md section 5 that today's kinds can express, each as a drift.
 
+use super::super::Severity;
+use super::super::file::is_technique;
 use super::*;
 use crate::behaviour::{Behaviour, Observation};
-use crate::drift::sample;
+use crate::drift::{Novelty, sample};
 
 fn grade(kind: DriftKind, novelty: Novelty, observation: &Observation) -> (Severity, Vec<&str>) {
     let finding = sample::finding(kind, novelty, observation);
@@ -217,7 +219,6 @@ fn what_another_program_of_the_container_did_before_is_info_unless_it_is_sensiti
 
 #[test]
 fn every_kind_has_a_default_and_every_id_is_well_formed() {
-    Table::parse(include_str!("../table.json")).unwrap();
     assert_eq!(Table::builtin().framework_version(), "19");
     for id in ["T1059", "T1059.004"] {
         assert!(is_technique(id), "{id}");
@@ -228,24 +229,109 @@ fn every_kind_has_a_default_and_every_id_is_well_formed() {
 }
 
 #[test]
-fn a_table_with_a_mistake_is_refused() {
-    let table: serde_json::Value = serde_json::from_str(include_str!("../table.json")).unwrap();
-    let broken = |change: &dyn Fn(&mut serde_json::Value)| {
-        let mut table = table.clone();
-        change(&mut table);
-        format!("{:#}", Table::parse(&table.to_string()).unwrap_err())
+fn every_rule_has_the_name_that_events_say() {
+    let shell = sample::exec("/usr/bin/dash", &["sh"], Some("/usr/sbin/nginx"));
+    let finding = sample::finding(Exec, Novelty::Container, &shell);
+    assert_eq!(&*Table::builtin().verdict(&shell, &finding).rule, "shell-by-server");
+    assert_eq!(&*Table::builtin().default_of(NetListen).rule, "default/net.listen");
+}
+
+/// A user's file, as far as it is not the same in all of them.
+fn own(rest: &str) -> anyhow::Result<Table> {
+    let file = format!(r#"{{"schema_version": "driftline.rules/v1", "version": "acme-3"{rest}}}"#);
+    Table::over_builtin(file.as_bytes())
+}
+
+#[test]
+fn a_file_is_laid_over_what_is_built_in() {
+    let table = own(r#",
+        "framework_version": "20",
+        "sets": {"shells": ["acmesh"]},
+        "rules": [
+          {"name": "ledger", "kinds": ["file.read"], "paths": ["/srv/ledger/*"], "always": true,
+           "severity": "critical", "techniques": ["T1005"], "why": "it is our money"},
+          {"name": "password-hashes", "kinds": ["file.read"], "paths": ["/etc/shadow"], "severity": "info"}],
+        "defaults": {"dns": {"severity": "critical"}},
+        "refused_baseline": {"severity": "low"}"#)
+    .unwrap();
+    assert_eq!((table.version(), table.framework_version()), ("1+acme-3", "20"));
+    let verdict = |kind, observation: &Observation| {
+        let finding = sample::finding(kind, Novelty::Container, observation);
+        let always = table.is_always_told(observation, &finding);
+        let verdict = table.verdict(observation, &finding);
+        (verdict.rule.to_string(), verdict.severity, always)
     };
-    let rule = |table: &mut serde_json::Value, key: &str, value: serde_json::Value| {
-        table["rules"][0][key] = value;
+    let (ledger, shadow) = (sample::read("/srv/ledger/7"), sample::read("/etc/shadow"));
+    assert_eq!(verdict(FileRead, &ledger), ("ledger".to_owned(), Critical, true));
+    assert_eq!(verdict(FileRead, &shadow), ("password-hashes".to_owned(), Info, false));
+    // A set that is replaced is so for the rules that are built in.
+    let run = |program| sample::exec(program, &[program], Some("/usr/sbin/nginx"));
+    assert_eq!(verdict(Exec, &run("/bin/acmesh")).0, "shell-by-server");
+    assert_eq!(verdict(Exec, &run("/bin/bash")).0, "default/exec");
+    assert_eq!(table.default_of(DriftKind::Dns).severity, Critical);
+    assert_eq!(table.default_of(Exec).severity, Low);
+    assert_eq!(table.of_refused().severity, Low);
+    let nothing = own("").unwrap();
+    assert_eq!(nothing.default_of(DriftKind::Dns), Table::builtin().default_of(DriftKind::Dns));
+}
+
+#[test]
+fn a_file_with_a_mistake_is_refused_with_the_reason() {
+    let rule = |rest: &str| {
+        format!(r#", "rules": [{{"name": "x", "kinds": ["exec"], "severity": "low"{rest}}}]"#)
     };
-    assert!(
-        broken(&|t| {
-            t["defaults"].as_object_mut().unwrap().remove("exec");
-        })
-        .contains("exec has no default")
-    );
-    assert!(broken(&|t| rule(t, "names", ["@nosuch"].into())).contains("no set nosuch"));
-    assert!(broken(&|t| rule(t, "techniques", ["T1"].into())).contains("T1 is not the id"));
-    assert!(broken(&|t| rule(t, "networks", ["10.0.0.0"].into())).contains("rule 0"));
-    assert!(broken(&|t| rule(t, "sverity", "low".into())).contains("unknown field"));
+    for (file, reason) in [
+        (rule(r#", "names": ["@nosuch"]"#), "rule \"x\": no set nosuch"),
+        (rule(r#", "techniques": ["T1"]"#), "T1 is not the id"),
+        (rule(r#", "networks": ["10.0.0.0"]"#), "rule \"x\": a network is written ADDRESS/BITS"),
+        (rule(r#", "sverity": "low""#), "unknown field `sverity`"),
+        (rule(r#", "severity": "high""#), "severity"),
+        (rule(r#", "syscalls": ["opneat"]"#), "\"opneat\" is no system call"),
+        (rule(r#", "operations": ["remove"]"#), "\"remove\" is no operation; there are delete, "),
+        (
+            r#", "rules": [{"name": "x", "kinds": ["exce"], "severity": "low"}]"#.to_owned(),
+            "unknown variant `exce`",
+        ),
+        (r#", "rules": [{"name": "x", "kinds": [], "severity": "low"}]"#.to_owned(), "of no kind"),
+        (
+            r#", "rules": [{"name": "x", "kinds": ["exec"], "severity": "grave"}]"#.to_owned(),
+            "unknown variant `grave`",
+        ),
+        (
+            r#", "rules": [{"kinds": ["exec"], "severity": "low"}]"#.to_owned(),
+            "missing field `name`",
+        ),
+        (
+            rule("").replace('}', r#"}, {"name": "x", "kinds": ["exec"], "severity": "low"}"#),
+            "two rules are called \"x\"",
+        ),
+        (r#", "sets": {"a": [], "a": ["x"]}"#.to_owned(), "a"),
+        (
+            r#", "defaults": {"exec": {"severity": "low"}, "exec": {"severity": "low"}}"#
+                .to_owned(),
+            "exec",
+        ),
+        (r#", "defaults": {"exce": {"severity": "low"}}"#.to_owned(), "unknown variant `exce`"),
+        (
+            r#", "defaults": {"exec": {"severity": "low", "techniques": ["x"]}}"#.to_owned(),
+            "default of exec: x is not",
+        ),
+        (r#", "version": "2""#.to_owned(), "version"),
+    ] {
+        let why = format!("{:#}", own(&file).expect_err(&file));
+        assert!(why.contains(reason), "{file}: {why}");
+    }
+    for (bytes, reason) in [
+        (&b"[]"[..], "no JSON object"),
+        (b"{}", "missing field `schema_version`"),
+        (
+            br#"{"schema_version": "driftline.rules/v2", "version": "1"}"#,
+            "is not \"driftline.rules/v1\"",
+        ),
+        (br#"{"schema_version": "driftline.rules/v1""#, "EOF"),
+        (b"\xff", ""),
+    ] {
+        let why = format!("{:#}", Table::over_builtin(bytes).unwrap_err());
+        assert!(why.contains(reason), "{why}");
+    }
 }
