@@ -14,16 +14,13 @@ pub struct Rules {
 }
 
 pub(crate) fn run(args: &Rules) -> Result<ExitCode, Error> {
-    match &args.file {
-        Some(path) => {
-            let table = Table::load(path)?;
-            let (version, framework) = (table.version(), table.framework_version());
-            eprintln!("driftline: {} is good: rules {version}, ATT&CK {framework}", path.display());
-        }
-        None => {
-            let written = std::io::stdout().write_all(Table::TEXT.as_bytes());
-            written.map_err(|error| Error::Output(format!("cannot print the rules: {error}")))?;
-        }
+    if let Some(path) = &args.file {
+        let table = Table::load(path)?;
+        let (version, framework) = (table.version(), table.framework_version());
+        eprintln!("driftline: {} is good: rules {version}, ATT&CK {framework}", path.display());
+        return Ok(ExitCode::SUCCESS);
     }
+    let written = std::io::stdout().write_all(Table::TEXT.as_bytes());
+    written.map_err(|error| Error::Output(format!("cannot print the rules: {error}")))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use syscalls::Sysno;
 
 use super::pattern::{Glob, Network};
@@ -27,7 +28,7 @@ pub(super) struct RulesFile {
     pub(super) version: String,
     /// For people.
     #[serde(default, rename = "about")]
-    _about: Vec<String>,
+    _about: IgnoredAny,
     /// Of ATT&CK.
     pub(super) framework_version: Option<String>,
     #[serde(default)]
@@ -119,7 +120,7 @@ impl RulesFile {
         Self {
             schema_version: self.schema_version,
             version: format!("{}+{}", base.version, self.version),
-            _about: base._about,
+            _about: IgnoredAny,
             framework_version: self.framework_version.or(base.framework_version),
             sets: base.sets,
             rules: own,
