@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 
+use super::SinkError;
 use crate::error::with_causes;
 
 /// For a request and its answer.
@@ -28,8 +29,32 @@ pub(super) fn client(url: &Url) -> reqwest::Result<Client> {
         .build()
 }
 
+/// Whether there is somebody who answers: asks for nothing, and takes any answer but that nobody is behind it.
+///
+/// `OPTIONS` changes nothing and is no event. Many receivers do not know it and refuse; that they do is answer enough.
+pub(super) async fn is_there(request: RequestBuilder, shown: &str) -> Result<(), SinkError> {
+    let mut answer = request.send().await.map_err(|error| unreachable(shown, error))?;
+    match answer.status() {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            Err(SinkError::new(refusal(shown, &mut answer).await))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `… cannot be reached: …`
+pub(super) fn unreachable(shown: &str, error: reqwest::Error) -> SinkError {
+    SinkError::new(format!("{shown} cannot be reached: {}", reason(error)))
+}
+
+/// `… answers 401 Unauthorized: …`
+pub(super) async fn refusal(shown: &str, answer: &mut Response) -> String {
+    let status = answer.status();
+    format!("{shown} answers {status}: {}", said(answer).await)
+}
+
 /// What somebody says who refuses, in one line.
-pub(super) async fn said(answer: &mut Response) -> String {
+async fn said(answer: &mut Response) -> String {
     let mut text = Vec::new();
     while let Ok(Some(part)) = answer.chunk().await {
         text.extend_from_slice(&part);

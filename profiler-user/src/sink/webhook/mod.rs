@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep_until};
@@ -53,9 +53,9 @@ pub enum WebhookError {
     Client { shown: String, why: String },
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Named {
-    #[serde(rename = "event.id")]
+    #[serde(rename = "event.id", default)]
     id: String,
 }
 
@@ -84,7 +84,7 @@ impl Webhook {
     }
 
     async fn post(&mut self, event: &StoredEvent) -> Result<Answer, SinkError> {
-        let Named { id } = serde_json::from_str(&event.line).map_err(SinkError::new)?;
+        let Named { id } = serde_json::from_str(&event.line).unwrap_or_default();
         let mut request = self
             .client
             .post(self.url.clone())
@@ -95,16 +95,13 @@ impl Webhook {
             request = request.header("Driftline-Signature", signature);
         }
         let answer = request.body(event.line.clone()).send().await;
-        let mut answer = answer.map_err(|error| {
-            SinkError::new(format!("{} cannot be reached: {}", self.shown, reason(error)))
-        })?;
+        let mut answer = answer.map_err(|error| http::unreachable(&self.shown, error))?;
         let status = answer.status();
         if status.is_success() {
             return Ok(Answer::Taken);
         }
         self.pause = pause(answer.headers()).map(|pause| Instant::now() + pause);
-        let said = http::said(&mut answer).await;
-        let why = format!("{} answers {status}: {said}", self.shown);
+        let why = http::refusal(&self.shown, &mut answer).await;
         match status {
             StatusCode::BAD_REQUEST
             | StatusCode::PAYLOAD_TOO_LARGE
@@ -127,6 +124,11 @@ impl Sink for Webhook {
 
     fn refused(&self) -> u64 {
         self.refused
+    }
+
+    async fn try_out(&mut self) -> Option<Result<(), SinkError>> {
+        let request = self.client.request(Method::OPTIONS, self.url.clone());
+        Some(http::is_there(request, &self.shown).await)
     }
 
     async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {

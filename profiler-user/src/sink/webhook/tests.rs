@@ -166,6 +166,19 @@ async fn a_receiver_that_was_away_gets_everything() {
     assert!(lines.iter().all(|line| bodies.contains(line)));
 }
 
+#[tokio::test]
+async fn trying_it_out_sends_no_event() {
+    let receiver = Receiver::default();
+    let (address, serving) = receiver.listen("127.0.0.1:0").await;
+    let mut sink = Webhook::new(&format!("http://{address}/secret/path"), None).unwrap();
+    sink.try_out().await.unwrap().unwrap();
+    assert!(receiver.bodies().is_empty(), "it takes POST alone");
+    serving.abort();
+    let _aborted = serving.await;
+    let error = sink.try_out().await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("cannot be reached: ") && !error.contains("secret"), "{error}");
+}
+
 #[test]
 fn bad_addresses_and_keys_are_refused_without_showing_them() {
     for bad in ["hooks.example/s3cret", "ftp://hooks.example/s3cret", "", "https://:s3cret"] {
