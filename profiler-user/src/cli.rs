@@ -6,7 +6,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-pub use self::sinks::Sinks;
+pub use self::sinks::{Events, Sinks};
 use crate::{baseline::Width, error::Error};
 
 /// Records what a container or a command does, and says when it does anything else.
@@ -90,9 +90,8 @@ pub struct Record {
 pub struct Watch {
     #[command(flatten)]
     pub target: Target,
-    /// Append drift events to this file, one JSON object per line
-    #[arg(long, value_name = "FILE", env = "DRIFTLINE_EVENTS")]
-    pub events: Option<PathBuf>,
+    #[command(flatten)]
+    pub events: Events,
     /// Exit with status 3 when anything drifted
     #[arg(long)]
     pub fail_on_drift: bool,

@@ -16,7 +16,7 @@ use crate::{
     http::{Health, Metrics, Server, Stage},
     runtime::{Health as Runtimes, State},
     sensor::{Status, Tier},
-    sink::Spool,
+    sink::{Reopener, Spool},
     store::{HeadNote, Retained, Retention, Store, StoreWriter, Write},
 };
 
@@ -40,6 +40,7 @@ pub(super) struct Outlets {
     head: HeadNote,
     retained: watch::Receiver<Retained>,
     retaining: JoinHandle<()>,
+    pub(super) reopener: Option<Reopener>,
     /// Drifts that were new.
     pub(super) drifts: u64,
 }
@@ -53,7 +54,7 @@ impl Outlets {
         let stage = health.stage("node");
         let mut spool = Spool::new(store.clone());
         let mut sinks = JoinSet::new();
-        sinks::open(settings, store, &mut spool, &mut sinks).await?;
+        let reopener = sinks::open(settings, store, &mut spool, &mut sinks).await?;
         let server = match settings.http {
             Some(address) => Some(serve(&address.to_string(), &metrics, &health).await?),
             None => None,
@@ -79,6 +80,7 @@ impl Outlets {
             head,
             retained,
             retaining,
+            reopener,
             drifts: 0,
         })
     }

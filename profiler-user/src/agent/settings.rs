@@ -11,7 +11,7 @@ pub(crate) struct Settings {
     pub(super) bind: Option<PathBuf>,
     pub(super) store: PathBuf,
     pub(super) limits: Limits,
-    pub(super) events: Option<PathBuf>,
+    pub(super) events: cli::Events,
     pub(super) http: Option<std::net::SocketAddr>,
     pub(super) sinks: cli::Sinks,
     pub(super) runtime: runtime::Config,
@@ -43,7 +43,7 @@ impl Settings {
             bind: None,
             store: node.store,
             limits: Limits { size: node.retain_size, age: node.retain_age },
-            events: None,
+            events: cli::Events::default(),
             http: node.http,
             sinks: node.sinks,
             runtime: runtime::Config { endpoints, ..runtime::Config::default() },
@@ -72,7 +72,7 @@ impl Settings {
         Self { bind, ..self }
     }
 
-    pub(crate) fn with_events(self, events: Option<PathBuf>, fail_on_drift: bool) -> Self {
+    pub(crate) fn with_events(self, events: cli::Events, fail_on_drift: bool) -> Self {
         Self { events, fail_on_drift, ..self }
     }
 }

@@ -4,6 +4,30 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::sink::Rotation;
+
+/// Of an agent and of a command that is watched.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Events {
+    /// Append drift events to this file, one JSON object per line; - is standard output. It may be renamed at any time: the next event opens it
+    /// anew, and so does SIGHUP to an agent
+    #[arg(long, value_name = "FILE", env = "DRIFTLINE_EVENTS")]
+    pub events: Option<PathBuf>,
+    /// Set the events file aside as FILE.1 before it grows beyond this size: bytes, or with a unit (512M, 2G)
+    #[arg(long, value_name = "SIZE", env = "DRIFTLINE_EVENTS_ROTATE_SIZE", requires = "events", value_parser = super::size)]
+    pub events_rotate_size: Option<u64>,
+    /// Keep so many files that were set aside
+    #[arg(long, value_name = "N", env = "DRIFTLINE_EVENTS_ROTATE_KEEP", default_value_t = 5,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub events_rotate_keep: u32,
+}
+
+impl Events {
+    pub fn rotation(&self) -> Option<Rotation> {
+        self.events_rotate_size.map(|size| Rotation { size, keep: self.events_rotate_keep })
+    }
+}
+
 #[derive(Clone, Debug, Args)]
 pub struct Sinks {
     /// Send alerts to this Alertmanager; repeat it for each of its replicas

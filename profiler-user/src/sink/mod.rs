@@ -14,7 +14,7 @@ pub mod webhook;
 
 pub use alertmanager::Alertmanager;
 pub(crate) use backoff::Backoff;
-pub use file::{EventsError, EventsFile, FileSink, Stored};
+pub use file::{EventsError, EventsFile, FileSink, Reopener, Rotation, Stored};
 pub use spool::{Sink, SinkError, SinkStatus, Spool};
 pub use syslog::Syslog;
 pub use terminal::Terminal;

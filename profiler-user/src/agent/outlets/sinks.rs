@@ -7,21 +7,24 @@ use crate::{
     agent::settings::Settings,
     cli,
     error::Error,
-    sink::{Alertmanager, FileSink, Spool, Syslog, Terminal, Webhook, webhook},
+    sink::{Alertmanager, FileSink, Reopener, Spool, Syslog, Terminal, Webhook, webhook},
     store::Store,
 };
 
+/// What is to be opened again when somebody asks for it (SIGHUP): the events file, where there is one.
 pub(super) async fn open(
     settings: &Settings,
     store: &Store,
     spool: &mut Spool,
     tasks: &mut JoinSet<()>,
-) -> Result<(), Error> {
+) -> Result<Option<Reopener>, Error> {
     let asked = &settings.sinks;
     spool.add(Terminal::stderr(), tasks).await?;
-    if let Some(path) = &settings.events {
-        let file = FileSink::open(path, store).await;
+    let mut reopener = None;
+    if let Some(path) = &settings.events.events {
+        let file = FileSink::open(path, settings.events.rotation(), store).await;
         let file = file.map_err(|error| Error::Output(error.to_string()))?;
+        reopener = Some(file.reopener());
         spool.add(file, tasks).await?;
     }
     for url in given(&asked.alertmanager) {
@@ -35,7 +38,7 @@ pub(super) async fn open(
     for sink in webhooks(asked)? {
         spool.add(sink, tasks).await?;
     }
-    Ok(())
+    Ok(reopener)
 }
 
 fn webhooks(asked: &cli::Sinks) -> Result<Vec<Webhook>, Error> {

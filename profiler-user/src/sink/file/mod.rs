@@ -1,7 +1,8 @@
 //! `--events FILE`: the record, one JSON object per line.
 //!
 //! **Invariant:** what a reader finds are whole lines. A line goes out as one write; where the disk
-//! is full and only a part of it fits, the file is cut back to the line before.
+//! is full and only a part of it fits, the file is cut back to the line before. A file that was set aside, by us or by
+//! whoever rotates logs, ends with a whole line, and the next begins with the next.
 
 mod lines;
 mod resume;
@@ -13,8 +14,9 @@ use std::path::{Path, PathBuf};
 use crate::drift::chain::Chain;
 use crate::drift::event::Event;
 
-pub(crate) use lines::Lines;
-pub use spooled::{FileSink, FileSinkError};
+use lines::Lines;
+pub use lines::Rotation;
+pub use spooled::{FileSink, FileSinkError, Reopener};
 
 /// What one command's events go to, numbered and chained here: there is no store.
 #[derive(Debug)]
@@ -62,8 +64,8 @@ pub enum EventsError {
 
 impl EventsFile {
     /// Opens the file, or creates it. The hash chain goes on from its last line.
-    pub fn open(path: &Path) -> Result<Self, EventsError> {
-        let (lines, last) = Lines::open(path)?;
+    pub fn open(path: &Path, rotation: Option<Rotation>) -> Result<Self, EventsError> {
+        let (lines, last) = Lines::open(path, rotation)?;
         let chain = last.map_or_else(Chain::default, |line| Chain::after(&line));
         Ok(Self { lines, chain, failing: false, not_written: 0 })
     }

@@ -45,6 +45,18 @@ pub(super) fn resume(path: &Path, file: &mut File) -> Result<Option<Vec<u8>>, Ev
     line.map(Some).ok_or_else(|| EventsError::Foreign(path.to_owned()))
 }
 
+/// The last line of ours in a file that is done with; none where there is none, or half a one.
+pub(super) fn last_of(path: &Path) -> Option<Vec<u8>> {
+    let file = File::open(path).ok()?;
+    let length = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+    let (_, end) = line_before(&file, length).ok()?;
+    if length == 0 || !end?.is_empty() {
+        return None;
+    }
+    let (_, line) = line_before(&file, length - 1).ok()?;
+    line.filter(|line| line.starts_with(PREFIX))
+}
+
 /// The line that ends at `end`, and where it begins; no text where it is longer than [`LINE_MAX`].
 fn line_before(file: &File, end: u64) -> io::Result<(u64, Option<Vec<u8>>)> {
     let start = line_start(file, end)?;
