@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 
 use super::SinkError;
@@ -9,6 +10,9 @@ use crate::error::with_causes;
 
 /// For a request and its answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// As long as a receiver may ask to be left alone.
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// Of an answer that refuses, so many characters are shown.
 const ANSWER: usize = 200;
@@ -64,6 +68,19 @@ async fn said(answer: &mut Response) -> String {
     }
     let text: String = String::from_utf8_lossy(&text).trim().chars().take(ANSWER).collect();
     text.escape_debug().to_string()
+}
+
+/// How long it asks to be left alone (`Retry-After` in seconds), ten minutes at most. A date is not looked at: the next try comes by itself.
+pub(super) fn pause(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
+}
+
+/// Without user, password and query.
+pub(super) fn shown(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}{}", url.scheme(), url.path().trim_end_matches('/'))
 }
 
 /// Without the URL, which may hold a password.

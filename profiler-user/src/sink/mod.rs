@@ -6,7 +6,10 @@
 pub mod alertmanager;
 mod backoff;
 pub mod file;
+#[cfg(test)]
+mod hostile;
 mod http;
+pub mod otlp;
 pub mod spool;
 pub mod syslog;
 pub mod terminal;
@@ -15,6 +18,7 @@ pub mod webhook;
 pub use alertmanager::Alertmanager;
 pub(crate) use backoff::Backoff;
 pub use file::{EventsError, EventsFile, FileSink, Reopener, Rotation, Stored};
+pub use otlp::Otlp;
 pub use spool::{Sink, SinkError, SinkStatus, Spool};
 pub use syslog::Syslog;
 pub use terminal::Terminal;

@@ -7,7 +7,7 @@ use crate::{
     agent::settings::Settings,
     cli,
     error::Error,
-    sink::{Alertmanager, FileSink, Reopener, Spool, Syslog, Terminal, Webhook, webhook},
+    sink::{Alertmanager, FileSink, Otlp, Reopener, Spool, Syslog, Terminal, Webhook, webhook},
     store::Store,
 };
 
@@ -34,6 +34,10 @@ pub(super) async fn open(
     for address in given(&asked.syslog) {
         let sink = Syslog::new(address, asked.syslog_ca.as_deref());
         spool.add(sink.map_err(|why| usage("--syslog", &why))?, tasks).await?;
+    }
+    for url in given(&asked.otlp) {
+        let sink = Otlp::new(url).map_err(|why| usage("--otlp", &why))?;
+        spool.add(sink, tasks).await?;
     }
     for sink in webhooks(asked)? {
         spool.add(sink, tasks).await?;

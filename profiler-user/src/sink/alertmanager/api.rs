@@ -39,7 +39,7 @@ impl Api {
     pub(super) fn new(base: &str) -> Result<Self, UrlError> {
         let mut url =
             Url::parse(base.trim()).map_err(|error| UrlError::Malformed(error.to_string()))?;
-        let shown = shown(&url);
+        let shown = http::shown(&url);
         if !matches!(url.scheme(), "http" | "https") {
             return Err(UrlError::Scheme);
         }
@@ -88,11 +88,4 @@ impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Api").field("url", &self.shown).finish_non_exhaustive()
     }
-}
-
-/// Without user, password and query.
-fn shown(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{host}{port}{}", url.scheme(), url.path().trim_end_matches('/'))
 }

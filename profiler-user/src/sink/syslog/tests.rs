@@ -7,31 +7,12 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::drift::{Action, Node};
-use crate::sink::Spool;
+use crate::sink::{Spool, hostile};
 use crate::store::testing::{verified, write};
 use crate::store::{HeadNote, Store, Write};
 
 mod rsyslog;
 mod slow;
-
-/// Names as somebody who attacks would choose them.
-const HOSTILE: [&str; 9] = [
-    "/plain",
-    "/quote\"back\\slash]bracket[",
-    "/new\nline\r\nand more",
-    "/nul\0bell\x07escape\x1b[2J\x7f",
-    "/%s{{ x }}{% y %}${z}#012",
-    "/\\xff\\n",
-    "/\u{e4}\u{202e}\u{1f980}\u{feff}",
-    "/7 <34>1 - - - - - -",
-    "/\u{85}\u{2028}",
-];
-
-fn objects() -> Vec<String> {
-    let mut objects: Vec<_> = HOSTILE.iter().map(ToString::to_string).collect();
-    objects.push("/".to_owned() + &"\u{1}x]".repeat(1365));
-    objects
-}
 
 /// Those who sign `server.pem`, the certificate of 127.0.0.1.
 fn make_authorities(dir: &Path) -> PathBuf {
@@ -87,7 +68,7 @@ fn head() -> Write {
 async fn hostile_names_are_unambiguous_in_the_structured_data_and_in_the_message() {
     let dir = tempfile::tempdir().unwrap();
     let store = store_of(dir.path()).await;
-    let objects = objects();
+    let objects = hostile::names();
     store.commit(objects.iter().map(|object| write(object)).collect()).await.unwrap();
     let events = verified(&store).await;
     assert_eq!(events.len(), objects.len());

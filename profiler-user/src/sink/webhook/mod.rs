@@ -8,10 +8,9 @@
 mod signature;
 
 use std::fmt;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -22,9 +21,6 @@ use super::{Sink, SinkError};
 use crate::store::StoredEvent;
 
 pub use self::signature::Key;
-
-/// As long as a receiver may ask to be left alone.
-const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// One receiver.
 pub struct Webhook {
@@ -100,7 +96,7 @@ impl Webhook {
         if status.is_success() {
             return Ok(Answer::Taken);
         }
-        self.pause = pause(answer.headers()).map(|pause| Instant::now() + pause);
+        self.pause = http::pause(answer.headers()).map(|pause| Instant::now() + pause);
         let why = http::refusal(&self.shown, &mut answer).await;
         match status {
             StatusCode::BAD_REQUEST
@@ -109,12 +105,6 @@ impl Webhook {
             _ => Err(SinkError::new(why)),
         }
     }
-}
-
-/// `Retry-After` in seconds. A date is not looked at: the next try comes by itself.
-fn pause(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }
 
 impl Sink for Webhook {

@@ -2,17 +2,19 @@ use std::collections::VecDeque;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::routing::post;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::*;
-use crate::sink::Spool;
+use crate::sink::{Spool, hostile};
 use crate::store::Store;
 use crate::store::testing::{verified, write};
 
@@ -101,8 +103,7 @@ async fn each_event_comes_whole_signed_and_with_a_name_of_its_own() {
     let receiver = Receiver::default();
     let (address, _serving) = receiver.listen("127.0.0.1:0").await;
     let way = way(&address).await;
-    let objects =
-        ["/plain", "/quote\"\\{{x}}", "/line\r\nbreak\0\u{1b}[2J", "/\u{e4}\u{202e}", "/\\xff"];
+    let objects = hostile::names();
     way.store.commit(objects.iter().map(|object| write(object)).collect()).await.unwrap();
     until(|| receiver.bodies().len() == objects.len()).await;
     let events = verified(&way.store).await;

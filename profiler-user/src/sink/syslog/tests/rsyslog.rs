@@ -83,7 +83,7 @@ async fn everything_comes(tls: bool) {
     let sink = Syslog::new(&url, authorities.as_deref()).unwrap();
     spool.add(sink, &mut tasks).await.unwrap();
     // It is not there yet.
-    let objects = objects();
+    let objects = hostile::names();
     store.commit(objects.iter().map(|object| write(object)).collect()).await.unwrap();
     until(|| spool.status()[0].last_error.is_some()).await;
     let running = rsyslog(dir.path(), port, &received, tls);
