@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::sink::Rotation;
+use crate::sink::{Format, Rotation};
 
 /// Of an agent and of a command that is watched.
 #[derive(Clone, Debug, Default, Args)]
@@ -20,6 +20,15 @@ pub struct Events {
     #[arg(long, value_name = "N", env = "DRIFTLINE_EVENTS_ROTATE_KEEP", default_value_t = 5,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub events_rotate_keep: u32,
+    /// How events are written into the events file and sent by webhooks
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "DRIFTLINE_EVENTS_FORMAT",
+        value_enum,
+        default_value_t
+    )]
+    pub events_format: Format,
 }
 
 impl Events {

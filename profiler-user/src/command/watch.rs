@@ -96,7 +96,7 @@ pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, 
     let key = baseline::load_key(directory).map_err(|e| Error::Baseline(e.to_string()))?;
     let redactor = Redactor::new(key.map_or_else(redact::throw_away_key, Ok)?);
     let events = args.events.events.as_deref().map(|path| {
-        EventsFile::open(path, args.events.rotation())
+        EventsFile::open(path, args.events.rotation(), args.events.events_format)
             .map_err(|error| Error::Output(error.to_string()))
     });
     let events = events.transpose()?;

@@ -6,6 +6,7 @@
 pub mod alertmanager;
 mod backoff;
 pub mod file;
+mod format;
 #[cfg(test)]
 mod hostile;
 mod http;
@@ -18,6 +19,7 @@ pub mod webhook;
 pub use alertmanager::Alertmanager;
 pub(crate) use backoff::Backoff;
 pub use file::{EventsError, EventsFile, FileSink, Reopener, Rotation, Stored};
+pub use format::Format;
 pub use otlp::Otlp;
 pub use spool::{Sink, SinkError, SinkStatus, Spool};
 pub use syslog::Syslog;

@@ -7,7 +7,9 @@ use crate::{
     agent::settings::Settings,
     cli,
     error::Error,
-    sink::{Alertmanager, FileSink, Otlp, Reopener, Spool, Syslog, Terminal, Webhook, webhook},
+    sink::{
+        Alertmanager, FileSink, Format, Otlp, Reopener, Spool, Syslog, Terminal, Webhook, webhook,
+    },
     store::Store,
 };
 
@@ -22,7 +24,8 @@ pub(super) async fn open(
     spool.add(Terminal::stderr(), tasks).await?;
     let mut reopener = None;
     if let Some(path) = &settings.events.events {
-        let file = FileSink::open(path, settings.events.rotation(), store).await;
+        let (rotation, format) = (settings.events.rotation(), settings.events.events_format);
+        let file = FileSink::open(path, rotation, format, store).await;
         let file = file.map_err(|error| Error::Output(error.to_string()))?;
         reopener = Some(file.reopener());
         spool.add(file, tasks).await?;
@@ -39,20 +42,20 @@ pub(super) async fn open(
         let sink = Otlp::new(url).map_err(|why| usage("--otlp", &why))?;
         spool.add(sink, tasks).await?;
     }
-    for sink in webhooks(asked)? {
+    for sink in webhooks(asked, settings.events.events_format)? {
         spool.add(sink, tasks).await?;
     }
     Ok(reopener)
 }
 
-fn webhooks(asked: &cli::Sinks) -> Result<Vec<Webhook>, Error> {
+fn webhooks(asked: &cli::Sinks, format: Format) -> Result<Vec<Webhook>, Error> {
     let key = asked.webhook_key.as_deref().map(|path| {
         let flag = format!("--webhook-key {}", path.display());
         webhook::Key::read(path).map_err(|why| usage(&flag, &why))
     });
     let key = key.transpose()?;
     given(&asked.webhook)
-        .map(|url| Webhook::new(url, key.clone()).map_err(|why| usage("--webhook", &why)))
+        .map(|url| Webhook::new(url, key.clone(), format).map_err(|why| usage("--webhook", &why)))
         .collect()
 }
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::drift::chain::Chain;
 use crate::drift::event::Event;
+use crate::sink::Format;
 
 use lines::Lines;
 pub use lines::Rotation;
@@ -22,6 +23,7 @@ pub use spooled::{FileSink, FileSinkError, Reopener};
 #[derive(Debug)]
 pub struct EventsFile {
     lines: Lines,
+    format: Format,
     chain: Chain,
     failing: bool,
     not_written: u64,
@@ -64,10 +66,20 @@ pub enum EventsError {
 
 impl EventsFile {
     /// Opens the file, or creates it. The hash chain goes on from its last line.
-    pub fn open(path: &Path, rotation: Option<Rotation>) -> Result<Self, EventsError> {
+    ///
+    /// Of another format than the native one only the numbers go on: the hash of the native line before is not known.
+    pub fn open(
+        path: &Path,
+        rotation: Option<Rotation>,
+        format: Format,
+    ) -> Result<Self, EventsError> {
         let (lines, last) = Lines::open(path, rotation)?;
-        let chain = last.map_or_else(Chain::default, |line| Chain::after(&line));
-        Ok(Self { lines, chain, failing: false, not_written: 0 })
+        let chain = match (last, format) {
+            (None, _) => Chain::default(),
+            (Some(line), Format::Native) => Chain::after(&line),
+            (Some(line), _) => Chain::at(format.seq(&line).unwrap_or(0).unsigned_abs(), None),
+        };
+        Ok(Self { lines, format, chain, failing: false, not_written: 0 })
     }
 
     /// Numbers, links and appends the event.
@@ -93,7 +105,8 @@ impl EventsFile {
 
     fn append(&mut self, event: &mut Event) -> Result<(), EventsError> {
         let line = self.chain.link(event)?;
-        self.lines.append(&format!("{line}\n")).map_err(|source| EventsError::Write {
+        let text = self.format.render(&line);
+        self.lines.append(&format!("{text}\n")).map_err(|source| EventsError::Write {
             path: self.lines.path().to_owned(),
             source,
             torn: self.lines.is_torn(),

@@ -1,4 +1,4 @@
-//! The events file behind the store: it gets the stored lines as they are.
+//! The events file behind the store.
 
 use std::io;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nix::errno::Errno;
 
 use super::{EventsError, Lines, Rotation};
-use crate::sink::{Sink, SinkError, off_thread};
+use crate::sink::{Format, Sink, SinkError, off_thread};
 use crate::store::{Store, StoreError, StoredEvent};
 
 /// What may be otherwise in a moment: no room, a pipe without a reader, a server of files that is away.
@@ -19,6 +19,7 @@ const PASSING: [Errno; 6] =
 pub struct FileSink {
     name: &'static str,
     lines: Reopener,
+    format: Format,
     /// `event.seq` of the line that the file ended with.
     holds: i64,
 }
@@ -35,6 +36,7 @@ impl FileSink {
     pub async fn open(
         path: &Path,
         rotation: Option<Rotation>,
+        format: Format,
         store: &Store,
     ) -> Result<Self, FileSinkError> {
         let (lines, last) = match Lines::open(path, rotation) {
@@ -43,17 +45,18 @@ impl FileSink {
             }
             opened => opened?,
         };
-        let holds = match last.as_deref().and_then(seq) {
+        let holds = match last.as_deref().and_then(|line| format.seq(line)) {
             Some(seq) => {
                 let stored = store.event(seq).await?;
-                let same =
-                    stored.is_some_and(|event| Some(event.line.as_bytes()) == last.as_deref());
-                if same { seq } else { 0 }
+                let is_last = |event: StoredEvent| {
+                    Some(format.render(&event.line).as_bytes()) == last.as_deref()
+                };
+                if stored.is_some_and(is_last) { seq } else { 0 }
             }
             None => 0,
         };
         let name = if path.as_os_str() == "-" { "stdout" } else { "file" };
-        Ok(Self { name, lines: Reopener(Arc::new(Mutex::new(lines))), holds })
+        Ok(Self { name, lines: Reopener(Arc::new(Mutex::new(lines))), format, holds })
     }
 
     pub fn reopener(&self) -> Reopener {
@@ -96,15 +99,11 @@ fn is_passing(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| PASSING.contains(&Errno::from_raw(code)))
 }
 
-fn seq(line: &[u8]) -> Option<i64> {
-    serde_json::from_slice::<serde_json::Value>(line).ok()?.get("event.seq")?.as_i64()
-}
-
-/// Appends what comes after `holds`, file by file; up to where it came.
+/// Appends the lines, file by file; up to where it came, `before` if nowhere.
 fn append(lines: &mut Lines, events: &[(i64, String)], before: i64) -> (i64, io::Result<()>) {
     let mut block = String::new();
     let (mut holds, mut upto) = (before, before);
-    for (seq, line) in events.iter().filter(|(seq, _)| *seq > before) {
+    for (seq, line) in events {
         let is_full = lines.would_rotate(block.len() + line.len() + 1);
         if !block.is_empty() && is_full.unwrap_or(false) {
             if let Err(error) = lines.append(&block) {
@@ -136,7 +135,9 @@ impl Sink for FileSink {
     }
 
     async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {
-        let news: Vec<_> = events.iter().map(|event| (event.seq, event.line.clone())).collect();
+        let render = |event: &StoredEvent| self.format.render(&event.line).into_owned();
+        let news = events.iter().filter(|event| event.seq > self.holds);
+        let news: Vec<_> = news.map(|event| (event.seq, render(event))).collect();
         let (lines, before) = (self.lines.clone(), self.holds);
         let (holds, result) = off_thread(move || append(&mut lines.lock(), &news, before)).await?;
         self.holds = holds;

@@ -169,7 +169,13 @@ async fn the_end_delivers_what_is_there_and_the_next_run_goes_on() {
 
 async fn run_file(store: &Store, path: &Path, events: usize) {
     let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
-    spool.add(FileSink::open(path, None, store).await.unwrap(), &mut tasks).await.unwrap();
+    spool
+        .add(
+            FileSink::open(path, None, crate::sink::Format::Native, store).await.unwrap(),
+            &mut tasks,
+        )
+        .await
+        .unwrap();
     store.commit(writes(events)).await.unwrap();
     finish(&spool, tasks).await;
 }
@@ -220,7 +226,9 @@ async fn a_full_events_file_is_a_failing_sink() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).await.unwrap();
     let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
-    let sink = FileSink::open(Path::new("/dev/full"), None, &store).await.unwrap();
+    let sink = FileSink::open(Path::new("/dev/full"), None, crate::sink::Format::Native, &store)
+        .await
+        .unwrap();
     spool.add(sink, &mut tasks).await.unwrap();
     store.commit(writes(1)).await.unwrap();
     until(|| spool.status()[0].last_error.is_some()).await;
@@ -238,7 +246,13 @@ async fn the_head_of_the_chain_goes_to_every_sink_once_for_what_is_new() {
     let store = Store::open(&dir.path().join("store")).await.unwrap();
     let file = dir.path().join("events.jsonl");
     let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
-    spool.add(FileSink::open(&file, None, &store).await.unwrap(), &mut tasks).await.unwrap();
+    spool
+        .add(
+            FileSink::open(&file, None, crate::sink::Format::Native, &store).await.unwrap(),
+            &mut tasks,
+        )
+        .await
+        .unwrap();
     spool.add(crate::sink::Terminal::stderr(), &mut tasks).await.unwrap();
     let machine = crate::drift::Node { host_name: "node-1".to_owned(), name: None, cluster: None };
     let id = ulid::Ulid::new();

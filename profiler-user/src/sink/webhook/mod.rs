@@ -1,4 +1,5 @@
-//! `--webhook URL`: each event as a request of its own, signed, `POST` with the native line as its body.
+//! `--webhook URL`: each event as a request of its own, signed, `POST` with the line as its body, native or as
+//! `--events-format` says.
 //!
 //! **Delivered** is what was answered with 2xx. What the receiver finds wrong with an event itself (400, 413, 422) it would find wrong
 //! again: that event is let go, told and counted. Anything else is wrong with the receiver or with the address, and the event waits.
@@ -17,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep_until};
 
 use super::http::{self, reason};
-use super::{Sink, SinkError};
+use super::{Format, Sink, SinkError};
 use crate::store::StoredEvent;
 
 pub use self::signature::Key;
@@ -31,6 +32,7 @@ pub struct Webhook {
     shown: String,
     client: Client,
     key: Option<Key>,
+    format: Format,
     /// Up to which event it has taken all.
     done: i64,
     refused: u64,
@@ -63,7 +65,7 @@ enum Answer {
 
 impl Webhook {
     /// Without a `key` nothing is signed.
-    pub fn new(url: &str, key: Option<Key>) -> Result<Self, WebhookError> {
+    pub fn new(url: &str, key: Option<Key>, format: Format) -> Result<Self, WebhookError> {
         let url =
             Url::parse(url.trim()).map_err(|error| WebhookError::Malformed(error.to_string()))?;
         let ("http" | "https", Some(host)) = (url.scheme(), url.host_str()) else {
@@ -76,7 +78,7 @@ impl Webhook {
         // Two of one host are told apart, and the rest of the address stays unknown.
         let hash = Sha256::digest(url.as_str());
         let name = format!("webhook:{shown}#{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2]);
-        Ok(Self { name, url, shown, client, key, done: 0, refused: 0, pause: None })
+        Ok(Self { name, url, shown, client, key, format, done: 0, refused: 0, pause: None })
     }
 
     async fn post(&mut self, event: &StoredEvent) -> Result<Answer, SinkError> {
@@ -86,11 +88,12 @@ impl Webhook {
             .post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
             .header("Idempotency-Key", format!("{id}-{}", event.seq));
+        let body = self.format.render(&event.line).into_owned();
         if let Some(key) = &self.key {
-            let signature = key.sign(Timestamp::now(), event.line.as_bytes());
+            let signature = key.sign(Timestamp::now(), body.as_bytes());
             request = request.header("Driftline-Signature", signature);
         }
-        let answer = request.body(event.line.clone()).send().await;
+        let answer = request.body(body).send().await;
         let mut answer = answer.map_err(|error| http::unreachable(&self.shown, error))?;
         let status = answer.status();
         if status.is_success() {

@@ -82,7 +82,7 @@ async fn way(address: &str) -> Way {
     let file = dir.path().join("key");
     std::fs::write(&file, format!("{SECRET}\n")).unwrap();
     let key = Some(Key::read(&file).unwrap());
-    let sink = Webhook::new(&format!("http://{address}/secret/path"), key).unwrap();
+    let sink = Webhook::new(&format!("http://{address}/secret/path"), key, Format::Native).unwrap();
     let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
     spool.add(sink, &mut tasks).await.unwrap();
     Way { _dir: dir, store, spool, _tasks: tasks }
@@ -171,9 +171,20 @@ async fn a_receiver_that_was_away_gets_everything() {
 async fn trying_it_out_sends_no_event() {
     let receiver = Receiver::default();
     let (address, serving) = receiver.listen("127.0.0.1:0").await;
-    let mut sink = Webhook::new(&format!("http://{address}/secret/path"), None).unwrap();
+    let mut sink =
+        Webhook::new(&format!("http://{address}/secret/path"), None, Format::Ocsf).unwrap();
     sink.try_out().await.unwrap().unwrap();
     assert!(receiver.bodies().is_empty(), "it takes POST alone");
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    store.commit(vec![write("/a")]).await.unwrap();
+    let events = verified(&store).await;
+    sink.deliver(&events).await.unwrap();
+    assert_eq!(
+        receiver.bodies(),
+        [Format::Ocsf.render(&events[0].line)],
+        "in the format asked for"
+    );
     serving.abort();
     let _aborted = serving.await;
     let error = sink.try_out().await.unwrap().unwrap_err().to_string();
@@ -183,7 +194,7 @@ async fn trying_it_out_sends_no_event() {
 #[test]
 fn bad_addresses_and_keys_are_refused_without_showing_them() {
     for bad in ["hooks.example/s3cret", "ftp://hooks.example/s3cret", "", "https://:s3cret"] {
-        let error = Webhook::new(bad, None).unwrap_err().to_string();
+        let error = Webhook::new(bad, None, Format::Native).unwrap_err().to_string();
         assert!(!error.contains("s3cret"), "{error}");
     }
     let file = tempfile::NamedTempFile::new().unwrap();

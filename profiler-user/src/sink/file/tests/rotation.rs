@@ -35,7 +35,7 @@ async fn a_file_that_is_renamed_during_a_storm_loses_and_doubles_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("store")).await.unwrap();
     let path = dir.path().join("events.jsonl");
-    let sink = FileSink::open(&path, None, &store).await.unwrap();
+    let sink = FileSink::open(&path, None, Format::Native, &store).await.unwrap();
     let reopener = sink.reopener();
     let done = Arc::new(AtomicBool::new(false));
     let (ended, from) = (Arc::clone(&done), path.clone());
@@ -70,7 +70,9 @@ async fn files_are_set_aside_by_size_and_the_oldest_go() {
     let store = Store::open(&dir.path().join("store")).await.unwrap();
     let path = dir.path().join("events.jsonl");
     let size = 64 * 1024;
-    let sink = FileSink::open(&path, Some(Rotation { size, keep: 1000 }), &store).await.unwrap();
+    let sink = FileSink::open(&path, Some(Rotation { size, keep: 1000 }), Format::Native, &store)
+        .await
+        .unwrap();
     storm(&store, sink, 5).await;
     let mut numbers = 1..;
     let older: Vec<_> = std::iter::from_fn(|| {
@@ -86,7 +88,7 @@ async fn files_are_set_aside_by_size_and_the_oldest_go() {
     assert!(found == expected(&store).await);
 
     let keep = Some(Rotation { size, keep: 2 });
-    let sink = FileSink::open(&path, keep, &store).await.unwrap();
+    let sink = FileSink::open(&path, keep, Format::Native, &store).await.unwrap();
     for gone in 3..=older.len() {
         fs::remove_file(path.with_extension(format!("jsonl.{gone}"))).unwrap();
     }
@@ -102,7 +104,7 @@ async fn an_agent_killed_right_after_setting_a_file_aside_repeats_nothing() {
     let store = Store::open(&dir.path().join("store")).await.unwrap();
     let path = dir.path().join("events.jsonl");
     let keep = Some(Rotation { size: 1 << 20, keep: 2 });
-    storm(&store, FileSink::open(&path, keep, &store).await.unwrap(), 2).await;
+    storm(&store, FileSink::open(&path, keep, Format::Native, &store).await.unwrap(), 2).await;
     for new_file in [false, true] {
         fs::rename(&path, path.with_extension("jsonl.1")).unwrap();
         if new_file {
@@ -110,7 +112,7 @@ async fn an_agent_killed_right_after_setting_a_file_aside_repeats_nothing() {
         }
         // What was delivered had not been noted.
         store.advance("file", 100).await.unwrap();
-        storm(&store, FileSink::open(&path, keep, &store).await.unwrap(), 1).await;
+        storm(&store, FileSink::open(&path, keep, Format::Native, &store).await.unwrap(), 1).await;
         let lines = expected(&store).await;
         let last: Vec<&str> = lines.lines().rev().take(100).collect();
         let text = fs::read_to_string(&path).unwrap();
@@ -126,7 +128,7 @@ async fn a_directory_in_which_nothing_can_be_renamed_costs_no_event() {
     // A directory that is not empty cannot be replaced by a file.
     fs::create_dir_all(dir.path().join("events.jsonl.1/x")).unwrap();
     let keep = Some(Rotation { size: 10_000, keep: 1 });
-    storm(&store, FileSink::open(&path, keep, &store).await.unwrap(), 1).await;
+    storm(&store, FileSink::open(&path, keep, Format::Native, &store).await.unwrap(), 1).await;
     assert_eq!(fs::read_to_string(&path).unwrap(), expected(&store).await);
 }
 
@@ -136,7 +138,7 @@ async fn a_pipe_without_a_reader_is_a_sink_that_is_down() {
     let store = Store::open(&dir.path().join("store")).await.unwrap();
     let path = dir.path().join("pipe");
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let sink = FileSink::open(&path, None, &store).await.unwrap();
+    let sink = FileSink::open(&path, None, Format::Native, &store).await.unwrap();
     let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
     spool.add(sink, &mut tasks).await.unwrap();
     store.commit(vec![event_of("/a")]).await.unwrap();
@@ -165,7 +167,7 @@ fn a_command_goes_on_with_its_chain_in_the_next_file() {
     let path = dir.path().join("events.jsonl");
     let keep = Some(Rotation { size: 10_000, keep: 9 });
     for _ in 0..2 {
-        let mut file = EventsFile::open(&path, keep).unwrap();
+        let mut file = EventsFile::open(&path, keep, Format::Native).unwrap();
         for _ in 0..20 {
             write(&mut file).unwrap();
         }
@@ -177,4 +179,28 @@ fn a_command_goes_on_with_its_chain_in_the_next_file() {
     assert_eq!(last["event.seq"], 42);
     let before = crate::store::verify_events(&path, &[]).unwrap();
     assert!(before.whole, "{before:?}");
+}
+
+#[tokio::test]
+async fn other_formats_are_gone_on_with_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("store")).await.unwrap();
+    for (name, format) in [("ecs.jsonl", Format::Ecs), ("ocsf.jsonl", Format::Ocsf)] {
+        let path = dir.path().join(name);
+        let before = verified(&store).await.len();
+        for _ in 0..2 {
+            // What was delivered had not been noted; and a line was cut off.
+            if let Ok(text) = fs::read_to_string(&path) {
+                store.advance("file", i64::try_from(before).unwrap()).await.unwrap();
+                fs::write(&path, &text[..text.len() - 50]).unwrap();
+            }
+            storm(&store, FileSink::open(&path, None, format, &store).await.unwrap(), 1).await;
+        }
+        let events = verified(&store).await;
+        let expected: String = events[before..]
+            .iter()
+            .flat_map(|event| [format.render(&event.line).into_owned(), "\n".to_owned()])
+            .collect();
+        assert!(fs::read_to_string(&path).unwrap() == expected, "{name}");
+    }
 }
