@@ -49,7 +49,7 @@ pub struct Sinks {
     /// Who signs the certificates of syslog receivers: a file of certificates (PEM); else those whom this machine trusts
     #[arg(long, value_name = "FILE", env = "DRIFTLINE_SYSLOG_CA")]
     pub syslog_ca: Option<PathBuf>,
-    /// Send events as logs to this receiver of OTLP over HTTP, such as http://collector:4318; repeat it for more
+    /// Send events as logs to this receiver of OTLP over HTTP, such as `http://collector:4318`; repeat it for more
     #[arg(
         long,
         value_name = "URL",

@@ -24,21 +24,24 @@ pub(super) fn request(events: &[StoredEvent]) -> ExportLogsServiceRequest {
     let mut resource_logs: Vec<ResourceLogs> = Vec::new();
     for event in events {
         let (resource, record) = record(event);
-        let same = |logs: &&mut ResourceLogs| logs.resource.as_ref() == Some(&resource);
-        let logs = match resource_logs.iter_mut().find(same) {
-            Some(logs) => logs,
-            None => {
-                resource_logs.push(ResourceLogs {
-                    resource: Some(resource),
-                    scope_logs: vec![ScopeLogs { scope: Some(scope()), ..ScopeLogs::default() }],
-                    ..ResourceLogs::default()
-                });
-                resource_logs.last_mut().expect("one was pushed")
-            }
-        };
-        logs.scope_logs.iter_mut().for_each(|scope| scope.log_records.push(record.clone()));
+        let same = |logs: &ResourceLogs| logs.resource.as_ref() == Some(&resource);
+        let at = resource_logs.iter().position(same).unwrap_or_else(|| {
+            resource_logs.push(logs_of(resource));
+            resource_logs.len() - 1
+        });
+        let scopes = resource_logs.get_mut(at).into_iter().flat_map(|logs| &mut logs.scope_logs);
+        scopes.for_each(|scope| scope.log_records.push(record.clone()));
     }
     ExportLogsServiceRequest { resource_logs }
+}
+
+/// A resource without records yet.
+fn logs_of(resource: Resource) -> ResourceLogs {
+    ResourceLogs {
+        resource: Some(resource),
+        scope_logs: vec![ScopeLogs { scope: Some(scope()), ..ScopeLogs::default() }],
+        ..ResourceLogs::default()
+    }
 }
 
 fn scope() -> InstrumentationScope {

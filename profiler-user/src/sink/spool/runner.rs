@@ -51,8 +51,8 @@ impl<S: Sink> Runner<S> {
             if !news && *stop.borrow() {
                 return;
             }
-            let step = self.step(std::mem::take(&mut is_first), news);
-            let result = match step {
+            let next = self.next(std::mem::take(&mut is_first), news);
+            let result = match next {
                 Some(Step::TryOut) => match self.try_out(&mut stop).await {
                     Some(result) => result,
                     None => continue,
@@ -72,12 +72,12 @@ impl<S: Sink> Runner<S> {
                     continue;
                 }
             };
-            self.note(&result, step == Some(Step::TryOut));
+            self.note(&result, next == Some(Step::TryOut));
             let silence = if result.is_ok() { SILENCE } else { Duration::ZERO };
             self.try_at = self.try_at.map(|_| Instant::now() + silence);
             if result.is_ok() {
                 backoff.reset();
-            } else if *stop.borrow() && step != Some(Step::TryOut) {
+            } else if *stop.borrow() && next != Some(Step::TryOut) {
                 return;
             } else {
                 wait(backoff.next(), &mut stop).await;
@@ -86,7 +86,7 @@ impl<S: Sink> Runner<S> {
     }
 
     /// None: nothing is due.
-    fn step(&self, is_first: bool, news: bool) -> Option<Step> {
+    fn next(&self, is_first: bool, news: bool) -> Option<Step> {
         let now = Instant::now();
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         match () {
