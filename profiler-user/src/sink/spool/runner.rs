@@ -27,6 +27,8 @@ pub(super) struct Runner<S> {
     progress: Arc<Mutex<Progress>>,
     /// When it is to be tried out; never where there is nothing to try.
     try_at: Option<Instant>,
+    /// That it works was not said yet.
+    is_untold: bool,
 }
 
 /// What is to be done next.
@@ -39,7 +41,7 @@ enum Step {
 
 impl<S: Sink> Runner<S> {
     pub(super) fn new(sink: S, store: Store, cursor: i64, progress: Arc<Mutex<Progress>>) -> Self {
-        Self { sink, store, cursor, progress, try_at: Some(Instant::now()) }
+        Self { sink, store, cursor, progress, try_at: Some(Instant::now()), is_untold: true }
     }
 
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
@@ -53,7 +55,7 @@ impl<S: Sink> Runner<S> {
             }
             let next = self.next(std::mem::take(&mut is_first), news);
             let result = match next {
-                Some(Step::TryOut) => match self.try_out(&mut stop).await {
+                Some(Step::TryOut) => match self.try_out(&mut stop, news, newest.clone()).await {
                     Some(result) => result,
                     None => continue,
                 },
@@ -98,14 +100,23 @@ impl<S: Sink> Runner<S> {
         }
     }
 
-    /// None where there is nothing to try, or no time for it.
-    async fn try_out(&mut self, stop: &mut watch::Receiver<bool>) -> Option<Result<(), SinkError>> {
+    /// None where there is nothing to try, or something better to do: a delivery tells as much, and a receiver that hangs
+    /// shall not hold up the first one.
+    async fn try_out(
+        &mut self,
+        stop: &mut watch::Receiver<bool>,
+        news: bool,
+        mut newest: watch::Receiver<i64>,
+    ) -> Option<Result<(), SinkError>> {
         let result = tokio::select! {
+            biased;
             result = self.sink.try_out() => result,
-            _ = stop.wait_for(|stop| *stop) => None,
+            () = std::future::ready(()), if news => return None,
+            _ = newest.changed() => return None,
+            _ = stop.wait_for(|stop| *stop) => return None,
         };
         if result.is_none() {
-            self.try_at = None;
+            (self.try_at, self.is_untold) = (None, false);
         }
         result
     }
@@ -121,7 +132,7 @@ impl<S: Sink> Runner<S> {
     }
 
     /// Says once whether it works, then when it begins to fail, and when it works again.
-    fn note(&self, result: &Result<(), SinkError>, was_tried_out: bool) {
+    fn note(&mut self, result: &Result<(), SinkError>, was_tried_out: bool) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         progress.cursor = self.cursor;
         let status = &mut progress.status;
@@ -132,15 +143,12 @@ impl<S: Sink> Runner<S> {
                 if !was_tried_out {
                     status.last_success = Some(Timestamp::now());
                 }
-                match before {
-                    None if was_tried_out => {
-                        eprintln!("driftline: the sink {} works", status.name);
-                    }
-                    Some(false) => {
-                        eprintln!("driftline: the sink {} takes events again", status.name);
-                    }
-                    None | Some(true) => {}
+                if before == Some(false) {
+                    eprintln!("driftline: the sink {} takes events again", status.name);
+                } else if self.is_untold {
+                    eprintln!("driftline: the sink {} works", status.name);
                 }
+                self.is_untold = false;
                 status.last_error = None;
             }
             Err(error) => {
