@@ -3,6 +3,7 @@
 use std::{
     io::Read,
     net::TcpListener,
+    path::Path,
     process::Command,
     sync::{Arc, Mutex},
     thread,
@@ -42,6 +43,7 @@ fn one_event_comes_out_of_every_sink() {
     let _alone = agent::alone();
     let node = Node::start();
     let (alerts, hook) = (Receiver::start(&node, 9093, 200), Receiver::start(&node, 9095, 200));
+    let collector = Receiver::start(&node, 4318, 200);
     let syslog = taken(&node, 6514);
     std::fs::write(node.outside("/run/hook.key"), "sixteen bytes or more").unwrap();
     let sinks = [
@@ -49,6 +51,9 @@ fn one_event_comes_out_of_every_sink() {
         ["--webhook", "http://127.0.0.1:9095/hook"],
         ["--webhook-key", "/run/hook.key"],
         ["--syslog", "tcp://127.0.0.1:6514"],
+        // Nobody is there, and the agent starts all the same.
+        ["--syslog", "tcp://127.0.0.1:6515"],
+        ["--otlp", "http://127.0.0.1:4318"],
     ];
     let flags = [&EVENTS[..], sinks.as_flattened()].concat();
     let watcher = Agent::start(&node, "watch", &flags);
@@ -61,10 +66,47 @@ fn one_event_comes_out_of_every_sink() {
     until(soon, "the webhook's request", || hook.has(&id));
     let in_syslog = || String::from_utf8_lossy(&syslog.lock().expect("no panic")).contains(&id);
     until(soon, "the syslog message", in_syslog);
+    until(soon, "the log record", || collector.has(&id));
+    // Each was tried, and said how it does.
+    let sinks = [
+        ("file", 1.),
+        ("alertmanager:http://127.0.0.1:9093", 1.),
+        ("syslog:tcp://127.0.0.1:6514", 1.),
+        ("syslog:tcp://127.0.0.1:6515", 0.),
+        ("otlp:http://127.0.0.1:4318/v1/logs", 1.),
+    ];
+    let said = watcher.said();
+    for (sink, up) in sinks {
+        let is_up = metric(&watcher, &format!("driftline_sink_up{{sink=\"{sink}\"}}"));
+        assert!((is_up - up).abs() < 0.5 && watcher.metrics().contains(sink), "{sink} is {is_up}");
+        let word =
+            if up > 0. { "works" } else { "fails: the syslog receiver 127.0.0.1:6515 fails: " };
+        assert!(said.contains(&format!("the sink {sink} {word}")), "{said}");
+    }
+    assert!(said.contains("the sink webhook:http://127.0.0.1:9095#"), "{said}");
     let refused = "driftline_sink_refused_events_total{sink=\"syslog:tcp://127.0.0.1:6514\"}";
     assert!(metric(&watcher, refused).abs() < 0.5);
+    let (events, old) = (node.outside(EVENTS[1]), node.outside("/var/lib/driftline/events.old"));
+    rotate(&watcher, &events, &old);
     watcher.stop();
+    // What came before is in the one, what came after in the other, and each line is in one of them.
+    let [old, new] = [old, events].map(|file| std::fs::read_to_string(file).expect("it is there"));
+    assert!(old.contains(&id) && new.contains("driftline.chain/v1"), "{new}");
+    let number = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line).expect("whole lines")["event.seq"].as_u64()
+    };
+    let numbers: Vec<_> = old.lines().chain(new.lines()).filter_map(number).collect();
+    assert_eq!(numbers, (1..).take(numbers.len()).collect::<Vec<u64>>());
     Pod::remove(pod);
+}
+
+/// As logrotate does it: another name, and a word; then a new file is there.
+fn rotate(watcher: &Agent<'_>, events: &Path, old: &Path) {
+    std::fs::rename(events, old).expect("both are in one directory");
+    let pid = i32::try_from(watcher.pid()).expect("ids of processes are small");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGHUP)
+        .expect("the agent runs");
+    until(Duration::from_secs(15), "the new file", || events.exists());
 }
 
 #[test]
@@ -74,6 +116,9 @@ fn an_address_that_cannot_be_meant_ends_it_at_once() {
     for (flag, value, words) in [
         ("--alertmanager", "s3cret.example", "--alertmanager: the Alertmanager's URL"),
         ("--syslog", "udp://logs:514", "such as tcp://logs:601"),
+        ("--syslog", "tls://logs/path", "or tls://HOST:PORT"),
+        ("--otlp", "grpc://s3cret.example:4317", "neither http:// nor https://"),
+        ("--events-format", "cef", "possible values: native, ecs, ocsf"),
         ("--webhook", "ftp://hooks.example/s3cret", "neither http:// nor https://"),
         ("--webhook-key", "/no/such/key", "--webhook-key /no/such/key: No such file"),
     ] {

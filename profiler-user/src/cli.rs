@@ -1,9 +1,12 @@
 //! The command line.
 
+mod sinks;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::sinks::{Events, Sinks};
 use crate::{baseline::Width, error::Error};
 
 /// Records what a container or a command does, and says when it does anything else.
@@ -89,9 +92,8 @@ pub struct Record {
 pub struct Watch {
     #[command(flatten)]
     pub target: Target,
-    /// Append drift events to this file, one JSON object per line
-    #[arg(long, value_name = "FILE", env = "DRIFTLINE_EVENTS")]
-    pub events: Option<PathBuf>,
+    #[command(flatten)]
+    pub events: Events,
     /// Exit with status 3 when anything drifted
     #[arg(long)]
     pub fail_on_drift: bool,
@@ -126,24 +128,8 @@ pub struct Node {
     /// Serve /metrics, /healthz and /readyz here, such as 0.0.0.0:9465
     #[arg(long, value_name = "ADDR", env = "DRIFTLINE_HTTP")]
     pub http: Option<std::net::SocketAddr>,
-    /// Send alerts to this Alertmanager; repeat it for each of its replicas
-    #[arg(long, value_name = "URL", env = "DRIFTLINE_ALERTMANAGER", value_delimiter = ',')]
-    pub alertmanager: Vec<String>,
-    /// Send events to this syslog receiver, as tcp://HOST:PORT (RFC 5424, octet counting); repeat it for more
-    #[arg(long, value_name = "ADDR", env = "DRIFTLINE_SYSLOG", value_delimiter = ',')]
-    pub syslog: Vec<String>,
-    /// Send events there, each by a POST of its own; repeat it for more
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "DRIFTLINE_WEBHOOK",
-        value_delimiter = ',',
-        hide_env_values = true
-    )]
-    pub webhook: Vec<String>,
-    /// What webhooks are signed with: a file of at least 16 bytes that the receivers share
-    #[arg(long, value_name = "FILE", env = "DRIFTLINE_WEBHOOK_KEY")]
-    pub webhook_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub sinks: Sinks,
     /// The container runtime's socket, as `unix://` and its path; found by itself where there is one
     #[arg(long, value_name = "SOCKET", env = "DRIFTLINE_RUNTIME_ENDPOINT", value_delimiter = ',')]
     pub runtime_endpoint: Vec<String>,

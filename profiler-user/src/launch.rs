@@ -89,14 +89,19 @@ impl Signals {
 }
 
 impl Signals {
-    /// Waits for a signal that asks driftline to end; its number.
-    pub(crate) async fn ending(self) -> anyhow::Result<i32> {
+    /// Waits for a signal that asks driftline to end; its number. A `SIGHUP` that somebody sent, unlike that of a terminal that
+    /// goes away, is first offered to `reopen`, which says whether it means anything there.
+    pub(crate) async fn ending(self, reopen: impl Fn() -> bool) -> anyhow::Result<i32> {
         let mut signals = poll::register(self.fd).context("waiting for signals")?;
         loop {
             let mut ready = signals.readable_mut().await.context("waiting for signals")?;
             match ready.get_inner_mut().read_signal().context("reading a signal")? {
                 Some(info) => {
                     let number = info.ssi_signo.cast_signed();
+                    let is_sent = number == Signal::SIGHUP as i32 && info.ssi_code != SI_KERNEL;
+                    if is_sent && reopen() {
+                        continue;
+                    }
                     if ENDING.iter().any(|signal| *signal as i32 == number) {
                         return Ok(number);
                     }

@@ -69,5 +69,6 @@ fn body(stream: &TcpStream) -> Option<String> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    String::from_utf8(body).ok()
+    // Of protobuf the names and texts can be read.
+    Some(String::from_utf8_lossy(&body).into_owned())
 }

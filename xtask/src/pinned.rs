@@ -59,6 +59,7 @@ pub(crate) const TESTS: &[&str] = &[
     "redis-server",
     "redis-tools",
     "rsyslog",
+    "rsyslog-openssl",
     "runc",
     "tzdata",
     "xz-utils",

@@ -153,7 +153,8 @@ async fn run<T: Task>(
     saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = tokio::time::sleep(settings.limit.unwrap_or(Duration::MAX));
     tokio::pin!(end);
-    let signal = signals.ending();
+    let reopener = outlets.reopener.clone();
+    let signal = signals.ending(move || reopener.as_ref().inspect(|file| file.reopen()).is_some());
     tokio::pin!(signal);
     eprintln!("driftline: ready");
     loop {

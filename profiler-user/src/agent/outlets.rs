@@ -1,5 +1,7 @@
 //! Where the agent's word goes: the store, the sinks that follow it, metrics and health.
 
+mod sinks;
+
 use jiff::Timestamp;
 use tokio::{
     sync::{oneshot, watch},
@@ -14,7 +16,7 @@ use crate::{
     http::{Health, Metrics, Server, Stage},
     runtime::{Health as Runtimes, State},
     sensor::{Status, Tier},
-    sink::{Alertmanager, FileSink, Spool, Syslog, Terminal, Webhook, webhook},
+    sink::{Reopener, Spool},
     store::{HeadNote, Retained, Retention, Store, StoreWriter, Write},
 };
 
@@ -38,6 +40,7 @@ pub(super) struct Outlets {
     head: HeadNote,
     retained: watch::Receiver<Retained>,
     retaining: JoinHandle<()>,
+    pub(super) reopener: Option<Reopener>,
     /// Drifts that were new.
     pub(super) drifts: u64,
 }
@@ -51,25 +54,7 @@ impl Outlets {
         let stage = health.stage("node");
         let mut spool = Spool::new(store.clone());
         let mut sinks = JoinSet::new();
-        spool.add(Terminal::stderr(), &mut sinks).await?;
-        if let Some(path) = &settings.events {
-            let file = FileSink::open(path, store).await;
-            let file = file.map_err(|error| Error::Output(error.to_string()))?;
-            spool.add(file, &mut sinks).await?;
-        }
-        for url in settings.alertmanagers.iter().filter(|url| !url.is_empty()) {
-            let sink = Alertmanager::new(url, None)
-                .map_err(|error| Error::Usage(format!("--alertmanager: {error}")))?;
-            spool.add(sink, &mut sinks).await?;
-        }
-        for address in settings.syslog.iter().filter(|address| !address.is_empty()) {
-            let sink =
-                Syslog::new(address).map_err(|error| Error::Usage(format!("--syslog: {error}")))?;
-            spool.add(sink, &mut sinks).await?;
-        }
-        for sink in webhooks(settings)? {
-            spool.add(sink, &mut sinks).await?;
-        }
+        let reopener = sinks::open(settings, store, &mut spool, &mut sinks).await?;
         let server = match settings.http {
             Some(address) => Some(serve(&address.to_string(), &metrics, &health).await?),
             None => None,
@@ -95,6 +80,7 @@ impl Outlets {
             head,
             retained,
             retaining,
+            reopener,
             drifts: 0,
         })
     }
@@ -172,18 +158,6 @@ impl Outlets {
         }
         Ok(not_written)
     }
-}
-
-fn webhooks(settings: &Settings) -> Result<Vec<Webhook>, Error> {
-    let key = settings.webhook_key.as_deref().map(|path| {
-        let refused = |why| Error::Usage(format!("--webhook-key {}: {why}", path.display()));
-        webhook::Key::read(path).map_err(refused)
-    });
-    let key = key.transpose()?;
-    let urls = settings.webhooks.iter().filter(|url| !url.is_empty());
-    urls.map(|url| Webhook::new(url, key.clone()))
-        .collect::<Result<_, _>>()
-        .map_err(|error| Error::Usage(format!("--webhook: {error}")))
 }
 
 fn head(machine: &Machine) -> HeadNote {

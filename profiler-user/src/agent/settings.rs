@@ -15,12 +15,9 @@ pub(crate) struct Settings {
     pub(super) rules: Arc<Table>,
     pub(super) store: PathBuf,
     pub(super) limits: Limits,
-    pub(super) events: Option<PathBuf>,
+    pub(super) events: cli::Events,
     pub(super) http: Option<std::net::SocketAddr>,
-    pub(super) alertmanagers: Vec<String>,
-    pub(super) syslog: Vec<String>,
-    pub(super) webhooks: Vec<String>,
-    pub(super) webhook_key: Option<PathBuf>,
+    pub(super) sinks: cli::Sinks,
     pub(super) runtime: runtime::Config,
     pub(super) selector: Selector,
     pub(super) machine: Machine,
@@ -51,12 +48,9 @@ impl Settings {
             rules: Arc::clone(Table::builtin()),
             store: node.store,
             limits: Limits { size: node.retain_size, age: node.retain_age },
-            events: None,
+            events: cli::Events::default(),
             http: node.http,
-            alertmanagers: node.alertmanager,
-            syslog: node.syslog,
-            webhooks: node.webhook,
-            webhook_key: node.webhook_key,
+            sinks: node.sinks,
             runtime: runtime::Config { endpoints, ..runtime::Config::default() },
             selector: Selector::new(&node.namespace, &node.selector, &node.images)
                 .map_err(|why| usage("--selector", why))?,
@@ -87,7 +81,7 @@ impl Settings {
         Self { rules, ..self }
     }
 
-    pub(crate) fn with_events(self, events: Option<PathBuf>, fail_on_drift: bool) -> Self {
+    pub(crate) fn with_events(self, events: cli::Events, fail_on_drift: bool) -> Self {
         Self { events, fail_on_drift, ..self }
     }
 }

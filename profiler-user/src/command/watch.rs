@@ -97,12 +97,11 @@ pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, 
     // Without the key of the recording, secrets are compared by their place alone.
     let key = baseline::load_key(directory).map_err(|e| Error::Baseline(e.to_string()))?;
     let redactor = Redactor::new(key.map_or_else(redact::throw_away_key, Ok)?);
-    let events = match &args.events {
-        Some(path) => {
-            Some(EventsFile::open(path).map_err(|error| Error::Output(error.to_string()))?)
-        }
-        None => None,
-    };
+    let events = args.events.events.as_deref().map(|path| {
+        EventsFile::open(path, args.events.rotation(), args.events.events_format)
+            .map_err(|error| Error::Output(error.to_string()))
+    });
+    let events = events.transpose()?;
 
     let allowed = baseline.with_approved(Whereabouts::default(), Timestamp::now());
     let judge = match &bind {

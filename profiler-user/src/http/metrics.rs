@@ -1,13 +1,16 @@
 //! The metrics, at most 1,000 series: nothing is labelled by what there may be any number of.
 
+mod maker;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
 use prometheus::{
-    Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
+use self::maker::Maker;
 use super::namespaces::Namespaces;
 use crate::attest::Reason;
 use crate::drift::{DriftKind, Severity};
@@ -30,6 +33,7 @@ pub struct Metrics {
     baselines: IntGauge,
     baselines_refused: IntGaugeVec,
     blind: IntGaugeVec,
+    sink_up: IntGaugeVec,
     sink_queue: IntGaugeVec,
     sink_failures: IntCounterVec,
     sink_refused: IntCounterVec,
@@ -98,6 +102,11 @@ impl Metrics {
                 "blind_behaviours",
                 "1 where no probe sees this behaviour.",
                 &["behaviour"],
+            )?,
+            sink_up: made.gauges(
+                "sink_up",
+                "1 where the sink worked when it was last tried or given something.",
+                &["sink"],
             )?,
             sink_queue: made.gauges(
                 "sink_queue_length",
@@ -243,6 +252,9 @@ impl Metrics {
     pub fn sinks(&self, sinks: &[SinkStatus]) {
         for sink in sinks {
             let name = [sink.name.as_str()];
+            if let Some(up) = sink.up {
+                self.sink_up.with_label_values(&name).set(i64::from(up));
+            }
             self.sink_queue.with_label_values(&name).set(gauge(sink.queue_length));
             raise(&self.sink_failures.with_label_values(&name), sink.failures);
             raise(&self.sink_refused.with_label_values(&name), sink.refused);
@@ -254,52 +266,6 @@ impl Metrics {
     pub fn text(&self) -> prometheus::Result<String> {
         self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).expire(Instant::now());
         TextEncoder::new().encode_to_string(&self.registry.gather())
-    }
-}
-
-/// Registers what it makes.
-struct Maker<'a>(&'a Registry);
-
-impl Maker<'_> {
-    fn options(name: &str, help: &str) -> Opts {
-        Opts::new(format!("driftline_{name}"), help)
-    }
-
-    fn register<C: Clone + prometheus::core::Collector + 'static>(
-        &self,
-        collector: C,
-    ) -> prometheus::Result<C> {
-        self.0.register(Box::new(collector.clone()))?;
-        Ok(collector)
-    }
-
-    fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> prometheus::Result<IntCounterVec> {
-        self.register(IntCounterVec::new(Self::options(name, help), labels)?)
-    }
-
-    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-        self.register(IntCounter::with_opts(Self::options(name, help))?)
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
-        self.register(IntGaugeVec::new(Self::options(name, help), labels)?)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-        self.register(IntGauge::with_opts(Self::options(name, help))?)
-    }
-
-    fn times(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<GaugeVec> {
-        self.register(GaugeVec::new(Self::options(name, help), labels)?)
-    }
-
-    fn time(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {
-        self.register(Gauge::with_opts(Self::options(name, help))?)
     }
 }
 

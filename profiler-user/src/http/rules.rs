@@ -34,6 +34,7 @@ fn the_rules_speak_of_metrics_that_exist() {
     metrics.blind("exec", false);
     metrics.sinks(&[crate::sink::SinkStatus {
         name: "file".to_owned(),
+        up: Some(true),
         queue_length: 0,
         failures: 0,
         refused: 0,

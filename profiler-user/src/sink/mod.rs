@@ -6,7 +6,11 @@
 pub mod alertmanager;
 mod backoff;
 pub mod file;
+mod format;
+#[cfg(test)]
+mod hostile;
 mod http;
+pub mod otlp;
 pub mod spool;
 pub mod syslog;
 pub mod terminal;
@@ -14,7 +18,9 @@ pub mod webhook;
 
 pub use alertmanager::Alertmanager;
 pub(crate) use backoff::Backoff;
-pub use file::{EventsError, EventsFile, FileSink, Stored};
+pub use file::{EventsError, EventsFile, FileSink, Reopener, Rotation, Stored};
+pub use format::Format;
+pub use otlp::Otlp;
 pub use spool::{Sink, SinkError, SinkStatus, Spool};
 pub use syslog::Syslog;
 pub use terminal::Terminal;

@@ -3,6 +3,8 @@
 //! **Invariant:** a cursor moves only past what its sink took. So after a crash a sink may get a batch twice, and
 //! never misses one; and a sink that is down holds up no other.
 
+mod runner;
+
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,16 +12,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
-use super::Backoff;
+use self::runner::Runner;
 use crate::store::{Store, StoreError, StoredEvent};
-
-/// Events that a sink gets at once.
-const BATCH: u32 = 256;
-
-/// Waits between tries: the first, and the longest.
-const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
 /// How long the end waits for a sink: longer than one that never answers is waited for.
 const GRACE: Duration = Duration::from_secs(12);
@@ -41,6 +37,12 @@ pub trait Sink: Send + 'static {
         _cursor: i64,
     ) -> impl Future<Output = Result<(), StoreError>> + Send {
         async { Ok(()) }
+    }
+
+    /// Whether it would take something, without anybody being told of anything: at the start, and whenever it was not
+    /// spoken to for a while. None where there is nothing to try.
+    fn try_out(&mut self) -> impl Future<Output = Option<Result<(), SinkError>>> + Send {
+        async { None }
     }
 
     /// Takes the events, all or none. After an error the same events come again, and maybe more behind them.
@@ -80,6 +82,8 @@ impl SinkError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SinkStatus {
     pub name: String,
+    /// Whether it worked when it was last tried or given something; absent before that.
+    pub up: Option<bool>,
     /// Committed events that it has not taken yet.
     pub queue_length: u64,
     /// Tries that failed, since the start.
@@ -123,6 +127,7 @@ impl Spool {
         sink.restore(&self.store, cursor).await?;
         let status = SinkStatus {
             name,
+            up: None,
             queue_length: 0,
             failures: 0,
             refused: 0,
@@ -131,7 +136,7 @@ impl Spool {
         };
         let progress = Arc::new(Mutex::new(Progress { cursor, status }));
         self.sinks.push(Arc::clone(&progress));
-        let runner = Runner { sink, store: self.store.clone(), cursor, progress };
+        let runner = Runner::new(sink, self.store.clone(), cursor, progress);
         let (stop, mut stopped) = (self.stop.subscribe(), self.stop.subscribe());
         tasks.spawn(async move {
             tokio::select! {
@@ -157,92 +162,6 @@ impl Spool {
     /// Has the sinks take what is committed by now, each with one try, and then end. Their tasks are to be awaited.
     pub fn stop(&self) {
         self.stop.send_replace(true);
-    }
-}
-
-struct Runner<S> {
-    sink: S,
-    store: Store,
-    cursor: i64,
-    progress: Arc<Mutex<Progress>>,
-}
-
-impl<S: Sink> Runner<S> {
-    async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut newest = self.store.newest();
-        let mut backoff = Backoff::new(WAITS.0, WAITS.1);
-        loop {
-            let news = *newest.borrow_and_update() > self.cursor;
-            if news {
-                wait(self.sink.gather(), &mut stop).await;
-            } else if *stop.borrow() {
-                return;
-            }
-            let due = self.sink.next_tick();
-            let result = if news {
-                self.deliver().await
-            } else if due.is_some_and(|due| due <= Instant::now()) {
-                self.sink.tick().await
-            } else {
-                tokio::select! {
-                    _ = newest.changed() => {}
-                    _ = stop.wait_for(|stop| *stop) => {}
-                    () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
-                }
-                continue;
-            };
-            self.note(&result);
-            if result.is_ok() {
-                backoff.reset();
-            } else if *stop.borrow() {
-                return;
-            } else {
-                wait(backoff.next(), &mut stop).await;
-            }
-        }
-    }
-
-    async fn deliver(&mut self) -> Result<(), SinkError> {
-        let events = self.store.events_after(self.cursor, BATCH).await.map_err(SinkError::new)?;
-        let Some(last) = events.last() else { return Ok(()) };
-        self.sink.deliver(&events).await?;
-        self.cursor = last.seq;
-        // If it cannot be noted, a crash repeats more; the next batch notes it as well.
-        let _noted_later = self.store.advance(self.sink.name(), self.cursor).await;
-        Ok(())
-    }
-
-    /// Says when it begins to fail, and when it works again.
-    fn note(&self, result: &Result<(), SinkError>) {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        progress.cursor = self.cursor;
-        let status = &mut progress.status;
-        status.refused = self.sink.refused();
-        match result {
-            Ok(()) => {
-                status.last_success = Some(Timestamp::now());
-                if status.last_error.take().is_some() {
-                    eprintln!("driftline: the sink {} takes events again", status.name);
-                }
-            }
-            Err(error) => {
-                status.failures += 1;
-                if status.last_error.replace(error.to_string()).is_none() {
-                    let name = &status.name;
-                    eprintln!("driftline: the sink {name} fails: {error}; its events wait");
-                }
-            }
-        }
-    }
-}
-
-/// As long as it is said, but not into the end.
-async fn wait(time: Duration, stop: &mut watch::Receiver<bool>) {
-    if !time.is_zero() {
-        tokio::select! {
-            () = sleep(time) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
-        }
     }
 }
 

@@ -46,6 +46,7 @@ fn what_is_told_is_shown() {
     metrics.blind("dns", true);
     let mut sink = SinkStatus {
         name: "file".to_owned(),
+        up: Some(true),
         queue_length: 5,
         failures: 2,
         refused: 0,
@@ -67,6 +68,7 @@ fn what_is_told_is_shown() {
         "driftline_lost_events_total{kind=\"exec\"} 3",
         "driftline_containers{state=\"watched\"} 7",
         "driftline_blind_behaviours{behaviour=\"dns\"} 1",
+        "driftline_sink_up{sink=\"file\"} 1",
         "driftline_sink_queue_length{sink=\"file\"} 5",
         "driftline_sink_failures_total{sink=\"file\"} 4",
         "driftline_sink_last_success_timestamp_seconds{sink=\"file\"} 1795294800",

@@ -5,6 +5,7 @@ use std::fmt;
 use reqwest::{Client, StatusCode, Url};
 
 use super::alert::Body;
+use crate::sink::SinkError;
 use crate::sink::http::{self, reason};
 
 pub(super) struct Api {
@@ -38,7 +39,7 @@ impl Api {
     pub(super) fn new(base: &str) -> Result<Self, UrlError> {
         let mut url =
             Url::parse(base.trim()).map_err(|error| UrlError::Malformed(error.to_string()))?;
-        let shown = shown(&url);
+        let shown = http::shown(&url);
         if !matches!(url.scheme(), "http" | "https") {
             return Err(UrlError::Scheme);
         }
@@ -54,17 +55,28 @@ impl Api {
         &self.shown
     }
 
+    /// Asks how it does, which changes nothing there.
+    pub(super) async fn try_out(&self) -> Result<(), SinkError> {
+        let mut url = self.url.clone();
+        url.set_path(&url.path().replace("/api/v2/alerts", "/api/v2/status"));
+        let answer = self.client.get(url).send().await;
+        let mut answer = answer.map_err(|error| http::unreachable(&self.shown, error))?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        Err(SinkError::new(http::refusal(&self.shown, &mut answer).await))
+    }
+
     pub(super) async fn post(&self, alerts: &[Body<'_>]) -> Result<(), PostError> {
         let answer = self.client.post(self.url.clone()).json(alerts).send().await;
         let mut answer = answer.map_err(|error| {
-            PostError::Failed(format!("{} cannot be reached: {}", self.shown, reason(error)))
+            PostError::Failed(http::unreachable(&self.shown, error).to_string())
         })?;
         let status = answer.status();
         if status.is_success() {
             return Ok(());
         }
-        let said = http::said(&mut answer).await;
-        let why = format!("{} answers {status}: {said}", self.shown);
+        let why = http::refusal(&self.shown, &mut answer).await;
         Err(match status {
             StatusCode::BAD_REQUEST => PostError::Malformed(why),
             _ => PostError::Failed(why),
@@ -76,11 +88,4 @@ impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Api").field("url", &self.shown).finish_non_exhaustive()
     }
-}
-
-/// Without user, password and query.
-fn shown(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{host}{port}{}", url.scheme(), url.path().trim_end_matches('/'))
 }

@@ -131,6 +131,10 @@ impl Sink for Alertmanager {
         Ok(())
     }
 
+    async fn try_out(&mut self) -> Option<Result<(), SinkError>> {
+        Some(self.api.try_out().await)
+    }
+
     async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {
         for event in events.iter().filter(|event| event.seq > self.merged) {
             self.open.merge(event, true);

@@ -46,7 +46,8 @@ async fn answer(
     headers: HeaderMap,
     body: String,
 ) -> (StatusCode, &'static str) {
-    let alerts: Vec<Value> = serde_json::from_str(&body).unwrap();
+    let alerts: Vec<Value> =
+        if body.is_empty() { Vec::new() } else { serde_json::from_str(&body).unwrap() };
     let is_bad = |kind| alerts.iter().any(|alert| alert["labels"]["drift_kind"] == kind);
     let bad = fake.bad_kind.lock().unwrap().is_some_and(is_bad);
     let authorization =
@@ -247,6 +248,20 @@ async fn after_a_restart_what_is_open_is_sent_again() {
     sink.deliver(&store.events_after(3, 9).await.unwrap()).await.unwrap();
     let (_, _, alerts) = fake.requests().remove(0);
     assert_eq!(alerts[0]["annotations"]["count"], "3");
+}
+
+#[tokio::test]
+async fn trying_it_out_sends_no_alert() {
+    let fake = Fake::default();
+    let url = fake.start().await.replace("//1", "//me:hunter2@1");
+    let mut sink = Alertmanager::new(&format!("{url}/am/"), None).unwrap();
+    sink.try_out().await.unwrap().unwrap();
+    let (path, authorization, alerts) = fake.requests().remove(0);
+    assert_eq!((path.as_str(), alerts), ("/am/api/v2/status", Vec::new()));
+    assert!(authorization.is_some());
+    *fake.refuse.lock().unwrap() = Some(StatusCode::UNAUTHORIZED);
+    let error = sink.try_out().await.unwrap().unwrap_err().to_string();
+    assert!(error.ends_with("/am answers 401 Unauthorized: go\\naway"), "{error}");
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! `--events FILE`: the record, one JSON object per line.
 //!
 //! **Invariant:** what a reader finds are whole lines. A line goes out as one write; where the disk
-//! is full and only a part of it fits, the file is cut back to the line before.
+//! is full and only a part of it fits, the file is cut back to the line before. A file that was set aside, by us or by
+//! whoever rotates logs, ends with a whole line, and the next begins with the next.
 
 mod lines;
 mod resume;
@@ -12,14 +13,17 @@ use std::path::{Path, PathBuf};
 
 use crate::drift::chain::Chain;
 use crate::drift::event::Event;
+use crate::sink::Format;
 
-pub(crate) use lines::Lines;
-pub use spooled::{FileSink, FileSinkError};
+use lines::Lines;
+pub use lines::Rotation;
+pub use spooled::{FileSink, FileSinkError, Reopener};
 
 /// What one command's events go to, numbered and chained here: there is no store.
 #[derive(Debug)]
 pub struct EventsFile {
     lines: Lines,
+    format: Format,
     chain: Chain,
     failing: bool,
     not_written: u64,
@@ -62,10 +66,20 @@ pub enum EventsError {
 
 impl EventsFile {
     /// Opens the file, or creates it. The hash chain goes on from its last line.
-    pub fn open(path: &Path) -> Result<Self, EventsError> {
-        let (lines, last) = Lines::open(path)?;
-        let chain = last.map_or_else(Chain::default, |line| Chain::after(&line));
-        Ok(Self { lines, chain, failing: false, not_written: 0 })
+    ///
+    /// Of another format than the native one only the numbers go on: the hash of the native line before is not known.
+    pub fn open(
+        path: &Path,
+        rotation: Option<Rotation>,
+        format: Format,
+    ) -> Result<Self, EventsError> {
+        let (lines, last) = Lines::open(path, rotation)?;
+        let chain = match (last, format) {
+            (None, _) => Chain::default(),
+            (Some(line), Format::Native) => Chain::after(&line),
+            (Some(line), _) => Chain::at(format.seq(&line).unwrap_or(0).unsigned_abs(), None),
+        };
+        Ok(Self { lines, format, chain, failing: false, not_written: 0 })
     }
 
     /// Numbers, links and appends the event.
@@ -91,7 +105,8 @@ impl EventsFile {
 
     fn append(&mut self, event: &mut Event) -> Result<(), EventsError> {
         let line = self.chain.link(event)?;
-        self.lines.append(&format!("{line}\n")).map_err(|source| EventsError::Write {
+        let text = self.format.render(&line);
+        self.lines.append(&format!("{text}\n")).map_err(|source| EventsError::Write {
             path: self.lines.path().to_owned(),
             source,
             torn: self.lines.is_torn(),

@@ -6,9 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::EventsError;
-
-/// How each of our lines begins.
-const PREFIX: &[u8] = br#"{"schema_version":"driftline."#;
+use crate::sink::Format;
 
 const BLOCK: u64 = 64 * 1024;
 
@@ -27,7 +25,9 @@ pub(super) fn resume(path: &Path, file: &mut File) -> Result<Option<Vec<u8>>, Ev
     let (start, rest) = line_before(file, end).map_err(failed)?;
     let Some(rest) = rest else { return Err(EventsError::Foreign(path.to_owned())) };
     if !rest.is_empty() {
-        if !(rest.starts_with(PREFIX) || PREFIX.starts_with(&rest)) {
+        let is_ours =
+            |beginning: &[u8]| rest.starts_with(beginning) || beginning.starts_with(&rest);
+        if !Format::BEGINNINGS.into_iter().any(is_ours) {
             return Err(EventsError::Foreign(path.to_owned()));
         }
         if serde_json::from_slice::<serde::de::IgnoredAny>(&rest).is_ok() {
@@ -43,6 +43,18 @@ pub(super) fn resume(path: &Path, file: &mut File) -> Result<Option<Vec<u8>>, Ev
     // Before the newline that the last line ends with.
     let (_, line) = line_before(file, end - 1).map_err(failed)?;
     line.map(Some).ok_or_else(|| EventsError::Foreign(path.to_owned()))
+}
+
+/// The last line of ours in a file that is done with; none where there is none, or half a one.
+pub(super) fn last_of(path: &Path) -> Option<Vec<u8>> {
+    let file = File::open(path).ok()?;
+    let length = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+    let (_, end) = line_before(&file, length).ok()?;
+    if length == 0 || !end?.is_empty() {
+        return None;
+    }
+    let (_, line) = line_before(&file, length - 1).ok()?;
+    line.filter(|line| Format::BEGINNINGS.iter().any(|beginning| line.starts_with(beginning)))
 }
 
 /// The line that ends at `end`, and where it begins; no text where it is longer than [`LINE_MAX`].

@@ -8,6 +8,8 @@ use crate::drift::kind::DriftKind;
 use crate::drift::sample;
 use crate::small_disk::{on_small_disk, resize};
 
+mod rotation;
+
 fn event() -> Event {
     sample::event(DriftKind::FileRead, &sample::read("/etc/shadow"))
 }
@@ -44,7 +46,7 @@ fn runs_append_to_one_chain() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("events.jsonl");
     for _ in 0..2 {
-        let mut file = EventsFile::open(&path).unwrap();
+        let mut file = EventsFile::open(&path, None, Format::Native).unwrap();
         for _ in 0..2 {
             assert_eq!(write(&mut file).unwrap(), Stored::Written);
         }
@@ -57,13 +59,13 @@ fn runs_append_to_one_chain() {
 fn a_line_that_a_crash_cut_off_is_removed_and_whole_ones_stay() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("events.jsonl");
-    write(&mut EventsFile::open(&path).unwrap()).unwrap();
+    write(&mut EventsFile::open(&path, None, Format::Native).unwrap()).unwrap();
     let whole = fs::read(&path).unwrap();
     // Any length of a first and of a second line, from one byte to all but the newline.
     for kept in [&b""[..], &whole] {
         for length in 1..whole.len() {
             fs::write(&path, [kept, &whole[..length]].concat()).unwrap();
-            drop(EventsFile::open(&path).unwrap());
+            drop(EventsFile::open(&path, None, Format::Native).unwrap());
             let expected =
                 if length == whole.len() - 1 { [kept, &whole].concat() } else { kept.to_vec() };
             assert_eq!(fs::read(&path).unwrap(), expected, "{length} bytes of a line");
@@ -77,8 +79,8 @@ fn a_last_line_longer_than_a_block_is_found() {
     let path = dir.path().join("events.jsonl");
     let mut long = event();
     long.object = "x".repeat(200_000);
-    EventsFile::open(&path).unwrap().write(&mut long).unwrap();
-    write(&mut EventsFile::open(&path).unwrap()).unwrap();
+    EventsFile::open(&path, None, Format::Native).unwrap().write(&mut long).unwrap();
+    write(&mut EventsFile::open(&path, None, Format::Native).unwrap()).unwrap();
     assert_eq!(numbers(&path), [1, 2]);
 }
 
@@ -87,7 +89,7 @@ fn a_file_of_somebody_else_is_not_touched() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notes");
     fs::write(&path, "a\nb without end").unwrap();
-    let error = EventsFile::open(&path).unwrap_err();
+    let error = EventsFile::open(&path, None, Format::Native).unwrap_err();
     assert!(matches!(error, EventsError::Foreign(_)), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb without end");
 }
@@ -98,21 +100,22 @@ fn an_endless_line_is_not_read_into_memory() {
     let path = dir.path().join("zeros");
     // Sparse: 1 TiB of nothing.
     File::create(&path).unwrap().set_len(1 << 40).unwrap();
-    assert!(matches!(EventsFile::open(&path), Err(EventsError::Foreign(_))));
+    assert!(matches!(EventsFile::open(&path, None, Format::Native), Err(EventsError::Foreign(_))));
 }
 
 #[test]
 fn two_writers_do_not_share_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("events.jsonl");
-    let _first = EventsFile::open(&path).unwrap();
-    let error = EventsFile::open(&path).unwrap_err();
+    let _first = EventsFile::open(&path, None, Format::Native).unwrap();
+    let error = EventsFile::open(&path, None, Format::Native).unwrap_err();
     assert!(matches!(error, EventsError::Busy(_)), "{error}");
 }
 
 #[test]
 fn a_missing_directory_is_said() {
-    let error = EventsFile::open(Path::new("/nonexistent/events.jsonl")).unwrap_err();
+    let error =
+        EventsFile::open(Path::new("/nonexistent/events.jsonl"), None, Format::Native).unwrap_err();
     assert!(error.to_string().starts_with(
         "cannot open the events file /nonexistent/events.jsonl: No such file or directory"
     ));
@@ -120,7 +123,7 @@ fn a_missing_directory_is_said() {
 
 #[test]
 fn a_full_device_is_said_once_and_then_counted() {
-    let mut file = EventsFile::open(Path::new("/dev/full")).unwrap();
+    let mut file = EventsFile::open(Path::new("/dev/full"), None, Format::Native).unwrap();
     let error = write(&mut file).unwrap_err().to_string();
     assert!(error.contains("/dev/full: No space left on device"), "{error}");
     assert_eq!(write(&mut file).unwrap(), Stored::NotWritten);
@@ -132,7 +135,7 @@ fn a_full_device_is_said_once_and_then_counted() {
 fn an_emptied_file_is_not_filled_with_zeros() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("events.jsonl");
-    let mut file = EventsFile::open(&path).unwrap();
+    let mut file = EventsFile::open(&path, None, Format::Native).unwrap();
     write(&mut file).unwrap();
     fs::write(&path, "").unwrap();
     write(&mut file).unwrap();
@@ -145,7 +148,7 @@ fn an_emptied_file_is_not_filled_with_zeros() {
 fn a_full_disk_leaves_whole_lines_and_writing_goes_on_when_there_is_room() {
     on_small_disk("16k", |dir| {
         let path = dir.join("events.jsonl");
-        let mut file = EventsFile::open(&path).unwrap();
+        let mut file = EventsFile::open(&path, None, Format::Native).unwrap();
         let mut written = 0;
         let error = loop {
             match write(&mut file) {

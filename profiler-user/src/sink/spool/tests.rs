@@ -80,6 +80,72 @@ async fn a_sink_that_fails_gets_everything_later_and_holds_up_no_other() {
     finish(&spool, tasks).await;
 }
 
+/// Nothing is given to it: whether it works, it says when it is tried.
+struct Tried(Arc<Mutex<Vec<Result<(), &'static str>>>>);
+
+impl Sink for Tried {
+    fn name(&self) -> &'static str {
+        "tried"
+    }
+
+    async fn try_out(&mut self) -> Option<Result<(), SinkError>> {
+        Some(self.0.lock().unwrap().pop()?.map_err(SinkError::new))
+    }
+
+    async fn deliver(&mut self, _events: &[StoredEvent]) -> Result<(), SinkError> {
+        panic!("there are no events")
+    }
+}
+
+#[tokio::test]
+async fn a_sink_is_tried_before_it_is_needed_and_again_until_it_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
+    let answers = Arc::new(Mutex::new(vec![Ok(()), Err("still away"), Err("away")]));
+    spool.add(Tried(Arc::clone(&answers)), &mut tasks).await.unwrap();
+    let (untried, _) = fake("untried", 0);
+    spool.add(untried, &mut tasks).await.unwrap();
+    until(|| spool.status()[0].up == Some(false)).await;
+    assert!(spool.status()[0].last_error.as_deref().is_some_and(|why| why.ends_with("away")));
+    until(|| spool.status()[0].up == Some(true)).await;
+    let status = spool.status();
+    assert!(answers.lock().unwrap().is_empty());
+    // It was given nothing: that is neither a failed delivery nor a success.
+    assert_eq!(
+        (status[0].failures, status[0].last_success, &status[0].last_error),
+        (0, None, &None)
+    );
+    assert_eq!(status[1].up, None);
+    finish(&spool, tasks).await;
+}
+
+#[tokio::test]
+async fn a_sink_that_hangs_when_it_is_tried_holds_up_neither_the_first_event_nor_the_end() {
+    struct Hangs;
+    impl Sink for Hangs {
+        fn name(&self) -> &'static str {
+            "hangs"
+        }
+        async fn try_out(&mut self) -> Option<Result<(), SinkError>> {
+            std::future::pending().await
+        }
+        async fn deliver(&mut self, _events: &[StoredEvent]) -> Result<(), SinkError> {
+            Ok(())
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
+    spool.add(Hangs, &mut tasks).await.unwrap();
+    store.commit(writes(2)).await.unwrap();
+    let begun = Instant::now();
+    until(|| spool.status()[0].queue_length == 0).await;
+    assert_eq!(spool.status()[0].up, Some(true), "that it took something says as much");
+    finish(&spool, tasks).await;
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
 #[tokio::test]
 async fn the_end_delivers_what_is_there_and_the_next_run_goes_on() {
     let dir = tempfile::tempdir().unwrap();
@@ -104,7 +170,13 @@ async fn the_end_delivers_what_is_there_and_the_next_run_goes_on() {
 
 async fn run_file(store: &Store, path: &Path, events: usize) {
     let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
-    spool.add(FileSink::open(path, store).await.unwrap(), &mut tasks).await.unwrap();
+    spool
+        .add(
+            FileSink::open(path, None, crate::sink::Format::Native, store).await.unwrap(),
+            &mut tasks,
+        )
+        .await
+        .unwrap();
     store.commit(writes(events)).await.unwrap();
     finish(&spool, tasks).await;
 }
@@ -155,7 +227,9 @@ async fn a_full_events_file_is_a_failing_sink() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).await.unwrap();
     let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
-    let sink = FileSink::open(Path::new("/dev/full"), &store).await.unwrap();
+    let sink = FileSink::open(Path::new("/dev/full"), None, crate::sink::Format::Native, &store)
+        .await
+        .unwrap();
     spool.add(sink, &mut tasks).await.unwrap();
     store.commit(writes(1)).await.unwrap();
     until(|| spool.status()[0].last_error.is_some()).await;
@@ -173,7 +247,13 @@ async fn the_head_of_the_chain_goes_to_every_sink_once_for_what_is_new() {
     let store = Store::open(&dir.path().join("store")).await.unwrap();
     let file = dir.path().join("events.jsonl");
     let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
-    spool.add(FileSink::open(&file, &store).await.unwrap(), &mut tasks).await.unwrap();
+    spool
+        .add(
+            FileSink::open(&file, None, crate::sink::Format::Native, &store).await.unwrap(),
+            &mut tasks,
+        )
+        .await
+        .unwrap();
     spool.add(crate::sink::Terminal::stderr(), &mut tasks).await.unwrap();
     let machine = crate::drift::Node { host_name: "node-1".to_owned(), name: None, cluster: None };
     let id = ulid::Ulid::new();

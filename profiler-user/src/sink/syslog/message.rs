@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::drift::Severity;
-use crate::sink::SinkError;
+use crate::drift::{Action, Severity};
 use crate::store::StoredEvent;
 
 /// `authpriv`: who may read the node's security log may read this.
@@ -16,20 +15,23 @@ const FACILITY: u8 = 10;
 /// for documentation, so receivers should go by the name.
 const ELEMENT: &str = "driftline@32473";
 
-/// What the header and the structured data show.
-#[derive(Deserialize)]
+/// What the header and the structured data show of a line. What is not there, or is something else than text, is left out:
+/// a line of a later version goes out all the same.
+#[derive(Default, Deserialize)]
 struct Shown {
     #[serde(rename = "event.id")]
-    id: String,
-    #[serde(rename = "event.action")]
-    action: String,
+    id: Option<String>,
     /// The chain's own lines have none.
     #[serde(rename = "drift.object")]
     object: Option<String>,
+    #[serde(rename = "drift.count")]
+    count: Option<u64>,
     #[serde(rename = "host.name")]
     host: Option<String>,
     #[serde(rename = "container.id")]
     container: Option<String>,
+    #[serde(rename = "container.image.name")]
+    image: Option<String>,
     #[serde(rename = "k8s.namespace.name")]
     namespace: Option<String>,
     #[serde(rename = "k8s.pod.name")]
@@ -37,24 +39,28 @@ struct Shown {
 }
 
 /// `LENGTH <PRI>1 TIME HOST driftline - KIND [driftline@32473 …] LINE`; the length counts octets.
-pub(super) fn frame(event: &StoredEvent) -> Result<Vec<u8>, SinkError> {
-    let message = message(event)?;
-    Ok([message.len().to_string().as_bytes(), b" ", message.as_bytes()].concat())
+pub(super) fn frame(event: &StoredEvent) -> Vec<u8> {
+    let message = message(event);
+    [message.len().to_string().as_bytes(), b" ", message.as_bytes()].concat()
 }
 
-fn message(event: &StoredEvent) -> Result<String, SinkError> {
-    let shown: Shown = serde_json::from_str(&event.line).map_err(SinkError::new)?;
+fn message(event: &StoredEvent) -> String {
+    let shown: Shown = serde_json::from_str(&event.line).unwrap_or_default();
     let priority = FACILITY * 8 + level(event.severity);
     let time = micros(event.last);
     let host = header(shown.host.as_deref().unwrap_or_default(), 255);
     let kind = header(&event.kind, 32);
     let seq = event.seq.to_string();
+    let count = shown.count.map(|count| count.to_string());
     let parameters = [
-        ("eventId", Some(shown.id.as_str())),
-        ("action", Some(&shown.action)),
-        ("seq", Some(&seq)),
+        ("eventId", shown.id.as_deref()),
+        ("action", Some(action(event.action))),
+        ("seq", Some(&*seq)),
         ("severity", Some(event.severity.name())),
+        ("kind", Some(&*event.kind)),
+        ("count", count.as_deref()),
         ("object", shown.object.as_deref()),
+        ("image", shown.image.as_deref()),
         ("containerId", shown.container.as_deref()),
         ("namespace", shown.namespace.as_deref()),
         ("pod", shown.pod.as_deref()),
@@ -62,15 +68,20 @@ fn message(event: &StoredEvent) -> Result<String, SinkError> {
     let mut data = String::new();
     for (name, value) in parameters {
         if let Some(value) = value {
-            let _ = write!(data, " {name}=\"{}\"", parameter(value)?);
+            let _ = write!(data, " {name}=\"{}\"", parameter(value));
         }
     }
     // RFC 5424 asks for it before UTF-8. ASCII needs none, and most readers of JSON stumble over it.
     let mark = if event.line.is_ascii() { "" } else { "\u{feff}" };
-    Ok(format!(
-        "<{priority}>1 {time} {host} driftline - {kind} [{ELEMENT}{data}] {mark}{}",
-        event.line
-    ))
+    format!("<{priority}>1 {time} {host} driftline - {kind} [{ELEMENT}{data}] {mark}{}", event.line)
+}
+
+const fn action(action: Action) -> &'static str {
+    match action {
+        Action::Created => "created",
+        Action::Updated => "updated",
+        Action::Closed => "closed",
+    }
 }
 
 /// RFC 5424 allows six digits.
@@ -95,8 +106,8 @@ fn header(value: &str, longest: usize) -> String {
 }
 
 /// As inside a JSON string, so that control characters are told apart from text; then as RFC 5424 escapes it.
-fn parameter(value: &str) -> Result<String, SinkError> {
-    let json = serde_json::to_string(value).map_err(SinkError::new)?;
+fn parameter(value: &str) -> String {
+    let json = serde_json::Value::from(value).to_string();
     let inside = json.get(1..json.len() - 1).unwrap_or_default();
     let mut escaped = String::with_capacity(inside.len());
     for character in inside.chars() {
@@ -105,5 +116,5 @@ fn parameter(value: &str) -> Result<String, SinkError> {
         }
         escaped.push(character);
     }
-    Ok(escaped)
+    escaped
 }

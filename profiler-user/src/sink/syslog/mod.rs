@@ -1,73 +1,102 @@
-//! `--syslog tcp://HOST:PORT`: RFC 5424 over TCP, each message in a frame that says its length (RFC 6587).
+//! `--syslog tcp://HOST:PORT` or `tls://HOST:PORT`: RFC 5424 over TCP or TLS (RFC 5425), each message in a frame that says its length.
 //!
 //! Syslog acknowledges nothing. **Delivered** means here that the receiver's kernel acknowledged every octet of the
 //! batch and that the receiver had not closed the connection by then. What a receiver that dies had not read from its
 //! socket is lost; a batch that was only partly acknowledged comes again as a whole.
 
+mod connection;
 mod message;
+mod trust;
 
 use std::fmt;
-use std::io;
-use std::os::fd::AsRawFd as _;
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Url;
-use tokio::io::AsyncWriteExt as _;
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
+use self::connection::Connection;
 use super::{Sink, SinkError};
 use crate::store::StoredEvent;
 
-/// For a connection, and for a batch.
+pub use self::trust::AuthoritiesError;
+
+/// For a connection, with its handshake.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Between two looks at what is not acknowledged.
-const LOOK: Duration = Duration::from_millis(5);
+/// The port of RFC 5425.
+const TLS_PORT: u16 = 6514;
 
 /// One receiver of syslog.
 pub struct Syslog {
     name: String,
     /// `HOST:PORT`.
     address: String,
-    stream: Option<TcpStream>,
+    /// Absent: not encrypted.
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    connection: Option<Connection>,
 }
 
-/// What is wrong with the receiver's address.
+/// Why there can be no such receiver.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no address of a syslog receiver; write tcp://HOST:PORT, such as tcp://logs:601")]
-pub struct AddressError(String);
+pub enum SyslogError {
+    #[error(
+        "{0:?} is no address of a syslog receiver; write tcp://HOST:PORT, such as tcp://logs:601, or tls://HOST:PORT"
+    )]
+    Address(String),
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
+}
 
 impl Syslog {
-    /// `url`: `tcp://HOST:PORT`.
-    pub fn new(url: &str) -> Result<Self, AddressError> {
-        let error = || AddressError(url.to_owned());
+    /// `url`: `tcp://HOST:PORT`, or `tls://HOST` with or without a port. `authorities`: the file of those who say over TLS who is a
+    /// receiver; without one they are the machine's.
+    pub fn new(url: &str, authorities: Option<&Path>) -> Result<Self, SyslogError> {
+        let error = || SyslogError::Address(url.to_owned());
         let parsed = Url::parse(url.trim()).map_err(|_| error())?;
         let plain = parsed.username().is_empty()
             && parsed.password().is_none()
             && matches!(parsed.path(), "" | "/")
             && parsed.query().is_none()
             && parsed.fragment().is_none();
-        match (parsed.scheme(), parsed.host_str(), parsed.port()) {
-            ("tcp", Some(host), Some(port)) if plain && !host.is_empty() => {
-                let address = format!("{host}:{port}");
-                Ok(Self { name: format!("syslog:tcp://{address}"), address, stream: None })
+        let host = parsed.host_str().filter(|host| plain && !host.is_empty()).ok_or_else(error)?;
+        let (port, tls) = match (parsed.scheme(), parsed.port()) {
+            ("tcp", Some(port)) => (port, None),
+            ("tls", port) => {
+                let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+                let name = ServerName::try_from(bare).map_err(|_| error())?;
+                (port.unwrap_or(TLS_PORT), Some((trust::connector(authorities)?, name)))
             }
-            _ => Err(error()),
-        }
+            _ => return Err(error()),
+        };
+        let address = format!("{host}:{port}");
+        let name = format!("syslog:{}://{address}", parsed.scheme());
+        Ok(Self { name, address, tls, connection: None })
     }
 
     /// The connection of before, if it still stands, else a new one.
-    async fn connection(&mut self) -> Result<TcpStream, SinkError> {
-        if let Some(stream) = self.stream.take()
-            && open(&stream).is_ok()
+    async fn connection(&mut self) -> Result<Connection, SinkError> {
+        if let Some(mut connection) = self.connection.take()
+            && connection.is_open().await.is_ok()
         {
-            return Ok(stream);
+            return Ok(connection);
         }
-        match timeout(TIMEOUT, TcpStream::connect(&self.address)).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(self.failed(&error)),
+        match timeout(TIMEOUT, self.connect()).await {
+            Ok(connected) => connected,
             Err(_) => Err(self.failed(&"no answer within 10 s")),
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, SinkError> {
+        let stream =
+            TcpStream::connect(&self.address).await.map_err(|error| self.failed(&error))?;
+        let Some((connector, name)) = &self.tls else { return Ok(Connection::Plain(stream)) };
+        match connector.connect(name.clone(), stream).await {
+            Ok(stream) => Ok(Connection::Encrypted(Box::new(stream))),
+            Err(error) => Err(self.failed(&trust::refusal(&error))),
         }
     }
 
@@ -81,50 +110,24 @@ impl Sink for Syslog {
         &self.name
     }
 
-    async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {
-        let frames = events.iter().map(message::frame).collect::<Result<Vec<_>, _>>()?.concat();
-        let mut stream = self.connection().await?;
-        match timeout(TIMEOUT, send(&mut stream, &frames)).await {
-            Ok(Ok(())) => {
-                self.stream = Some(stream);
-                Ok(())
+    /// A connection, which the first message finds there.
+    async fn try_out(&mut self) -> Option<Result<(), SinkError>> {
+        match self.connection().await {
+            Ok(connection) => {
+                self.connection = Some(connection);
+                Some(Ok(()))
             }
-            Ok(Err(error)) => Err(self.failed(&error)),
-            Err(_) => Err(self.failed(&"it did not take everything within 10 s")),
+            Err(error) => Some(Err(error)),
         }
     }
-}
 
-async fn send(stream: &mut TcpStream, frames: &[u8]) -> io::Result<()> {
-    stream.write_all(frames).await?;
-    while unacknowledged(stream)? > 0 {
-        open(stream)?;
-        sleep(LOOK).await;
+    async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {
+        let frames = events.iter().map(message::frame).collect::<Vec<_>>().concat();
+        let mut connection = self.connection().await?;
+        connection.send(&frames).await.map_err(|error| self.failed(&error))?;
+        self.connection = Some(connection);
+        Ok(())
     }
-    open(stream)
-}
-
-/// Fails where the receiver has closed. What it says is of no interest: syslog has no answers.
-fn open(stream: &TcpStream) -> io::Result<()> {
-    let mut said = [0; 256];
-    loop {
-        match stream.try_read(&mut said) {
-            Ok(0) => return Err(io::Error::other("it closed the connection")),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Octets that the receiver's kernel has not acknowledged (`SIOCOUTQ` of tcp(7)).
-fn unacknowledged(stream: &TcpStream) -> io::Result<i32> {
-    let mut octets = 0;
-    // SAFETY: the descriptor is open as long as the stream is borrowed, and the kernel writes one int.
-    let result = unsafe {
-        nix::libc::ioctl(stream.as_raw_fd(), nix::libc::TIOCOUTQ, std::ptr::from_mut(&mut octets))
-    };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(octets) }
 }
 
 #[cfg(test)]

@@ -1,32 +1,32 @@
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::drift::{Action, Node};
-use crate::sink::Spool;
+use crate::sink::{Spool, hostile};
 use crate::store::testing::{verified, write};
 use crate::store::{HeadNote, Store, Write};
 
-/// Names as somebody who attacks would choose them.
-const HOSTILE: [&str; 9] = [
-    "/plain",
-    "/quote\"back\\slash]bracket[",
-    "/new\nline\r\nand more",
-    "/nul\0bell\x07escape\x1b[2J\x7f",
-    "/%s{{ x }}{% y %}${z}#012",
-    "/\\xff\\n",
-    "/\u{e4}\u{202e}\u{1f980}\u{feff}",
-    "/7 <34>1 - - - - - -",
-    "/\u{85}\u{2028}",
-];
+mod rsyslog;
+mod slow;
 
-fn objects() -> Vec<String> {
-    let mut objects: Vec<_> = HOSTILE.iter().map(ToString::to_string).collect();
-    objects.push("/".to_owned() + &"\u{1}x]".repeat(1365));
-    objects
+/// Those who sign `server.pem`, the certificate of 127.0.0.1.
+fn make_authorities(dir: &Path) -> PathBuf {
+    let sign = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+         -subj /CN=authority -keyout ca.key -out ca.pem \
+         -addext basicConstraints=critical,CA:TRUE -addext keyUsage=keyCertSign && \
+         openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=logs \
+         -keyout server.key -out server.csr && \
+         printf 'subjectAltName=IP:127.0.0.1\\nbasicConstraints=CA:FALSE\\n' > ext && \
+         openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+         -extfile ext -out server.pem";
+    let output = Command::new("sh").args(["-c", sign]).current_dir(dir).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    dir.join("ca.pem")
 }
 
 async fn store_of(dir: &Path) -> Store {
@@ -68,12 +68,12 @@ fn head() -> Write {
 async fn hostile_names_are_unambiguous_in_the_structured_data_and_in_the_message() {
     let dir = tempfile::tempdir().unwrap();
     let store = store_of(dir.path()).await;
-    let objects = objects();
+    let objects = hostile::names();
     store.commit(objects.iter().map(|object| write(object)).collect()).await.unwrap();
     let events = verified(&store).await;
     assert_eq!(events.len(), objects.len());
     for (event, object) in events.iter().zip(&objects) {
-        let frame = String::from_utf8(message::frame(event).unwrap()).unwrap();
+        let frame = String::from_utf8(message::frame(event)).unwrap();
         let (length, message) = frame.split_once(' ').unwrap();
         assert_eq!(length.parse::<usize>().unwrap(), message.len());
         assert!(
@@ -88,90 +88,56 @@ async fn hostile_names_are_unambiguous_in_the_structured_data_and_in_the_message
     }
 }
 
+#[tokio::test]
+async fn trying_it_out_connects_and_sends_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut sink = Syslog::new(&format!("tcp://{}", listener.local_addr().unwrap()), None).unwrap();
+    sink.try_out().await.unwrap().unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    drop((sink, listener));
+    assert_eq!(std::io::Read::read(&mut peer, &mut [0; 9]).unwrap(), 0);
+}
+
 #[test]
 fn addresses_are_checked() {
-    assert_eq!(Syslog::new("tcp://[::1]:601").unwrap().name(), "syslog:tcp://[::1]:601");
-    for bad in ["logs:601", "tcp://logs", "udp://logs:514", "tcp://logs:601/x", "tcp://a@b:1", ""] {
-        assert!(Syslog::new(bad).is_err(), "{bad}");
+    assert_eq!(Syslog::new("tcp://[::1]:601", None).unwrap().name(), "syslog:tcp://[::1]:601");
+    let here = tempfile::tempdir().unwrap();
+    let authorities = make_authorities(here.path());
+    for (url, name) in [
+        ("tls://logs.example", "syslog:tls://logs.example:6514"),
+        ("tls://[::1]:10514", "syslog:tls://[::1]:10514"),
+    ] {
+        assert_eq!(Syslog::new(url, Some(&authorities)).unwrap().name(), name);
     }
-}
-
-/// Ended with the test, also where that fails.
-struct Rsyslog(Child);
-
-impl Drop for Rsyslog {
-    fn drop(&mut self) {
-        let _it_may_have_ended = self.0.kill();
-        let _status = self.0.wait();
+    std::fs::write(here.path().join("empty"), "no certificate").unwrap();
+    for (file, why) in [("empty", "empty holds no certificate"), ("absent", "absent: ")] {
+        let error = Syslog::new("tls://logs", Some(&here.path().join(file))).err().unwrap();
+        assert!(error.to_string().contains(why), "{error}");
     }
-}
-
-fn rsyslog(dir: &Path, port: u16, received: &Path) -> Rsyslog {
-    let config = dir.join("rsyslog.conf");
-    let text = format!(
-        "global(workDirectory=\"{}\" maxMessageSize=\"256k\" \
-         parser.escapeControlCharactersOnReceive=\"off\")\n\
-         module(load=\"imtcp\")\n\
-         input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\")\n\
-         template(name=\"all\" type=\"string\" \
-         string=\"%pri% %app-name% %msgid% %structured-data% %msg%\\n\")\n\
-         action(type=\"omfile\" file=\"{}\" template=\"all\")\n",
-        dir.display(),
-        received.display()
-    );
-    std::fs::write(&config, text).unwrap();
-    let mut command = Command::new("/usr/sbin/rsyslogd");
-    command.arg("-n").arg("-i").arg(dir.join("pid")).arg("-f").arg(&config);
-    Rsyslog(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-}
-
-fn lines(path: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
+    for bad in [
+        "tls://a_b c",
+        "tls://logs/x",
+        "logs:601",
+        "tcp://logs",
+        "udp://logs:514",
+        "tcp://logs:601/x",
+        "tcp://a@b:1",
+        "",
+    ] {
+        assert!(Syslog::new(bad, None).is_err(), "{bad}");
+    }
 }
 
 #[tokio::test]
-async fn rsyslog_gets_everything_also_what_happened_while_it_was_down() {
-    if !Path::new("/usr/sbin/rsyslogd").exists() {
-        eprintln!("SKIPPED: there is no rsyslog; `cargo xtask test` installs it");
-        return;
-    }
+async fn a_line_that_is_none_of_ours_goes_out_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let store = store_of(dir.path()).await;
-    let received = dir.path().join("received");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
-    let sink = Syslog::new(&format!("tcp://127.0.0.1:{port}")).unwrap();
-    spool.add(sink, &mut tasks).await.unwrap();
-    // It is not there yet.
-    let objects = objects();
-    store.commit(objects.iter().map(|object| write(object)).collect()).await.unwrap();
-    until(|| spool.status()[0].last_error.is_some()).await;
-    let running = rsyslog(dir.path(), port, &received);
-    until(|| lines(&received).len() >= objects.len()).await;
-    until(|| spool.status()[0].queue_length == 0).await;
-    // It goes, and comes back.
-    drop(running);
-    store.commit((0..300).map(|n| write(&format!("/{n}"))).collect()).await.unwrap();
-    store.commit(vec![head()]).await.unwrap();
-    until(|| spool.status()[0].last_error.is_some()).await;
-    assert!(spool.status()[0].queue_length > 0);
-    let _running = rsyslog(dir.path(), port, &received);
-    let events = verified(&store).await;
-    until(|| {
-        let lines = lines(&received);
-        events.iter().all(|event| lines.iter().any(|line| line.ends_with(&event.line)))
-    })
-    .await;
-    // Of the chain's head it is said what it is, and no more.
-    let of_chain =
-        |line: &String| line.starts_with("86 driftline driftline.chain [driftline@32473 ");
-    let heads = lines(&received).into_iter().filter(of_chain);
-    assert!(heads.clone().count() > 0 && heads.clone().all(|line| !line.contains(" object=")));
-    for (line, object) in lines(&received).iter().zip(&objects) {
-        assert!(line.starts_with("85 driftline file.read [driftline@32473 "), "{line}");
-        assert_eq!(object_of(line), *object);
+    store.commit(vec![write("/a")]).await.unwrap();
+    let event = verified(&store).await.remove(0);
+    for line in ["{\"event.id\":5}", "not\nJSON", ""] {
+        let event = StoredEvent { line: line.to_owned(), ..event.clone() };
+        let frame = String::from_utf8(message::frame(&event)).unwrap();
+        assert!(frame.contains(" severity=\"low\" kind=\"file.read\"] "), "{frame}");
+        assert!(frame.ends_with(&format!("] {line}")), "{frame}");
     }
-    spool.stop();
-    while tasks.join_next().await.is_some() {}
 }

@@ -1,4 +1,5 @@
-//! `--webhook URL`: each event as a request of its own, signed, `POST` with the native line as its body.
+//! `--webhook URL`: each event as a request of its own, signed, `POST` with the line as its body, native or as
+//! `--events-format` says.
 //!
 //! **Delivered** is what was answered with 2xx. What the receiver finds wrong with an event itself (400, 413, 422) it would find wrong
 //! again: that event is let go, told and counted. Anything else is wrong with the receiver or with the address, and the event waits.
@@ -8,23 +9,19 @@
 mod signature;
 
 use std::fmt;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep_until};
 
 use super::http::{self, reason};
-use super::{Sink, SinkError};
+use super::{Format, Sink, SinkError};
 use crate::store::StoredEvent;
 
 pub use self::signature::Key;
-
-/// As long as a receiver may ask to be left alone.
-const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// One receiver.
 pub struct Webhook {
@@ -35,6 +32,7 @@ pub struct Webhook {
     shown: String,
     client: Client,
     key: Option<Key>,
+    format: Format,
     /// Up to which event it has taken all.
     done: i64,
     refused: u64,
@@ -53,9 +51,9 @@ pub enum WebhookError {
     Client { shown: String, why: String },
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Named {
-    #[serde(rename = "event.id")]
+    #[serde(rename = "event.id", default)]
     id: String,
 }
 
@@ -67,7 +65,7 @@ enum Answer {
 
 impl Webhook {
     /// Without a `key` nothing is signed.
-    pub fn new(url: &str, key: Option<Key>) -> Result<Self, WebhookError> {
+    pub fn new(url: &str, key: Option<Key>, format: Format) -> Result<Self, WebhookError> {
         let url =
             Url::parse(url.trim()).map_err(|error| WebhookError::Malformed(error.to_string()))?;
         let ("http" | "https", Some(host)) = (url.scheme(), url.host_str()) else {
@@ -80,31 +78,29 @@ impl Webhook {
         // Two of one host are told apart, and the rest of the address stays unknown.
         let hash = Sha256::digest(url.as_str());
         let name = format!("webhook:{shown}#{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2]);
-        Ok(Self { name, url, shown, client, key, done: 0, refused: 0, pause: None })
+        Ok(Self { name, url, shown, client, key, format, done: 0, refused: 0, pause: None })
     }
 
     async fn post(&mut self, event: &StoredEvent) -> Result<Answer, SinkError> {
-        let Named { id } = serde_json::from_str(&event.line).map_err(SinkError::new)?;
+        let Named { id } = serde_json::from_str(&event.line).unwrap_or_default();
         let mut request = self
             .client
             .post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
             .header("Idempotency-Key", format!("{id}-{}", event.seq));
+        let body = self.format.render(&event.line).into_owned();
         if let Some(key) = &self.key {
-            let signature = key.sign(Timestamp::now(), event.line.as_bytes());
+            let signature = key.sign(Timestamp::now(), body.as_bytes());
             request = request.header("Driftline-Signature", signature);
         }
-        let answer = request.body(event.line.clone()).send().await;
-        let mut answer = answer.map_err(|error| {
-            SinkError::new(format!("{} cannot be reached: {}", self.shown, reason(error)))
-        })?;
+        let answer = request.body(body).send().await;
+        let mut answer = answer.map_err(|error| http::unreachable(&self.shown, error))?;
         let status = answer.status();
         if status.is_success() {
             return Ok(Answer::Taken);
         }
-        self.pause = pause(answer.headers()).map(|pause| Instant::now() + pause);
-        let said = http::said(&mut answer).await;
-        let why = format!("{} answers {status}: {said}", self.shown);
+        self.pause = http::pause(answer.headers()).map(|pause| Instant::now() + pause);
+        let why = http::refusal(&self.shown, &mut answer).await;
         match status {
             StatusCode::BAD_REQUEST
             | StatusCode::PAYLOAD_TOO_LARGE
@@ -114,12 +110,6 @@ impl Webhook {
     }
 }
 
-/// `Retry-After` in seconds. A date is not looked at: the next try comes by itself.
-fn pause(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
-}
-
 impl Sink for Webhook {
     fn name(&self) -> &str {
         &self.name
@@ -127,6 +117,11 @@ impl Sink for Webhook {
 
     fn refused(&self) -> u64 {
         self.refused
+    }
+
+    async fn try_out(&mut self) -> Option<Result<(), SinkError>> {
+        let request = self.client.request(Method::OPTIONS, self.url.clone());
+        Some(http::is_there(request, &self.shown).await)
     }
 
     async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {

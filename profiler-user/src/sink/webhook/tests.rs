@@ -2,17 +2,19 @@ use std::collections::VecDeque;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::routing::post;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::*;
-use crate::sink::Spool;
+use crate::sink::{Spool, hostile};
 use crate::store::Store;
 use crate::store::testing::{verified, write};
 
@@ -80,7 +82,7 @@ async fn way(address: &str) -> Way {
     let file = dir.path().join("key");
     std::fs::write(&file, format!("{SECRET}\n")).unwrap();
     let key = Some(Key::read(&file).unwrap());
-    let sink = Webhook::new(&format!("http://{address}/secret/path"), key).unwrap();
+    let sink = Webhook::new(&format!("http://{address}/secret/path"), key, Format::Native).unwrap();
     let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
     spool.add(sink, &mut tasks).await.unwrap();
     Way { _dir: dir, store, spool, _tasks: tasks }
@@ -101,8 +103,7 @@ async fn each_event_comes_whole_signed_and_with_a_name_of_its_own() {
     let receiver = Receiver::default();
     let (address, _serving) = receiver.listen("127.0.0.1:0").await;
     let way = way(&address).await;
-    let objects =
-        ["/plain", "/quote\"\\{{x}}", "/line\r\nbreak\0\u{1b}[2J", "/\u{e4}\u{202e}", "/\\xff"];
+    let objects = hostile::names();
     way.store.commit(objects.iter().map(|object| write(object)).collect()).await.unwrap();
     until(|| receiver.bodies().len() == objects.len()).await;
     let events = verified(&way.store).await;
@@ -166,10 +167,34 @@ async fn a_receiver_that_was_away_gets_everything() {
     assert!(lines.iter().all(|line| bodies.contains(line)));
 }
 
+#[tokio::test]
+async fn trying_it_out_sends_no_event() {
+    let receiver = Receiver::default();
+    let (address, serving) = receiver.listen("127.0.0.1:0").await;
+    let mut sink =
+        Webhook::new(&format!("http://{address}/secret/path"), None, Format::Ocsf).unwrap();
+    sink.try_out().await.unwrap().unwrap();
+    assert!(receiver.bodies().is_empty(), "it takes POST alone");
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    store.commit(vec![write("/a")]).await.unwrap();
+    let events = verified(&store).await;
+    sink.deliver(&events).await.unwrap();
+    assert_eq!(
+        receiver.bodies(),
+        [Format::Ocsf.render(&events[0].line)],
+        "in the format asked for"
+    );
+    serving.abort();
+    let _aborted = serving.await;
+    let error = sink.try_out().await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("cannot be reached: ") && !error.contains("secret"), "{error}");
+}
+
 #[test]
 fn bad_addresses_and_keys_are_refused_without_showing_them() {
     for bad in ["hooks.example/s3cret", "ftp://hooks.example/s3cret", "", "https://:s3cret"] {
-        let error = Webhook::new(bad, None).unwrap_err().to_string();
+        let error = Webhook::new(bad, None, Format::Native).unwrap_err().to_string();
         assert!(!error.contains("s3cret"), "{error}");
     }
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -31,7 +31,10 @@ fn retention(store: &Store) -> Retention {
 
 async fn spool(store: &Store, directory: &Path) -> (Spool, JoinSet<()>) {
     let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
-    let sink = FileSink::open(&directory.join("events.jsonl"), store).await.unwrap();
+    let sink =
+        FileSink::open(&directory.join("events.jsonl"), None, crate::sink::Format::Native, store)
+            .await
+            .unwrap();
     spool.add(sink, &mut tasks).await.unwrap();
     (spool, tasks)
 }
