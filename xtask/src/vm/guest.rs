@@ -51,7 +51,7 @@ pub(super) fn build_small(
     for path in packaged(&["busybox-static"])? {
         guest.add(&path)?;
     }
-    for program in ["/usr/bin/setpriv", "/usr/bin/unshare"] {
+    for program in ["/usr/bin/chrt", "/usr/bin/setpriv", "/usr/bin/unshare"] {
         guest.add(Path::new(program))?;
     }
     for program in programs {
