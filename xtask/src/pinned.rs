@@ -75,6 +75,9 @@ pub(crate) const KERNEL_SOURCE: &str = "linux-source-6.1";
 /// Packages that are installed as a workload, in an overlay of a test: with users and groups, alternatives, services.
 pub(crate) const INSTALLED: &[&str] = &["cron", "cron-daemon-common", "ed"];
 
+/// What is measured beside Driftline in the counting virtual machine, unpacked there and never installed here.
+pub(crate) const PEERS: &[&str] = &["auditd", "libbpf-tools"];
+
 /// Services that come with those packages and must not start at the next boot because of us.
 pub(crate) const SERVICES: &[(&str, &str)] = &[
     ("containerd", "containerd.service"),

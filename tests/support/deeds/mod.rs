@@ -52,6 +52,8 @@ pub struct Plan {
     pub expected: BTreeSet<Told>,
     /// How many of each kind of drift, for a person.
     pub sorts: String,
+    /// Kinds that are left out, as this machine's probes say that they do not see them.
+    pub blind: Vec<&'static str>,
 }
 
 /// The routine, then `count` deviations in a random order with random pauses, spread over about this time. `known` are the
@@ -64,8 +66,9 @@ pub fn plan(place: &mut Place, count: usize, over: Duration, known: &BTreeSet<St
         step: format!("read {file}"),
         told: ("file.read".to_owned(), file, Place::actor()),
     }));
-    let shown = SHARES.iter().filter(|(kind, _)| !is_blind(sees(kind)));
-    let kinds = shown.flat_map(|(kind, share)| std::iter::repeat_n(*kind, *share));
+    let (blind, shown): (Vec<_>, Vec<_>) =
+        SHARES.iter().copied().partition(|(kind, _)| is_blind(sees(kind)));
+    let kinds = shown.into_iter().flat_map(|(kind, share)| std::iter::repeat_n(kind, share));
     let mut kinds: Vec<_> = kinds.collect();
     random.shuffle(&mut kinds);
     let left = count - deeds.len();
@@ -80,7 +83,8 @@ pub fn plan(place: &mut Place, count: usize, over: Duration, known: &BTreeSet<St
     let expected: BTreeSet<_> = deeds.into_iter().map(|deed| deed.told).collect();
     assert_eq!(expected.len(), count, "no two are the same");
     let sorts = sorts(&expected);
-    Plan { text, expected, sorts }
+    let blind = blind.into_iter().map(|(kind, _)| kind).collect();
+    Plan { text, expected, sorts, blind }
 }
 
 fn of_calls(known: &BTreeSet<String>) -> impl Iterator<Item = Deed> {

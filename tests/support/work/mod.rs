@@ -154,14 +154,15 @@ pub fn is_quiet_and_misses_nothing(lab: &Lab, work: &Work, size: Size) {
         alone.as_ref().map_or("not run".to_owned(), |events| events.len().to_string());
     say(&format!(
         "{}: recorded {recorded} times, {:.1} s; false drift alone: {alone_count}; injected {count} ({}), found {}, \
-         missed {}, capabilities used by them {}, false drift beside them {}",
+         missed {}, capabilities used by them {}, false drift beside them {}; not seen by this tier: {:?}",
         work.name,
         took.as_secs_f32(),
         plan.sorts,
         plan.expected.intersection(&seen).count(),
         missed.len(),
         used.len(),
-        beside.len()
+        beside.len(),
+        plan.blind
     ));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(alone.iter().flatten().next().is_none(), "false drift: {alone:#?}");

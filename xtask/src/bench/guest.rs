@@ -9,14 +9,14 @@ use clap::{Args, ValueEnum};
 use super::cost::{self, Rounds};
 use super::row::Row;
 use super::subject::{Bench, Op, Subject};
-use super::{Programs, memory, profile, row};
+use super::{Programs, memory, peer, profile, row};
 use crate::sh::say;
 use crate::vm;
 
 pub(super) const SUITE: &str = "guest";
 /// What the agent itself runs for one operation.
 pub(super) const AGENT: &str = "guest-agent";
-const UNIT: &str = "instructions";
+pub(super) const UNIT: &str = "instructions";
 
 /// How the guest's rows begin on its console.
 const MARK: &str = "driftline-guest: row ";
@@ -32,6 +32,16 @@ const OPS: &[Op] = &[
     Op { name: "tempfile", count: 50 },
     Op { name: "exec", count: 8 },
     Op { name: "connect", count: 20 },
+];
+
+/// Beside other tools, which are slower: enough for what they do meanwhile to be told apart.
+const BESIDE: &[Op] = &[
+    Op { name: "getppid", count: 1_000 },
+    Op { name: "open", count: 500 },
+    Op { name: "open-2", count: 500 },
+    Op { name: "tempfile", count: 200 },
+    Op { name: "exec", count: 40 },
+    Op { name: "connect", count: 100 },
 ];
 
 /// What runs inside: the same program, told where the others are.
@@ -78,8 +88,9 @@ pub(super) fn measure(
         what.to_possible_value().context("no value of it is hidden")?.get_name(),
         ours.join(" ")
     );
-    let said =
-        vm::run_counting(kernel, &programs.for_operations(), &script, Duration::from_mins(30))?;
+    let packages = if what == What::Budgets { Vec::new() } else { peer::unpacked() };
+    let files = programs.for_operations();
+    let said = vm::run_counting(kernel, &files, &packages, &script, Duration::from_mins(30))?;
     self::rows(&said)
 }
 
@@ -96,7 +107,7 @@ pub(super) fn memory(programs: &Programs, kernel: &str) -> Result<Vec<Row>> {
          echo \"driftline-guest: exit bench $?\"\n"
     );
     let files = ours.map(Clone::clone);
-    let said = vm::run_counting(kernel, &files, &script, Duration::from_hours(1))?;
+    let said = vm::run_counting(kernel, &files, &[], &script, Duration::from_hours(1))?;
     self::rows(&said)
 }
 
@@ -149,6 +160,10 @@ pub(crate) fn inside(options: &Inside) -> Result<()> {
     }
     if options.what != What::Budgets {
         for row in profile::measure(&bench, OPS)? {
+            say_row(&row)?;
+        }
+        // The last of them is one for the whole machine.
+        for row in peer::counted(&bench, BESIDE, options.rounds.min(5)) {
             say_row(&row)?;
         }
     }

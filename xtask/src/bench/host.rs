@@ -23,7 +23,7 @@ pub(super) fn measure(bench: &Bench, count: usize) -> Result<Vec<Row>> {
     bench.record(OPS)?;
     let peers: Vec<_> = PEERS
         .iter()
-        .filter(|peer| match peer.missing() {
+        .filter(|peer| match peer.kept_off().or_else(|| peer.missing()) {
             None => true,
             Some(why) => {
                 say(format!("{} is skipped: {why}", peer.name));

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what Driftline costs, side by side with nothing, an empty program and other tools.
 
 mod agent_time;
+mod auditd;
 mod budget;
 mod cost;
 mod guest;
@@ -166,6 +167,7 @@ fn run(suite: Suite, programs: &Programs, options: &Options) -> Result<Vec<Row>>
                     row::costs(&part(name), "nothing")
                 ));
             }
+            say(row::details(&rows));
             say(row::list(&part("verifier")));
             say(row::list(&part(profile::SUITE)));
         }

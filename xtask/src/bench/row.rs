@@ -17,6 +17,9 @@ pub(crate) struct Row {
     pub(crate) min: f64,
     pub(crate) max: f64,
     pub(crate) rounds: usize,
+    /// How the subject was set up, where its name does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
 }
 
 impl Row {
@@ -46,6 +49,7 @@ impl Row {
             min: sorted[0],
             max: sorted[sorted.len() - 1],
             rounds: sorted.len(),
+            detail: None,
         })
     }
 
@@ -139,6 +143,19 @@ pub(crate) fn against_empty(rows: &[Row]) -> String {
     }
     let rule = "---|".repeat(ops.len());
     format!("{told}\n|---|{rule}\n{line}\n\nOne system call is {verdict} the limit of {LIMIT}×.\n")
+}
+
+/// A line for each subject whose name does not say how it was set up.
+pub(crate) fn details(rows: &[Row]) -> String {
+    let told = rows.iter().filter_map(|row| Some((&row.subject, row.detail.as_ref()?)));
+    let mut lines = Vec::new();
+    for (subject, detail) in told {
+        let line = format!("{subject}: {detail}\n");
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.concat()
 }
 
 /// A table in Markdown with a line per row.

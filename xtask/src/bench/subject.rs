@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use super::agent_time;
+use super::agent_time::Clock;
 use super::workload::{Served, bound};
 use crate::sh;
 
@@ -106,9 +106,10 @@ impl Running {
     /// What the agent itself runs for one operation, in nanoseconds of a processor; none without an agent.
     pub(super) fn measure_agent(&mut self, op: Op) -> Result<Option<f64>> {
         let Some(agent) = self.agent else { return Ok(None) };
-        let before = agent_time::when_idle(agent)?;
+        let clock = Clock::of(agent)?;
+        let before = clock.when_idle()?;
         self.measure(op)?;
-        let after = agent_time::when_idle(agent)?;
+        let after = clock.when_idle()?;
         Ok(Some((after - before) / f64::from(op.count)))
     }
 }

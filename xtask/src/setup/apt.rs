@@ -69,8 +69,23 @@ pub(crate) fn fetch(package: &str, into: &Path) -> Result<PathBuf> {
     .with_context(|| format!("`apt-get download {package}` left no package in {}", into.display()))
 }
 
+/// Downloads a package with what it needs that is not installed here, and unpacks all of it; installs nothing.
+pub(crate) fn unpack(package: &str, into: &Path) -> Result<()> {
+    let directory = into.join("archives");
+    let mut archives = fetch_with_dependencies(package, &directory)?;
+    if archives.is_empty() {
+        // It is installed here, and so is what it needs.
+        archives.push(fetch(package, &directory)?);
+    }
+    for archive in archives {
+        sh::run(sh::command("dpkg-deb").arg("--extract").arg(&archive).arg(into))?;
+    }
+    std::fs::remove_dir_all(directory)?;
+    Ok(())
+}
+
 /// Downloads a package and what it needs that is not installed here; installs nothing.
-pub(crate) fn fetch_with_dependencies(package: &str, into: &Path) -> Result<Vec<PathBuf>> {
+fn fetch_with_dependencies(package: &str, into: &Path) -> Result<Vec<PathBuf>> {
     std::fs::create_dir_all(into.join("partial"))?;
     download(package, into, || {
         let mut apt = sh::command("apt-get");

@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::{pinned, sh, vm};
 
-pub(crate) use apt::{fetch, fetch_with_dependencies};
+pub(crate) use apt::{fetch, unpack};
 
 /// What `cargo xtask test` needs, which is everything.
 pub(crate) fn setup() -> Result<()> {

@@ -37,11 +37,7 @@ impl Emulator {
         if !directory.exists() {
             say(format!("set-up: downloading the emulator (package `{package}`), unpacked only"));
             let partial = super::partial(&directory)?;
-            let archives = partial.join("archives");
-            for archive in setup::fetch_with_dependencies(package, &archives)? {
-                sh::run(sh::command("dpkg-deb").arg("--extract").arg(&archive).arg(&partial))?;
-            }
-            fs::remove_dir_all(archives)?;
+            setup::unpack(package, &partial)?;
             let unpacked = Self::Unpacked(partial.clone());
             sh::output(unpacked.command().arg("--version"))
                 .context("the unpacked emulator does not start")?;

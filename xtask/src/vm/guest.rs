@@ -39,21 +39,28 @@ pub(super) fn build(
     finish(guest, kernel, &run_script(programs, tests, options))
 }
 
-/// Builds an initramfs with these programs alone, and what runs a script.
+/// Builds an initramfs with these programs and unpacked packages alone, and what runs a script.
 pub(super) fn build_small(
     root: &Path,
     kernel: &Kernel,
     programs: &[PathBuf],
+    packages: &[PathBuf],
     script: &str,
 ) -> Result<PathBuf> {
     let mut guest = Guest::new(root)?;
     for path in packaged(&["busybox-static"])? {
         guest.add(&path)?;
     }
-    guest.add(Path::new("/usr/bin/setpriv"))?;
-    guest.note(Path::new("/usr/bin/setpriv"));
+    for program in ["/usr/bin/chrt", "/usr/bin/setpriv", "/usr/bin/unshare"] {
+        guest.add(Path::new(program))?;
+    }
     for program in programs {
         guest.add_ours(program)?;
+    }
+    // Where daemons put their process ids.
+    symlink("/run", root.join("var/run"))?;
+    for package in packages {
+        guest.add_unpacked(package)?;
     }
     finish(guest, kernel, script)
 }
@@ -205,6 +212,29 @@ impl<'a> Guest<'a> {
         let inside = self.inside(path)?;
         sh::run(sh::command("strip").arg("--strip-debug").arg("-o").arg(inside).arg(path))?;
         self.note(path);
+        Ok(())
+    }
+
+    /// Adds what was unpacked below a directory, at the path it would be installed to.
+    fn add_unpacked(&mut self, package: &Path) -> Result<()> {
+        // What a directory holds comes after it.
+        let found = sh::output(sh::command("find").arg(package).args(["-mindepth", "1"]))?;
+        for file in found.lines().map(Path::new) {
+            let path = Path::new("/").join(file.strip_prefix(package)?);
+            if SKIPPED.iter().any(|skipped| path.starts_with(skipped)) {
+                continue;
+            }
+            let inside = self.root.join(path.strip_prefix("/")?);
+            if file.is_symlink() {
+                symlink(fs::read_link(file)?, inside)?;
+            } else if file.is_dir() {
+                fs::create_dir_all(inside)?;
+            } else {
+                fs::copy(file, inside)
+                    .with_context(|| format!("{} cannot be copied", file.display()))?;
+                self.note(file);
+            }
+        }
         Ok(())
     }
 

@@ -2,7 +2,8 @@
 //!
 //! In an emulated machine every start of driftline takes half a minute, most of it the kernel's, for verifying programs and
 //! for letting go of trampolines. So on the newest kernel a choice of the kernel tests runs, and on the others what a machine can
-//! change: which probes load, fire and what they see. `cargo xtask vm-test --all` runs every test on each.
+//! change: which probes load, fire and what they see. Real work with deviations takes four starts, so it is among the tests of one
+//! machine; `cargo xtask vm-test --kernel K --append A -- all_of_it` runs it on another, and `--all` every test on each.
 
 /// One machine.
 pub(super) struct Machine {

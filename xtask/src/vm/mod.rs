@@ -20,6 +20,7 @@ use emulator::Emulator;
 
 use self::matrix::{MACHINES, Tests};
 use crate::cargo::{self, Executable};
+use crate::setup;
 use crate::sh::{self, say};
 
 /// Test programs, by how their names begin, that need a container runtime, which guests do not have.
@@ -152,18 +153,19 @@ fn one_machine(
     boot::run(&machine)?.judge(names)
 }
 
-/// Runs a script with these programs in a machine whose clock counts instructions, and returns what it told the runner.
-/// There is hardly more in it than they need: what is unpacked at boot takes time too.
+/// Runs a script with these programs and unpacked packages in a machine whose clock counts instructions, and returns what it told
+/// the runner. There is hardly more in it than they need: what is unpacked at boot takes time too.
 pub(crate) fn run_counting(
     kernel: &str,
     programs: &[PathBuf],
+    packages: &[PathBuf],
     script: &str,
     timeout: Duration,
 ) -> Result<Vec<String>> {
     let directory = directory()?;
     let kernel = kernel::fetch(kernel, &directory)?;
-    let initramfs =
-        guest::build_small(&directory.join("guest-counting"), &kernel, programs, script)?;
+    let root = directory.join("guest-counting");
+    let initramfs = guest::build_small(&root, &kernel, programs, packages, script)?;
     let machine = boot::Machine {
         emulator: &Emulator::fetch(&directory)?,
         kernel: &kernel.image,
@@ -174,6 +176,18 @@ pub(crate) fn run_counting(
         counting: true,
     };
     boot::run(&machine)?.said()
+}
+
+/// What a package and its dependencies hold, in a directory of its own: downloaded once, never installed.
+pub(crate) fn unpacked(package: &str) -> Result<PathBuf> {
+    let directory = directory()?.join(package);
+    if !directory.exists() {
+        say(format!("set-up: downloading package `{package}`, unpacked only"));
+        let partial = partial(&directory)?;
+        setup::unpack(package, &partial)?;
+        fs::rename(partial, &directory)?;
+    }
+    Ok(directory)
 }
 
 /// A path as a shell's word.

@@ -314,6 +314,21 @@ fn the_known_calls_are_those_that_are_no_drift() {
     }
 }
 
+/// The same program makes these calls, or does not, by what the kernel thinks of the machine's clock.
+#[test]
+fn what_the_vdso_is_asked_is_no_drift_as_a_call() {
+    let judge = judge();
+    let judged = |name: &str, denied, foreign| {
+        let call = Syscall { name: name.to_owned(), denied, foreign };
+        judge.judge(&observation(NGINX, &[], Behaviour::Syscall(call))).len()
+    };
+    assert_eq!(judged("clock_gettime", false, false), 0);
+    assert_eq!(judged("gettimeofday", false, false), 0);
+    assert_eq!(judged("clock_settime", false, false), 1);
+    assert_eq!(judged("clock_gettime", true, false), 1, "a filter refused it");
+    assert_eq!(judged("clock_gettime", false, true), 1, "of another ABI");
+}
+
 #[test]
 fn a_capability_is_new_only_to_who_could_have_seen_it() {
     let raw = observation(NGINX, &[], Behaviour::Capability(Capability(13)));

@@ -9,6 +9,9 @@ use crate::{baseline::Baseline, drift::clean};
 /// Never seen to return, see ARCHITECTURE.md, or only where a signal interrupts.
 const UNSEEN: [&str; 4] = ["exit", "exit_group", "restart_syscall", "rt_sigreturn"];
 
+/// Made in the vDSO's place where the kernel does not trust the machine's clock, which it may find at any moment.
+const CLOCK: [&str; 2] = ["clock_gettime", "gettimeofday"];
+
 /// Waiting for a signal: whether a shell's `wait` comes to it is a matter of who is faster, and refused it spins for ever.
 const WAITS: [&str; 2] = ["pause", "rt_sigsuspend"];
 
@@ -73,7 +76,8 @@ const NO_SUCH_CALL: u32 = 38;
 pub(super) fn profile(baseline: &Baseline) -> (Value, Vec<String>) {
     let mut left_out = Vec::new();
     let mut foreign = 0;
-    let mut allowed: BTreeSet<&str> = UNSEEN.iter().chain(&WAITS).chain(RUNTIME).copied().collect();
+    let always = UNSEEN.iter().chain(&CLOCK).chain(&WAITS).chain(RUNTIME);
+    let mut allowed: BTreeSet<&str> = always.copied().collect();
     for name in baseline.syscalls.keys() {
         match name.split_once(' ') {
             None if name.starts_with("syscall_") => left_out.push(format!(
@@ -130,6 +134,7 @@ mod tests {
         let names = profile["syscalls"][0]["names"].as_array().unwrap();
         let has = |name: &str| names.iter().any(|known| known == name);
         assert!(has("io_uring_setup") && has("exit_group") && has("execve") && has("rt_sigreturn"));
+        assert!(has("clock_gettime"), "in the vDSO's place");
         assert!(!has("unshare") && !has("foreign_11") && !has("syscall_9999") && !has("ptrace"));
         assert_eq!(profile["defaultAction"], "SCMP_ACT_ERRNO");
         assert_eq!(profile["syscalls"][1]["names"][0], "clone3");
