@@ -1,6 +1,13 @@
 //! Who comes into a running container from outside is not the container until it runs a program there.
 
-use std::{fs, thread, time::Duration};
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 use nix::{
     libc,
@@ -71,4 +78,62 @@ fn a_call_made_while_being_moved_into_a_container_is_not_the_containers() {
     assert!(has(&is_recorded), "{CALL} is not told any more");
     pod.remove();
     recorder.stop();
+}
+
+/// Moves itself into a cgroup, as a runtime does, and runs `program` in a mount namespace of its own once it is told to.
+fn comes_in(procs: &Path, program: &str) -> Child {
+    let script =
+        format!("echo $$ >{}; echo in; read told; exec unshare --mount {program}", procs.display());
+    let mut child = Command::new("sh")
+        .args(["-c", &script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("sh runs");
+    let mut said = [0; 3];
+    let output = child.stdout.as_mut().expect("it is piped");
+    std::io::Read::read_exact(output, &mut said).expect("it is in");
+    child
+}
+
+fn runs_it(mut child: Child) {
+    child.stdin.take().expect("it is piped").write_all(b"now\n").expect("it waits");
+    assert!(child.wait_with_output().expect("it ends").status.success());
+}
+
+/// A probe, or the command of a postStart hook, may be at its exec before the entrypoint is.
+#[test]
+fn who_came_first_is_the_entrypoint_even_if_another_is_faster() {
+    if !pods::can_run() || !support::can_load() {
+        return;
+    }
+    let _alone = agent::alone();
+    let node = Node::start();
+    let watcher = Agent::start(&node, "watch", &[]);
+    let spec = ContainerSpec::new("app", BUSYBOX).command(&["/bin/sleep", "1000"]);
+    let pod = node.run(PodSpec::new("shop", "web").container(spec));
+    let app = outside::mount().join(pod.container("app").cgroup().trim_start_matches('/'));
+    let cgroup = app.parent().expect("the pod's").join("c0de".repeat(16));
+    fs::create_dir(&cgroup).expect("a cgroup in the pod's");
+    let procs = cgroup.join("cgroup.procs");
+
+    // Without a baseline, a program that looks around is told where it came from outside, and nowhere else.
+    let entrypoint = comes_in(&procs, "/usr/bin/whoami");
+    runs_it(comes_in(&procs, "/usr/bin/id"));
+    runs_it(entrypoint);
+    runs_it(comes_in(&procs, "/usr/bin/groups"));
+    let injected = || -> Vec<String> {
+        let events = agent::events(&node);
+        let injected = events.iter().filter(|event| event["drift.kind"] == "exec.injected");
+        injected.map(|event| event["drift.object"].as_str().expect("text").to_owned()).collect()
+    };
+    let last = || injected().iter().any(|object| object == "/usr/bin/groups");
+    assert!((0..400).any(|_| {
+        thread::sleep(Duration::from_millis(50));
+        last()
+    }));
+    assert_eq!(injected(), ["/usr/bin/id", "/usr/bin/groups"]);
+    fs::remove_dir(&cgroup).expect("it is empty");
+    pod.remove();
+    watcher.stop();
 }

@@ -27,7 +27,8 @@ pub type KnownCalls = [u64; SET_WORDS];
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct ContainerState {
-    /// 0 until the first exec inside: what comes before it is the launcher's doing, not the container's.
+    /// 0 until the first exec inside: what comes before it is the launcher's doing, not the container's. [`ENTERED`] once the
+    /// entrypoint's exec was told, which may come after that of a program put in from outside.
     pub started: u64,
     /// The root directory at that exec, as kernel addresses that are only compared: paths are told from here, also
     /// after a chroot.
@@ -55,6 +56,12 @@ pub struct ContainerState {
 }
 
 const _: () = assert!(size_of::<ContainerState>() == 72 + 3 * 128 + KINDS * 8);
+
+/// Of [`ContainerState::started`]: a program runs inside.
+pub const STARTED: u64 = 1;
+
+/// The same, and the entrypoint's exec was told.
+pub const ENTERED: u64 = 2;
 
 impl SyscallSet {
     pub const EMPTY: Self = Self { called: [0; SET_WORDS], sent: [0; SET_WORDS] };
@@ -84,5 +91,5 @@ impl ContainerState {
     };
 
     /// A container that ran before anybody looked: its root directory is that of the first process that is met.
-    pub const RUNNING: Self = Self { started: 1, ..Self::NEW };
+    pub const RUNNING: Self = Self { started: ENTERED, ..Self::NEW };
 }

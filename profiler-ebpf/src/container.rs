@@ -6,7 +6,7 @@ use aya_ebpf::{
     maps::{Array, HashMap},
 };
 use profiler_common::{
-    container::ContainerState,
+    container::{ContainerState, ENTERED, STARTED},
     event::{Header, Kind},
 };
 
@@ -79,17 +79,35 @@ impl Container {
         self.started() && self.joining() == 0 && self.root().1 != 0
     }
 
-    /// Marks the entrypoint's exec and keeps its root directory; true the first time.
+    /// Marks the first exec and keeps its root directory; true the first time.
     #[inline(always)]
     pub(crate) fn start(&self) -> bool {
         if self.started() {
             return false;
         }
         self.keep_root();
-        // SAFETY: as in `started`. Two first execs at once would both be marked first; a container has one entrypoint.
-        unsafe { core::ptr::write_volatile(&raw mut (*self.state).started, 1) };
-        near::outdate();
+        self.set_started(STARTED);
         true
+    }
+
+    /// The same for the exec of who came first, as the runtime's own process does: true the first time, also where a program from
+    /// outside was faster.
+    #[inline(always)]
+    pub(crate) fn enter(&self) -> bool {
+        self.start();
+        // SAFETY: as in `started`.
+        if unsafe { core::ptr::read_volatile(&raw const (*self.state).started) } == ENTERED {
+            return false;
+        }
+        self.set_started(ENTERED);
+        true
+    }
+
+    #[inline(always)]
+    fn set_started(&self, value: u64) {
+        // SAFETY: as in `started`. Two first execs at once would both be marked first; a container has one entrypoint.
+        unsafe { core::ptr::write_volatile(&raw mut (*self.state).started, value) };
+        near::outdate();
     }
 
     #[inline(always)]

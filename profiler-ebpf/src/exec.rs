@@ -59,8 +59,12 @@ fn began(near: *mut Near) -> Option<u32> {
         return None;
     }
     let flags = match origin {
+        Origin::CameFirst if container.enter() => EXEC_FIRST,
+        Origin::CameFirst | Origin::Joined => {
+            container.start();
+            EXEC_INJECTED
+        }
         _ if container.start() => EXEC_FIRST,
-        Origin::Joined => EXEC_INJECTED,
         _ => 0,
     };
     container.ensure_root();

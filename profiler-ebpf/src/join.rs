@@ -31,6 +31,9 @@ struct Joining {
     /// The mount namespace that it came from, as an address that is only compared; 0 where the user side found it on its
     /// way, and then that of who started it stands for it.
     namespace: u64,
+    /// 1 where nobody had come in before it, nor before who made it: what it will run is the entrypoint. A probe, or the command
+    /// of a postStart hook, may come in right behind it and be at its exec sooner.
+    came_first: u64,
 }
 
 /// What an exec makes of a process.
@@ -40,6 +43,8 @@ pub(crate) enum Origin {
     Inside,
     /// It has come in with this exec.
     Joined,
+    /// The same, before anybody else.
+    CameFirst,
     /// The runtime, which ran itself again on its way in.
     Runtime,
 }
@@ -68,8 +73,13 @@ fn attached(cgroup: *const u8, task: *const u8) -> Option<()> {
         return None;
     }
     // Not that of who is moved: runc enters the container's namespaces before it moves itself in for an exec.
-    mark(process, &container, namespace());
+    mark(process, &container, namespace(), comes_first(&container));
     Some(())
+}
+
+#[inline(always)]
+fn comes_first(container: &Container) -> u64 {
+    u64::from(!container.started() && container.joining() == 0)
 }
 
 #[inline(always)]
@@ -89,14 +99,15 @@ pub(crate) fn forked(child: *const u8, process: u32) -> Option<()> {
     let container = Container::of_cgroup(cgroup)?;
     let inside = Container::current().is_some_and(|current| current.id == container.id);
     // Not the child's: crun makes it in the container's mount namespace.
-    let namespace = if !inside {
-        namespace()
+    let (namespace, came_first) = if !inside {
+        (namespace(), comes_first(&container))
     } else if container.joining() != 0 {
-        find(&container)?.namespace
+        let parent = find(&container)?;
+        (parent.namespace, parent.came_first)
     } else {
         return None;
     };
-    mark(process, &container, namespace);
+    mark(process, &container, namespace, came_first);
     Some(())
 }
 
@@ -120,7 +131,7 @@ pub(crate) fn executed(container: &Container) -> Origin {
             return Origin::Runtime;
         }
         forget(container);
-        return Origin::Joined;
+        return if joining.came_first != 0 { Origin::CameFirst } else { Origin::Joined };
     }
     if is_on_its_way(container) { Origin::Runtime } else { Origin::Inside }
 }
@@ -160,11 +171,13 @@ pub(crate) fn ended(container: &Container) -> bool {
 }
 
 #[inline(always)]
-fn mark(process: u32, container: &Container, namespace: u64) {
-    let joining = Joining { container: container.id, namespace };
+fn mark(process: u32, container: &Container, namespace: u64, came_first: u64) {
     // SAFETY: values are plain integers.
-    let known =
-        unsafe { JOINING.get(process) }.is_some_and(|known| known.container == container.id);
+    let before = unsafe { JOINING.get(process) }.filter(|known| known.container == container.id);
+    let known = before.is_some();
+    // One that is moved again, within the container, came when it came.
+    let came_first = before.map_or(came_first, |before| before.came_first);
+    let joining = Joining { container: container.id, namespace, came_first };
     if JOINING.insert(process, joining, 0).is_ok() && !known {
         container.add_joining(1);
     }

@@ -182,10 +182,10 @@ impl Sensor {
     /// The same for a container in which something runs already: what it does is reported from now on. `joining` are on
     /// the way in: what they do is not, until each runs a program inside.
     pub fn track_running(&mut self, cgroup: CgroupId, joining: &[u32]) -> anyhow::Result<()> {
-        let mut marks = HashMap::<_, u32, [u64; 2]>::try_from(self.map("JOINING")?)?;
+        let mut marks = HashMap::<_, u32, [u64; 3]>::try_from(self.map("JOINING")?)?;
         for pid in joining {
-            // Of the namespace that it came from nothing is known.
-            marks.insert(pid, [cgroup.0, 0], 0).context("marking who comes into a container")?;
+            // Of the namespace that it came from nothing is known, and others were here before it.
+            marks.insert(pid, [cgroup.0, 0, 0], 0).context("marking who comes into a container")?;
         }
         let state = ContainerState { joining: joining.len() as u64, ..ContainerState::RUNNING };
         self.begin(cgroup, &state)
