@@ -109,7 +109,7 @@ fn who_came_first_is_the_entrypoint_even_if_another_is_faster() {
     }
     let _alone = agent::alone();
     let node = Node::start();
-    let watcher = Agent::start(&node, "watch", &[]);
+    let watcher = Agent::start(&node, "watch", &agent::EVENTS);
     let spec = ContainerSpec::new("app", BUSYBOX).command(&["/bin/sleep", "1000"]);
     let pod = node.run(PodSpec::new("shop", "web").container(spec));
     let app = outside::mount().join(pod.container("app").cgroup().trim_start_matches('/'));
