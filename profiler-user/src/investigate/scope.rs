@@ -35,18 +35,24 @@ pub async fn scope_of(history: &mut History, name: &str) -> Result<Scope, Histor
 
 /// Everybody who did any drift that the selector fits.
 pub async fn scope(history: &mut History, selector: &Selector) -> Result<Scope, HistoryError> {
-    // Distinct drifts first: of each the table of drifts has the count, whatever became of its rows.
     let mut query = QueryBuilder::<Sqlite>::new(
         "SELECT MIN(d.first) AS first, MAX(d.last) AS last, SUM(d.count) AS count, MAX(d.id) AS event, d.container, \
-             c.name, c.namespace, c.pod_name, c.workload, c.node, c.image_name, c.image_id, c.ended \
-         FROM (SELECT DISTINCT COALESCE(e.container, '') AS container, e.fingerprint FROM events e WHERE e.kind <> ",
+             c.name, c.namespace, c.pod_name, c.workload, c.node, c.image_name, c.image_id, c.ended FROM ",
     );
-    query.push_bind(CHAIN);
-    selector.of_events(&mut query);
-    query.push(
-        ") f JOIN drifts d ON d.container = f.container AND d.fingerprint = f.fingerprint \
-         LEFT JOIN containers c ON c.id = d.container GROUP BY d.container ORDER BY first, d.container",
-    );
+    if selector.is_about_drift() {
+        // Which drifts those are is asked first: of each the table of drifts has the count, whatever became of its rows.
+        query.push(
+            "(SELECT DISTINCT COALESCE(e.container, '') AS container, e.fingerprint FROM events e WHERE e.kind <> ",
+        );
+        query.push_bind(CHAIN);
+        selector.of_events(&mut query);
+        query.push(") f JOIN drifts d ON d.container = f.container AND d.fingerprint = f.fingerprint");
+        query.push(" LEFT JOIN containers c ON c.id = d.container WHERE true");
+    } else {
+        query.push("drifts d LEFT JOIN containers c ON c.id = d.container WHERE d.fingerprint <> ''");
+        selector.of_drifts(&mut query);
+    }
+    query.push(" GROUP BY d.container ORDER BY first, d.container");
     let found = query.build_query_as::<Occurrence>().fetch_all(&mut history.connection).await;
     history.failed(found).map(Scope::of)
 }

@@ -95,6 +95,25 @@ impl Selector {
         }
     }
 
+    /// ` AND …` for a row `d` of drifts, beside its container `c`, where nothing is asked about the drift itself.
+    pub(super) fn of_drifts(&self, query: &mut QueryBuilder<Sqlite>) {
+        if let Some(from) = self.from {
+            query.push(" AND d.last >= ").push_bind(nanoseconds(from));
+        }
+        if let Some(until) = self.until {
+            query.push(" AND d.first <= ").push_bind(nanoseconds(until));
+        }
+        if let Some(container) = &self.container {
+            query.push(" AND d.container = ").push_bind(container.clone());
+        }
+        if self.is_about_containers() {
+            // For its index: from the few containers to their drifts.
+            query.push(" AND d.container IN (SELECT c.id FROM containers c WHERE true");
+            self.of_named(query);
+            query.push(")");
+        }
+    }
+
     /// ` AND …` for a row `c` of containers.
     pub(super) fn of_containers(&self, query: &mut QueryBuilder<Sqlite>) {
         if let Some(from) = self.from {
