@@ -7,6 +7,7 @@
 mod before;
 mod container;
 mod history;
+mod lateral;
 mod moment;
 mod scope;
 mod seen;
@@ -17,6 +18,7 @@ mod told;
 pub use before::{Before, Image, before};
 pub use container::{Life, container};
 pub use history::{History, HistoryError};
+pub use lateral::{Chain, Confidence, Hop, Lateral, Place, dot, lateral, svg};
 pub use moment::moment;
 pub use scope::{Scope, scope, scope_of};
 pub use seen::{Occurrence, Seen, seen};

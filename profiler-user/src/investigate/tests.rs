@@ -1,7 +1,8 @@
 //! The questions, asked of a history of which everything is known.
 
-mod hostile;
 mod history;
+mod hostile;
+mod spread;
 
 use history::{ALERT, after, at, laboratory, of};
 

@@ -2,6 +2,7 @@
 
 mod before;
 mod container;
+mod lateral;
 mod print;
 mod scope;
 mod seen;
@@ -36,6 +37,8 @@ enum Action {
     Before(before::Before),
     /// The full life of a container, also when it is long gone
     Container(container::Container),
+    /// Did it go from one pod to another
+    Lateral(lateral::Lateral),
     /// Prove that no event of the history was changed, removed or put in, or name the first that was
     VerifyLog(verify_log::VerifyLog),
 }
@@ -48,6 +51,7 @@ pub(crate) async fn run(args: Investigate) -> Result<ExitCode, Error> {
         Action::Scope(args) => scope::run(&args, now).await,
         Action::Before(args) => before::run(&args).await,
         Action::Container(args) => container::run(&args).await,
+        Action::Lateral(args) => lateral::run(&args, now).await,
         Action::VerifyLog(args) => verify_log::run(&args).await,
     }
 }

@@ -32,19 +32,31 @@ pub(super) fn after(what: &str) -> i64 {
     }
 }
 
+/// The address of a pod.
+pub(super) fn address(pod: &str) -> &'static str {
+    match pod {
+        "web-old" | "web-new" => "10.0.0.7",
+        "db-0" => "10.0.0.9",
+        "files-0" => "10.0.0.11",
+        _ => "10.0.0.13",
+    }
+}
+
 /// The id of a pod's container.
 pub(super) fn of(pod: &str) -> String {
     let number = match pod {
         "web-old" => 1,
         "web-new" => 2,
         "db-0" => 3,
+        "files-0" => 4,
+        "talker-0" => 5,
         other => panic!("no pod is called {other}"),
     };
     // The first digits tell them apart.
     format!("{number:02}{}", "ab".repeat(31))
 }
 
-fn entry(pod: &str, workload: &str, image: &str, node: &str, started: i64) -> LedgerEntry {
+pub(super) fn entry(pod: &str, workload: &str, image: &str, node: &str, started: i64) -> LedgerEntry {
     let version = if pod == "web-old" { "1" } else { "2" };
     let digest = format!("{image}{version}");
     let identity = Identity {
@@ -59,7 +71,7 @@ fn entry(pod: &str, workload: &str, image: &str, node: &str, started: i64) -> Le
             name: Some(pod.to_owned()),
             namespace: Some("shop".to_owned()),
             labels: [("app".to_owned(), workload.to_owned())].into(),
-            ip: Some("10.0.0.7".parse().unwrap()),
+            ip: Some(address(pod).parse().unwrap()),
         }),
         image: Some(ImageIdentity {
             id: Some(format!("sha256:{digest}")),
@@ -89,7 +101,7 @@ fn entry(pod: &str, workload: &str, image: &str, node: &str, started: i64) -> Le
 }
 
 /// The first event, and where it was repeated, the word about that.
-fn events(
+pub(super) fn events(
     entry: &LedgerEntry,
     kind: DriftKind,
     mut observation: crate::behaviour::Observation,
