@@ -194,6 +194,16 @@ fn assert_answered(node: &Node, pod: &str, container: &str, read: &str) {
     assert_eq!(life["identity"]["pod"]["name"], pod, "{life:#}");
     assert_eq!(life["baseline_status"], "exact", "{life:#}");
     assert!(life["drift"].as_array().is_some_and(|drift| !drift.is_empty()), "{life:#}");
+
+    let report = Command::new(support::driftline())
+        .args(["investigate", "report", "--format", "html", "--store"])
+        .arg(node.outside("/var/lib/driftline"))
+        .output()
+        .expect("driftline runs");
+    let page = String::from_utf8(report.stdout).expect("UTF-8");
+    for wanted in [pod, container, "etc&#x2f;shadow", "The log was proved whole"] {
+        assert!(page.contains(wanted), "{wanted} in {page}");
+    }
 }
 
 #[test]

@@ -127,3 +127,35 @@ fn a_question_that_has_no_answer_is_124_a_wrong_one_2_and_says_what_to_do() {
     let none = investigate(&["timeline", "--namespace", "elsewhere"], dir.path());
     assert!(none.status.success() && said(&none).contains("nothing of that"), "{}", said(&none));
 }
+
+#[test]
+fn a_report_is_written_whole_or_not_at_all_and_tells_of_a_broken_log() {
+    let dir = tempfile::tempdir().expect("a directory");
+    filled(dir.path());
+    let file = dir.path().join("report.html");
+    let name = file.to_str().expect("UTF-8");
+    let report = ["report", "--format", "html", "--title", "<i>", "-o", name];
+    let output = investigate(&report, dir.path());
+    assert!(output.status.success(), "{}", said(&output));
+    let page = std::fs::read_to_string(&file).expect("a report");
+    assert!(page.contains("&lt;i&gt;") && page.contains("proved whole"), "{page}");
+    assert!(!page.contains('\u{1b}'), "{page}");
+
+    let nowhere = file.join("below-a-file.md");
+    let nowhere = nowhere.to_str().expect("UTF-8");
+    let output = investigate(&["report", "-o", nowhere], dir.path());
+    assert_eq!(output.status.code(), Some(122), "{}", said(&output));
+    assert!(said(&output).contains(nowhere), "{}", said(&output));
+
+    // A hand that knows how to write to the database leaves its traces.
+    let script = "import sqlite3,sys\ndb=sqlite3.connect(sys.argv[1])\ndb.execute('DROP TRIGGER events_are_not_changed')\n\
+        db.execute(\"UPDATE events SET line = replace(line, 'the object', 'an object')\")\ndb.commit()";
+    let changed = Command::new("python3")
+        .args(["-c", script])
+        .arg(dir.path().join("driftline.db"))
+        .status()
+        .expect("python3 runs");
+    assert!(changed.success());
+    let text = printed(&investigate(&["report"], dir.path()));
+    assert!(text.contains("BROKEN at event 1"), "{text}");
+}

@@ -2,7 +2,7 @@
 
 mod history;
 mod hostile;
-mod spread;
+pub(super) mod spread;
 
 use history::{ALERT, after, at, laboratory, of};
 

@@ -4,6 +4,7 @@ mod before;
 mod container;
 mod lateral;
 mod print;
+mod report;
 mod scope;
 mod seen;
 mod table;
@@ -39,6 +40,8 @@ enum Action {
     Container(container::Container),
     /// Did it go from one pod to another
     Lateral(lateral::Lateral),
+    /// All of it as one page to keep and to hand on
+    Report(report::Report),
     /// Prove that no event of the history was changed, removed or put in, or name the first that was
     VerifyLog(verify_log::VerifyLog),
 }
@@ -52,6 +55,7 @@ pub(crate) async fn run(args: Investigate) -> Result<ExitCode, Error> {
         Action::Before(args) => before::run(&args).await,
         Action::Container(args) => container::run(&args).await,
         Action::Lateral(args) => lateral::run(&args, now).await,
+        Action::Report(args) => report::run(&args, now).await,
         Action::VerifyLog(args) => verify_log::run(&args).await,
     }
 }

@@ -21,6 +21,10 @@ pub(super) struct Where {
 }
 
 impl Where {
+    pub(super) fn directory(&self) -> &std::path::Path {
+        &self.store
+    }
+
     pub(super) async fn open(&self) -> Result<History, Error> {
         History::open(&self.store).await.map_err(Error::from)
     }
