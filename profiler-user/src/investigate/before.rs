@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _};
 
 use super::history::{History, HistoryError};
 use super::timeline::{Gap, drifts, gaps};
@@ -57,7 +59,8 @@ pub async fn before(
     let event = history.event(event).await?;
     let from = event.time.checked_sub(window).unwrap_or(Timestamp::MIN);
     let (from, until) = (Some(from), Some(event.time));
-    let selector = Selector { from, until, container: event.container.clone(), ..Selector::default() };
+    let selector =
+        Selector { from, until, container: event.container.clone(), ..Selector::default() };
     let (mut drift, cut) = drifts(history, &selector, limit).await?;
     drift.retain(|told| told.seq < event.seq);
     drift.sort_by_key(|told| (told.time, told.seq));
@@ -111,7 +114,7 @@ async fn image_before(
         return Ok(None);
     };
     let query = sqlx::query_as(
-        "SELECT id, image_reference, image_id, COALESCE(started, created, first_seen) FROM containers \
+        "SELECT id, image_reference, image_id, COALESCE(started, created, first_seen) AS at FROM containers \
          WHERE namespace = $1 AND workload = $2 AND name IS $3 AND image_id <> $4 AND first_seen < $5 \
          ORDER BY first_seen DESC LIMIT 1",
     );
@@ -121,9 +124,17 @@ async fn image_before(
         .bind(&row.identity.name)
         .bind(&image.id)
         .bind(nanoseconds(row.first_seen));
-    let found: sqlx::Result<Option<(String, Option<String>, Option<String>, i64)>> =
-        query.fetch_optional(&mut history.connection).await;
-    let Some((container, reference, id, at)) = history.failed(found)? else { return Ok(None) };
-    let started = history.failed(timestamp(at))?;
-    Ok(Some(Image { container, reference, id, started }))
+    let found = query.fetch_optional(&mut history.connection).await;
+    history.failed(found)
+}
+
+impl FromRow<'_, SqliteRow> for Image {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            container: row.try_get("id")?,
+            reference: row.try_get("image_reference")?,
+            id: row.try_get("image_id")?,
+            started: timestamp(row.try_get("at")?)?,
+        })
+    }
 }

@@ -75,7 +75,8 @@ impl History {
 
     /// The first event of this id, as it was told.
     pub async fn line(&mut self, id: &str) -> Result<String, HistoryError> {
-        let query = sqlx::query_scalar("SELECT line FROM events WHERE id = $1 ORDER BY seq LIMIT 1");
+        let query =
+            sqlx::query_scalar("SELECT line FROM events WHERE id = $1 ORDER BY seq LIMIT 1");
         let line = query.bind(id).fetch_one(&mut self.connection).await;
         self.failed(line)
     }
@@ -95,7 +96,8 @@ impl History {
              AND kind <> $3 ORDER BY fingerprint LIMIT 2",
         );
         let found = query.bind(from).bind(to).bind(store::CHAIN).fetch_all(&mut self.connection);
-        let found: Vec<String> = found.await.map_err(|error| store::unreadable(&self.path, error))?;
+        let found: Vec<String> =
+            found.await.map_err(|error| store::unreadable(&self.path, error))?;
         self.one(found, name, "fingerprint")?.ok_or_else(|| self.unknown_fingerprint(name))
     }
 

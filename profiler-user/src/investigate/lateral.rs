@@ -127,7 +127,9 @@ pub async fn lateral(
         let Some(others) = by_address.get(peer.as_str()) else { continue };
         let there = |other: &&&Home| {
             let ended = other.ended.is_none_or(|ended| ended + SKEW >= connect.time);
-            ended && other.first_seen - SKEW <= connect.last && other.place.pod_uid != home.place.pod_uid
+            ended
+                && other.first_seen - SKEW <= connect.last
+                && other.place.pod_uid != home.place.pod_uid
         };
         let mut pods: Vec<&Place> = others.iter().filter(there).map(|other| &other.place).collect();
         pods.sort();
@@ -141,7 +143,15 @@ pub async fn lateral(
             let found = arrival(history, &connect, &home.place, &into, window).await?;
             if let Some((confidence, accept, after)) = found {
                 let (from, to, time) = (home.place.clone(), to.clone(), connect.time);
-                hops.push(Hop { from, to, time, confidence, connect: connect.clone(), accept, after });
+                hops.push(Hop {
+                    from,
+                    to,
+                    time,
+                    confidence,
+                    connect: connect.clone(),
+                    accept,
+                    after,
+                });
             }
         }
     }

@@ -7,9 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 /// `2h`: so long before `now` (units s, m, h, d, w); else a time stamp (RFC 3339), or a date with or without a time of
 /// day, which is UTC.
 pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    if let Some(ago) = ago(text) {
-        let ago = ago.ok_or_else(|| format!("{text:?} is out of range"))?;
-        return now.checked_sub(ago).map_err(|_| format!("{text:?} is out of range"));
+    if let Some((number, seconds)) = ago(text) {
+        let number = number.parse::<i64>().ok();
+        let ago =
+            number.and_then(|number| number.checked_mul(seconds)).map(SignedDuration::from_secs);
+        let moment = ago.and_then(|ago| now.checked_sub(ago).ok());
+        return moment.ok_or_else(|| format!("{text:?} is out of range"));
     }
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
@@ -21,8 +24,8 @@ pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     TimeZone::UTC.to_timestamp(civil).map_err(|error| format!("{text:?}: {error}"))
 }
 
-/// None where it is no length of time at all, `Some(None)` where it is one that cannot be.
-fn ago(text: &str) -> Option<Option<SignedDuration>> {
+/// The digits of a length of time, and the seconds of its unit; none where it is not one.
+fn ago(text: &str) -> Option<(&str, i64)> {
     let unit = text.chars().last()?;
     let seconds: i64 = match unit {
         's' => 1,
@@ -33,11 +36,8 @@ fn ago(text: &str) -> Option<Option<SignedDuration>> {
         _ => return None,
     };
     let number = text.strip_suffix(unit)?;
-    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let seconds = number.parse::<i64>().ok().and_then(|number| number.checked_mul(seconds));
-    Some(seconds.map(SignedDuration::from_secs))
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some((number, seconds))
 }
 
 #[cfg(test)]
@@ -58,7 +58,15 @@ mod tests {
         ] {
             assert_eq!(moment(text, now), Ok(expected.parse().unwrap()), "{text}");
         }
-        for text in ["", "h", "-2h", "yesterday", "2026-13-01", "99999999999999999999d", "9223372036854775807w"] {
+        for text in [
+            "",
+            "h",
+            "-2h",
+            "yesterday",
+            "2026-13-01",
+            "99999999999999999999d",
+            "9223372036854775807w",
+        ] {
             assert!(moment(text, now).is_err(), "{text}");
         }
     }

@@ -129,7 +129,8 @@ impl Report {
         });
         environment.set_formatter(|out, state, value| match state.auto_escape() {
             AutoEscape::Custom(_) => {
-                let text = if value.is_none() { String::new() } else { markdown(&value.to_string()) };
+                let text =
+                    if value.is_none() { String::new() } else { markdown(&value.to_string()) };
                 out.write_str(if value.is_safe() { value.as_str().unwrap_or(&text) } else { &text })
                     .map_err(minijinja::Error::from)
             }
@@ -172,7 +173,9 @@ fn place(names: &[Value]) -> String {
 fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in clean(text).chars() {
-        if c.is_ascii_punctuation() && !matches!(c, '.' | ',' | ':' | ';' | '/' | '%' | '\'' | '?' | '=' | '-') {
+        if c.is_ascii_punctuation()
+            && !matches!(c, '.' | ',' | ':' | ';' | '/' | '%' | '\'' | '?' | '=' | '-')
+        {
             escaped.push('\\');
         }
         escaped.push(c);

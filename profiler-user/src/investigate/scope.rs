@@ -46,10 +46,14 @@ pub async fn scope(history: &mut History, selector: &Selector) -> Result<Scope, 
         );
         query.push_bind(CHAIN);
         selector.of_events(&mut query);
-        query.push(") f JOIN drifts d ON d.container = f.container AND d.fingerprint = f.fingerprint");
+        query.push(
+            ") f JOIN drifts d ON d.container = f.container AND d.fingerprint = f.fingerprint",
+        );
         query.push(" LEFT JOIN containers c ON c.id = d.container WHERE true");
     } else {
-        query.push("drifts d LEFT JOIN containers c ON c.id = d.container WHERE d.fingerprint <> ''");
+        query.push(
+            "drifts d LEFT JOIN containers c ON c.id = d.container WHERE d.fingerprint <> ''",
+        );
         selector.of_drifts(&mut query);
     }
     query.push(" GROUP BY d.container ORDER BY first, d.container");
@@ -64,7 +68,10 @@ impl Scope {
             scope.nodes.extend(one.node.clone());
             scope.namespaces.extend(one.namespace.clone());
             let named = |name: &Option<String>| {
-                one.namespace.as_ref().zip(name.as_ref()).map(|(space, name)| format!("{space}/{name}"))
+                one.namespace
+                    .as_ref()
+                    .zip(name.as_ref())
+                    .map(|(space, name)| format!("{space}/{name}"))
             };
             scope.workloads.extend(named(&one.workload));
             scope.pods.extend(named(&one.pod));

@@ -7,6 +7,7 @@ use sqlx::{FromRow, Row as _};
 
 use super::history::{History, HistoryError};
 use super::timeline::drifts;
+use super::told::place;
 use super::{Selector, Told};
 use crate::store::timestamp;
 
@@ -60,13 +61,8 @@ pub struct Occurrence {
 impl Occurrence {
     /// As [`Told::place`].
     pub fn place(&self) -> String {
-        let names = [&self.namespace, &self.pod, &self.name];
-        let named: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
-        if !named.is_empty() {
-            return named.join("/");
-        }
-        let short = |id: &String| id.chars().take(12).collect();
-        self.container.as_ref().map_or_else(|| "this machine".to_owned(), short)
+        place([&self.namespace, &self.pod, &self.name], self.container.as_ref())
+            .unwrap_or_else(|| "this machine".to_owned())
     }
 }
 

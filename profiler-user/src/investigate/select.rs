@@ -117,7 +117,10 @@ impl Selector {
     /// ` AND …` for a row `c` of containers.
     pub(super) fn of_containers(&self, query: &mut QueryBuilder<Sqlite>) {
         if let Some(from) = self.from {
-            query.push(" AND (c.ended IS NULL OR c.ended >= ").push_bind(nanoseconds(from)).push(")");
+            query
+                .push(" AND (c.ended IS NULL OR c.ended >= ")
+                .push_bind(nanoseconds(from))
+                .push(")");
         }
         if let Some(until) = self.until {
             query.push(" AND c.first_seen <= ").push_bind(nanoseconds(until));

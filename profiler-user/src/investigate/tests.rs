@@ -66,7 +66,10 @@ async fn each_selector_holds_what_it_names_and_nothing_else() {
         (Selector { severity: grave, image: some("registry/web"), ..none() }, web.to_vec()),
         (Selector { severity: grave, image: some("registry/web:2"), ..none() }, web.to_vec()),
         (Selector { severity: grave, digest: some("sha256:web2"), ..none() }, web.to_vec()),
-        (Selector { severity: grave, digest: some("sha256:manifest-web2"), ..none() }, web.to_vec()),
+        (
+            Selector { severity: grave, digest: some("sha256:manifest-web2"), ..none() },
+            web.to_vec(),
+        ),
         (Selector { severity: grave, digest: some("web2"), ..none() }, vec![]),
         (Selector { kind: some("exec"), ..none() }, vec![web[1].clone(), database.clone()]),
         (Selector { kind: some("net"), ..none() }, vec![web[2].clone()]),
@@ -76,7 +79,10 @@ async fn each_selector_holds_what_it_names_and_nothing_else() {
         (Selector { technique: some("T1059.004"), ..none() }, all[1..].to_vec()),
         (Selector { technique: some("T105"), ..none() }, vec![]),
         (Selector { container: Some(of("web-new")), severity: grave, ..none() }, web.to_vec()),
-        (Selector { severity: grave, from: Some(at(after("db"))), ..none() }, vec![database.clone()]),
+        (
+            Selector { severity: grave, from: Some(at(after("db"))), ..none() },
+            vec![database.clone()],
+        ),
         (Selector { severity: grave, until: Some(at(after("db") - 1)), ..none() }, web.to_vec()),
     ] {
         assert_eq!(told(selector.clone()).await, expected, "{selector:?}");

@@ -7,7 +7,7 @@ use sqlx::{FromRow, QueryBuilder, Row as _, Sqlite};
 
 use super::history::{History, HistoryError};
 use super::select::Selector;
-use super::told::Told;
+use super::told::{Told, place};
 use crate::store::{CHAIN, timestamp};
 
 /// Entries in the order of their times.
@@ -85,9 +85,7 @@ impl Entry {
 impl Moment {
     /// As [`Told::place`].
     pub fn place(&self) -> String {
-        let names = [&self.namespace, &self.pod, &self.name];
-        let named: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
-        if named.is_empty() { self.container.chars().take(12).collect() } else { named.join("/") }
+        place([&self.namespace, &self.pod, &self.name], Some(&self.container)).unwrap_or_default()
     }
 }
 
@@ -196,8 +194,9 @@ pub(super) async fn gaps(
     selector: &Selector,
     limit: u32,
 ) -> Result<Vec<Gap>, HistoryError> {
-    let mut query =
-        QueryBuilder::<Sqlite>::new("SELECT g.begun, g.ended, g.container, g.why FROM gaps g WHERE true");
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT g.begun, g.ended, g.container, g.why FROM gaps g WHERE true",
+    );
     if let Some(from) = selector.from {
         query.push(" AND g.ended >= ").push_bind(crate::store::nanoseconds(from));
     }
@@ -205,7 +204,9 @@ pub(super) async fn gaps(
         query.push(" AND g.begun <= ").push_bind(crate::store::nanoseconds(until));
     }
     // One of the whole node is one of each container.
-    query.push(" AND (g.container IS NULL OR g.container IN (SELECT c.id FROM containers c WHERE true");
+    query.push(
+        " AND (g.container IS NULL OR g.container IN (SELECT c.id FROM containers c WHERE true",
+    );
     selector.of_containers(&mut query);
     query.push(")) ORDER BY g.begun DESC LIMIT ").push_bind(i64::from(limit) + 1);
     let gaps = query.build_query_as::<Gap>().fetch_all(&mut history.connection).await;

@@ -80,15 +80,8 @@ struct Newest {
 impl Told {
     /// Where it happened, as short as a person would say it: `namespace/pod/container`, or what there is of it.
     pub fn place(&self) -> String {
-        let names = [&self.namespace, &self.pod, &self.pod_container];
-        let named: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
-        if !named.is_empty() {
-            return named.join("/");
-        }
-        let short = |id: &String| id.chars().take(12).collect();
-        self.container_name
-            .clone()
-            .or_else(|| self.container.as_ref().map(short))
+        let name = self.pod_container.as_ref().or(self.container_name.as_ref()).cloned();
+        place([&self.namespace, &self.pod, &name], self.container.as_ref())
             .or_else(|| self.image.clone())
             .unwrap_or_else(|| self.host.clone())
     }
@@ -97,6 +90,15 @@ impl Told {
     pub fn machine(&self) -> &str {
         self.node.as_deref().unwrap_or(&self.host)
     }
+}
+
+/// The names that there are, with slashes between; else the beginning of the container's id.
+pub(super) fn place(names: [&Option<String>; 3], container: Option<&String>) -> Option<String> {
+    let known: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
+    if known.is_empty() {
+        return container.map(|id| id.chars().take(12).collect());
+    }
+    Some(known.join("/"))
 }
 
 /// From `seq`, `line` of the first event, and `newest`, the line of the newest.

@@ -41,7 +41,8 @@ pub(super) async fn run(args: &Before) -> Result<ExitCode, Error> {
 fn text(before: &investigate::Before) -> String {
     let mut text = String::new();
     let event = &before.event;
-    let _ = writeln!(text, "{} {} {}", table::time(event.time), event.severity, clean(&event.sentence));
+    let _ =
+        writeln!(text, "{} {} {}", table::time(event.time), event.severity, clean(&event.sentence));
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<12} {value}");
     };

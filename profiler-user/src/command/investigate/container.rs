@@ -34,52 +34,51 @@ pub(super) async fn run(args: &Container) -> Result<ExitCode, Error> {
 fn text(life: &Life) -> String {
     let mut text = String::new();
     let identity = &life.identity;
-    let mut line = |name: &str, value: Option<String>| {
+    let mut say = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             let _ = writeln!(text, "  {name:<12} {}", clean(&value));
         }
     };
-    line("container", Some(identity.id.as_str().to_owned()));
-    line("name", identity.name.clone());
+    say("container", Some(identity.id.as_str().to_owned()));
+    say("name", identity.name.clone());
     if let Some(pod) = &identity.pod {
         let names = [&pod.namespace, &pod.name].into_iter().flatten();
         let names: Vec<&str> = names.map(String::as_str).collect();
-        line("pod", Some(format!("{} ({})", names.join("/"), pod.uid)));
-        line("address", pod.ip.map(|ip| ip.to_string()));
+        say("pod", Some(format!("{} ({})", names.join("/"), pod.uid)));
+        say("address", pod.ip.map(|ip| ip.to_string()));
     }
-    line("workload", life.workload.clone());
-    line("node", life.node.clone());
-    line("runtime", identity.runtime.clone());
+    say("workload", life.workload.clone());
+    say("node", life.node.clone());
+    say("runtime", identity.runtime.clone());
     if let Some(image) = &identity.image {
-        line("image", image.reference.clone().or_else(|| Some(image.name.clone())));
-        line("image id", image.id.clone());
+        say("image", image.reference.clone().or_else(|| Some(image.name.clone())));
+        say("image id", image.id.clone());
         for digest in &image.repo_digests {
-            line("digest", Some(digest.clone()));
+            say("digest", Some(digest.clone()));
         }
     }
-    line("first seen", Some(table::time(life.first_seen)));
-    line("started", identity.started.map(table::time));
-    line("restarts", Some(life.restarts.to_string()).filter(|_| life.restarts > 0));
+    say("first seen", Some(table::time(life.first_seen)));
+    say("started", identity.started.map(table::time));
+    say("restarts", Some(life.restarts.to_string()).filter(|_| life.restarts > 0));
     let ended = identity.finished.map(|at| {
         let code = identity.exit_code.map(|code| format!(", exit code {code}"));
         let reason = identity.reason.as_ref().map(|reason| format!(", {reason}"));
         format!("{}{}{}", table::time(at), code.unwrap_or_default(), reason.unwrap_or_default())
     });
-    line("ended", ended.or_else(|| Some("not as far as is known".to_owned())));
-    line("seen", Some(life.capture.replace('_', " ")));
-    line("tier", life.tier.clone());
+    say("ended", ended.or_else(|| Some("not as far as is known".to_owned())));
+    say("seen", Some(life.capture.replace('_', " ")));
+    say("tier", life.tier.clone());
     let baseline = life.baseline_status.as_ref().map(|status| match &life.baseline_id {
         Some(id) => format!("{status}, {id}"),
         None => status.clone(),
     });
-    line("baseline", baseline);
+    say("baseline", baseline);
     for (kind, lost) in &life.lost {
-        line("lost", Some(format!("{lost} {kind}")));
+        say("lost", Some(format!("{lost} {kind}")));
     }
     for gap in &life.gaps {
-        let gap =
-            format!("{} to {}: {}", table::time(gap.time), table::time(gap.until), gap.why);
-        line("not watched", Some(gap));
+        let gap = format!("{} to {}: {}", table::time(gap.time), table::time(gap.until), gap.why);
+        say("not watched", Some(gap));
     }
     text.push('\n');
     if life.drift.is_empty() {

@@ -89,11 +89,17 @@ async fn proof(directory: &std::path::Path) -> Result<(String, bool), Error> {
     let verdict = verdict.map_err(|error| Error::History(error.to_string()))?;
     Ok(match (&verdict.broken, verdict.last, &verdict.hash) {
         (Some(broken), ..) => (
-            format!("The log is BROKEN at event {}: {}. What follows cannot be relied on.", broken.seq, broken.what),
+            format!(
+                "The log is BROKEN at event {}: {}. What follows cannot be relied on.",
+                broken.seq, broken.what
+            ),
             false,
         ),
         (None, Some(last), Some(hash)) => (
-            format!("The log was proved whole: {} events, its head is {last}:{hash}.", verdict.events),
+            format!(
+                "The log was proved whole: {} events, its head is {last}:{hash}.",
+                verdict.events
+            ),
             true,
         ),
         _ => ("The log was proved whole: it is empty.".to_owned(), true),

@@ -5,7 +5,12 @@ use std::{fmt::Write as _, process::ExitCode};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{print::Form, table, table::Table, which::{Where, Which}};
+use super::{
+    print::Form,
+    table,
+    table::Table,
+    which::{Where, Which},
+};
 use crate::drift::clean;
 use crate::error::Error;
 use crate::investigate::{self, Occurrence};
@@ -34,11 +39,12 @@ pub(super) async fn run(args: &Scope, now: Timestamp) -> Result<ExitCode, Error>
         }
         selector.fingerprint = Some(named);
     }
-    let scope = if let (Some(fingerprint), true) = (&selector.fingerprint, args.which.is_everything()) {
-        investigate::scope_of(&mut history, fingerprint).await?
-    } else {
-        investigate::scope(&mut history, &selector).await?
-    };
+    let scope =
+        if let (Some(fingerprint), true) = (&selector.fingerprint, args.which.is_everything()) {
+            investigate::scope_of(&mut history, fingerprint).await?
+        } else {
+            investigate::scope(&mut history, &selector).await?
+        };
     history.close().await;
     args.form.answer("driftline.scope/v1", &scope, text)?;
     Ok(ExitCode::SUCCESS)
@@ -49,9 +55,8 @@ fn text(scope: &investigate::Scope) -> String {
     if scope.containers.is_empty() {
         return "no container did that\n".to_owned();
     }
-    let of = |number: usize, one: &str| {
-        format!("{number} {one}{}", if number == 1 { "" } else { "s" })
-    };
+    let of =
+        |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
     let _ = writeln!(
         text,
         "{} ({} of them running) of {}, {}, {}, on {}",
@@ -83,7 +88,9 @@ pub(super) fn occurrences(occurrences: &[Occurrence]) -> String {
             table::time(one.first),
             table::time(one.last),
             one.count.to_string(),
-            one.container.as_ref().map_or_else(|| "-".to_owned(), |id| id.chars().take(12).collect()),
+            one.container
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |id| id.chars().take(12).collect()),
             table::or_dash(one.node.as_ref()),
             table::digest(one.image_id.as_ref()),
             one.ended.map_or_else(|| "-".to_owned(), table::time),

@@ -66,11 +66,20 @@ pub(super) async fn run(args: &Seen, now: Timestamp) -> Result<ExitCode, Error> 
 }
 
 /// The approvals of any baseline that allow what this event tells.
-fn decided(directory: &std::path::Path, line: &str, now: Timestamp) -> Result<Vec<Decision>, Error> {
+fn decided(
+    directory: &std::path::Path,
+    line: &str,
+    now: Timestamp,
+) -> Result<Vec<Decision>, Error> {
     let drifted: Drifted = serde_json::from_str(line)
         .map_err(|error| Error::History(format!("an event cannot be read: {error}")))?;
-    let grant =
-        Grant { approved: now, by: None, reason: String::new(), expires: None, scope: Scope::default() };
+    let grant = Grant {
+        approved: now,
+        by: None,
+        reason: String::new(),
+        expires: None,
+        scope: Scope::default(),
+    };
     // What nobody can allow, nobody has allowed.
     let Ok(asked) = Approval::of(&drifted, grant) else { return Ok(Vec::new()) };
     let listed = baseline::list(directory).map_err(|error| {
@@ -136,7 +145,8 @@ fn text(answer: &Answer) -> String {
                     (Some(at), false) => format!(", until {}", table::time(at)),
                     (None, _) => String::new(),
                 };
-                let by = one.by.as_ref().map_or_else(String::new, |by| format!(" by {}", clean(by)));
+                let by =
+                    one.by.as_ref().map_or_else(String::new, |by| format!(" by {}", clean(by)));
                 let _ = writeln!(
                     text,
                     "  {:<12} approved {}{by} for {}{until}: {} ({})",

@@ -1,5 +1,7 @@
 //! Columns for people. What a container chose cannot steer a terminal.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 
 use crate::drift::clean;
@@ -45,7 +47,7 @@ impl Table {
         for row in &self.rows {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
-                line.push_str(&format!("{cell:<width$}  "));
+                let _ = write!(line, "{cell:<width$}  ");
             }
             text.push_str(line.trim_end());
             text.push('\n');

@@ -5,7 +5,11 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::{print, table, table::Table, which::{Where, Which}};
+use super::{
+    print, table,
+    table::Table,
+    which::{Where, Which},
+};
 use crate::error::Error;
 use crate::investigate::{self, Entry, Moment};
 
@@ -38,7 +42,7 @@ enum Format {
     Json,
     /// Comma-separated, with a head (RFC 4180)
     Csv,
-    /// What Timesketch imports: CSV with message, datetime and timestamp_desc
+    /// What Timesketch imports: CSV with `message`, `datetime` and `timestamp_desc`
     Timesketch,
 }
 
@@ -119,15 +123,32 @@ fn started(moment: &Moment) -> String {
 /// <https://timesketch.org/guides/user/import-from-json-csv/>
 fn csv(entries: &[Entry], timesketch: bool) -> Result<Vec<u8>, Error> {
     let failed = |error: csv::Error| Error::Internal(error.into());
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    let mut writer =
+        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     let heads = if timesketch {
         ["message", "datetime", "timestamp_desc"]
     } else {
         ["told", "time", "what"]
     };
     let rest = [
-        "last", "count", "severity", "kind", "object", "techniques", "node", "namespace", "pod", "container_id",
-        "image", "image_id", "executable", "command", "pid", "uid", "fingerprint", "event_id",
+        "last",
+        "count",
+        "severity",
+        "kind",
+        "object",
+        "techniques",
+        "node",
+        "namespace",
+        "pod",
+        "container_id",
+        "image",
+        "image_id",
+        "executable",
+        "command",
+        "pid",
+        "uid",
+        "fingerprint",
+        "event_id",
     ];
     writer.write_record(heads.iter().chain(&rest)).map_err(failed)?;
     for entry in entries {
@@ -164,8 +185,11 @@ fn fields(entry: &Entry) -> Vec<String> {
             told.id.clone(),
         ],
         Entry::Started(moment) | Entry::Ended(moment) => {
-            let what =
-                if matches!(entry, Entry::Started(_)) { "container started" } else { "container ended" };
+            let what = if matches!(entry, Entry::Started(_)) {
+                "container started"
+            } else {
+                "container ended"
+            };
             let mut fields = vec![message(entry), time, what.to_owned()];
             fields.resize(9, String::new());
             fields.extend([

@@ -122,9 +122,22 @@ impl Which {
     pub(super) fn is_everything(&self) -> bool {
         let Self { from, until, namespace, pod, workload, container, image, digest, .. } = self;
         let Self { node, kind, severity, technique, fingerprint, .. } = self;
-        [from, until, namespace, pod, workload, container, image, digest, node, kind, technique, fingerprint]
-            .into_iter()
-            .all(Option::is_none)
+        [
+            from,
+            until,
+            namespace,
+            pod,
+            workload,
+            container,
+            image,
+            digest,
+            node,
+            kind,
+            technique,
+            fingerprint,
+        ]
+        .into_iter()
+        .all(Option::is_none)
             && severity.is_none()
     }
 }

@@ -30,7 +30,9 @@ pub(super) fn chains(hops: &[Hop]) -> Vec<Chain> {
         }
     }
     // The longest first, then the surest; those of one pair of pods that say the same once.
-    chains.sort_by_key(|chain| (std::cmp::Reverse((chain.hops.len(), chain.confidence)), chain.hops.clone()));
+    chains.sort_by_key(|chain| {
+        (std::cmp::Reverse((chain.hops.len(), chain.confidence)), chain.hops.clone())
+    });
     let mut told = BTreeSet::new();
     chains.retain(|chain| told.insert(chain.pods.clone()));
     chains
@@ -46,13 +48,15 @@ fn follow(hops: &[Hop], path: Vec<usize>, chains: &mut Vec<Chain>) {
         return;
     }
     let Some(last) = path.last().map(|last| &hops[*last]) else { return };
-    let was_there = |hop: &Hop| path.iter().any(|one| hops[*one].from == hop.to || hops[*one].to == hop.to);
+    let was_there =
+        |hop: &Hop| path.iter().any(|one| hops[*one].from == hop.to || hops[*one].to == hop.to);
     let on: Vec<usize> = (0..hops.len())
         .filter(|next| leads_to(last, &hops[*next]) && !was_there(&hops[*next]))
         .collect();
     if on.is_empty() {
         let pods = path.first().map(|first| &hops[*first].from).into_iter();
-        let pods = pods.chain(path.iter().map(|hop| &hops[*hop].to)).map(|place| place.name.clone());
+        let pods =
+            pods.chain(path.iter().map(|hop| &hops[*hop].to)).map(|place| place.name.clone());
         let confidence = path.iter().map(|hop| hops[*hop].confidence).min();
         chains.push(Chain {
             pods: pods.collect(),

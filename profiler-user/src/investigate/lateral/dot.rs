@@ -11,7 +11,8 @@ pub fn dot(lateral: &Lateral) -> String {
     let places: BTreeSet<_> = lateral.hops.iter().flat_map(|hop| [&hop.from, &hop.to]).collect();
     for place in places {
         let node = place.node.as_deref().unwrap_or("an unknown node");
-        let label = format!("{}\n{} on {node}", place.name, place.address.as_deref().unwrap_or("-"));
+        let label =
+            format!("{}\n{} on {node}", place.name, place.address.as_deref().unwrap_or("-"));
         let _ = writeln!(text, "  {} [label={}];", quoted(&place.pod_uid), quoted(&label));
     }
     for hop in &lateral.hops {
@@ -38,7 +39,9 @@ fn quoted(text: &str) -> String {
             '"' => quoted.push_str("\\\""),
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
-            c if c.is_control() => quoted.extend(c.escape_default().flat_map(|c| if c == '\\' { vec!['\\', '\\'] } else { vec![c] })),
+            c if c.is_control() => quoted.extend(
+                c.escape_default().flat_map(|c| if c == '\\' { vec!['\\', '\\'] } else { vec![c] }),
+            ),
             c => quoted.push(c),
         }
     }

@@ -69,7 +69,9 @@ pub fn svg(lateral: &Lateral) -> String {
             x + 8,
             y + 42,
             escaped(place.address.as_deref().unwrap_or("")),
-            escaped(&place.node.as_ref().map_or_else(String::new, |node| format!("on {}", short(node))))
+            escaped(
+                &place.node.as_ref().map_or_else(String::new, |node| format!("on {}", short(node)))
+            )
         );
     }
     text.push_str("</svg>\n");

@@ -37,7 +37,9 @@ async fn a_report_has_the_story_in_both_forms_and_nothing_to_fetch() {
         assert!(!page.contains(unwanted), "{unwanted} in {page}");
     }
     let text = report.text(&heading(), Form::Markdown).unwrap();
-    for wanted in ["shop/web-new to shop/db-0 to shop/files-0", "authorized\\_keys", "A \\<b\\>title"] {
+    for wanted in
+        ["shop/web-new to shop/db-0 to shop/files-0", "authorized\\_keys", "A \\<b\\>title"]
+    {
         assert!(text.contains(wanted), "{wanted} in {text}");
     }
     // A row of a table is one line with as many cells as its head.
@@ -60,5 +62,8 @@ async fn a_report_of_nothing_says_so() {
 
 #[test]
 fn no_text_means_anything_to_markdown() {
-    assert_eq!(markdown("a|b\n[x](y) <i> `c`\u{1b}"), "a\\|b\\\\n\\[x\\]\\(y\\) \\<i\\> \\`c\\`\\\\u\\{1b\\}");
+    assert_eq!(
+        markdown("a|b\n[x](y) <i> `c`\u{1b}"),
+        "a\\|b\\\\n\\[x\\]\\(y\\) \\<i\\> \\`c\\`\\\\u\\{1b\\}"
+    );
 }

@@ -56,7 +56,13 @@ pub(super) fn of(pod: &str) -> String {
     format!("{number:02}{}", "ab".repeat(31))
 }
 
-pub(super) fn entry(pod: &str, workload: &str, image: &str, node: &str, started: i64) -> LedgerEntry {
+pub(super) fn entry(
+    pod: &str,
+    workload: &str,
+    image: &str,
+    node: &str,
+    started: i64,
+) -> LedgerEntry {
     let version = if pod == "web-old" { "1" } else { "2" };
     let digest = format!("{image}{version}");
     let identity = Identity {

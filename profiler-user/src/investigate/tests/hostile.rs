@@ -74,16 +74,17 @@ async fn what_is_no_history_of_this_version_is_refused_with_the_reason() {
     let (dir, _ids) = laboratory().await;
     let file = dir.path().join(store::FILE);
     let whole = std::fs::read(&file).unwrap();
-    std::fs::write(&file, "not a database at all, but long enough to look like one".repeat(20)).unwrap();
+    std::fs::write(&file, "not a database at all, but long enough to look like one".repeat(20))
+        .unwrap();
     let error = History::open(dir.path()).await.unwrap_err();
     assert!(error.to_string().contains("not a database"), "{error}");
 
     for half in [whole.len() / 2, 100, 0] {
         std::fs::write(&file, &whole[..half]).unwrap();
         let answer = match History::open(dir.path()).await {
-            Ok(mut history) => {
-                timeline(&mut history, &Selector::default(), 100).await.map(|found| found.entries.len())
-            }
+            Ok(mut history) => timeline(&mut history, &Selector::default(), 100)
+                .await
+                .map(|found| found.entries.len()),
             Err(error) => Err(error),
         };
         assert!(answer.is_err(), "{half}: {answer:?}");
