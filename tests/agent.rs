@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::PathBuf,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -153,6 +154,58 @@ fn assert_named(read: &Value, victim: &Pod) {
     }
 }
 
+/// What `driftline investigate` answers, as JSON, from the history of an agent that has ended.
+fn asked(node: &Node, question: &[&str]) -> Value {
+    let output = Command::new(support::driftline())
+        .arg("investigate")
+        .args(question)
+        .args(["--json", "--store"])
+        .arg(node.outside("/var/lib/driftline"))
+        .output()
+        .expect("driftline runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{question:?}: {said}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// Every question of a responder has its answer, of a pod and its container of which only the names are left.
+fn assert_answered(node: &Node, pod: &str, container: &str, read: &str) {
+    let timeline = asked(node, &["timeline", "--pod", pod]);
+    let entries = timeline["entries"].as_array().expect("entries");
+    let is_told = |what: &str| {
+        entries.iter().any(|entry| entry["entry"] == "drift" && entry["drift.object"] == what)
+    };
+    assert!(is_told("/etc/shadow"), "{timeline:#}");
+    assert_eq!(entries[0]["entry"], "started", "{timeline:#}");
+
+    let seen = asked(node, &["seen", read]);
+    assert_eq!((&seen["count"], &seen["example"]["event.id"]), (&1.into(), &read.into()));
+    let scope = asked(node, &["scope", read]);
+    assert_eq!(scope["pods"], serde_json::json!([format!("shop/{pod}")]), "{scope:#}");
+    assert_eq!(scope["nodes"], serde_json::json!([NODE_NAME]), "{scope:#}");
+
+    // The shell came before what it ran.
+    let before = asked(node, &["before", read, "--window", "5m"]);
+    let drift = before["drift"].as_array().expect("a list");
+    assert!(drift.iter().any(|told| told["drift.kind"] == "exec.injected"), "{before:#}");
+    assert_eq!(before["event"]["container.id"], container, "{before:#}");
+
+    let life = asked(node, &["container", &container[..12]]);
+    assert_eq!(life["identity"]["pod"]["name"], pod, "{life:#}");
+    assert_eq!(life["baseline_status"], "exact", "{life:#}");
+    assert!(life["drift"].as_array().is_some_and(|drift| !drift.is_empty()), "{life:#}");
+
+    let report = Command::new(support::driftline())
+        .args(["investigate", "report", "--format", "html", "--store"])
+        .arg(node.outside("/var/lib/driftline"))
+        .output()
+        .expect("driftline runs");
+    let page = String::from_utf8(report.stdout).expect("UTF-8");
+    for wanted in [pod, container, "etc&#x2f;shadow", "The log was proved whole"] {
+        assert!(page.contains(wanted), "{wanted} in {page}");
+    }
+}
+
 #[test]
 fn from_the_daemon_set_a_break_in_is_recorded_by_name_and_rings_the_bell_twice() {
     if !can_run() {
@@ -234,4 +287,10 @@ fn from_the_daemon_set_a_break_in_is_recorded_by_name_and_rings_the_bell_twice()
             && pods.iter().any(|pod| event["k8s.pod.uid"] == pod.spec.uid.as_str())
     });
     assert_eq!(others.count(), 0, "{:#?}\n{said}", history.events);
+
+    // The containers are gone, the answers are not.
+    let (name, id) = (victim.spec.name.clone(), victim.containers()[0].id.clone());
+    let read = read["event.id"].as_str().expect("an id").to_owned();
+    pods.into_iter().for_each(Pod::remove);
+    assert_answered(&node, &name, &id, &read);
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use crate::capability::Capability;
 
@@ -40,7 +40,7 @@ pub struct Process {
 /// Ancestors that an event names.
 pub const ANCESTRY_MAX: usize = 16;
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Ancestor {
     pub pid: u32,
     pub executable: Arc<str>,

@@ -18,6 +18,7 @@ pub mod error;
 pub mod fuzzing;
 pub mod generalise;
 pub mod http;
+pub mod investigate;
 mod launch;
 pub mod maturity;
 mod memory;

@@ -86,11 +86,11 @@ impl Writers {
 }
 
 /// Until the year 2262, and from then on that year.
-pub(super) fn nanoseconds(time: Timestamp) -> i64 {
+pub(crate) fn nanoseconds(time: Timestamp) -> i64 {
     i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX)
 }
 
-pub(super) fn timestamp(nanoseconds: i64) -> sqlx::Result<Timestamp> {
+pub(crate) fn timestamp(nanoseconds: i64) -> sqlx::Result<Timestamp> {
     Timestamp::from_nanosecond(nanoseconds.into())
         .map_err(|error| sqlx::Error::Decode(error.into()))
 }

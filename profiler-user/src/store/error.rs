@@ -22,6 +22,11 @@ pub enum StoreError {
          to {known}); run that version, or give --store another directory", path.display()
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
+    #[error(
+        "the store {} was written by an older driftline (its schema is {found}, this one reads {known}); \
+         start this version's agent on it once, which brings it up to date", path.display()
+    )]
+    Older { path: PathBuf, found: i64, known: i64 },
     /// While `doing` something.
     #[error("cannot {doing} {}: {source}; {}", path.display(), trouble.advice())]
     Database { path: PathBuf, doing: &'static str, trouble: Trouble, source: sqlx::Error },
@@ -31,6 +36,28 @@ pub enum StoreError {
     Event(#[from] serde_json::Error),
     #[error("a row of the store {} cannot be read: {why}; move the file away to begin a new one", path.display())]
     Row { path: PathBuf, why: String },
+}
+
+/// Of somebody who only looks.
+pub(crate) fn unreadable(path: &Path, source: sqlx::Error) -> StoreError {
+    match source {
+        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
+            StoreError::Row { path: path.to_owned(), why: source.to_string() }
+        }
+        source => StoreError::database(path, "read the store", source),
+    }
+}
+
+/// Whether a file with this schema can be read as it is: whoever only looks does not bring it up to date.
+pub(crate) fn readable_version(path: &Path, found: i64) -> Result<(), StoreError> {
+    let known =
+        super::open::MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let path = || path.to_owned();
+    match found.cmp(&known) {
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Less => Err(StoreError::Older { path: path(), found, known }),
+        std::cmp::Ordering::Greater => Err(StoreError::Newer { path: path(), found, known }),
+    }
 }
 
 /// What SQLite complains of, by what one can do about it.

@@ -98,7 +98,7 @@ impl LedgerRow {
 }
 
 /// All columns of `containers`, and what was lost of each.
-pub(super) const CONTAINERS_FROM: &str = "SELECT *, \
+pub(crate) const CONTAINERS_FROM: &str = "SELECT *, \
     (SELECT json_group_object(kind, lost) FROM losses WHERE container = containers.id) AS lost FROM containers";
 
 /// From [`CONTAINERS_FROM`].

@@ -33,8 +33,11 @@ use std::sync::Arc;
 use sqlx::{SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, watch};
 
+pub(crate) use commit::{nanoseconds, timestamp};
 pub use error::{StoreError, Trouble};
+pub(crate) use error::{readable_version, unreadable};
 pub use event::StoredEvent;
+pub(crate) use ledger::CONTAINERS_FROM;
 pub use ledger::{Capture, LedgerEntry, LedgerFilter, LedgerRow};
 pub use line::event_line;
 pub use losses::{Losses, losses};

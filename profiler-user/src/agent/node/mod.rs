@@ -230,7 +230,7 @@ fn ledger_entry<J>(
     Write::Container(Box::new(LedgerEntry {
         identity,
         cgroup: Some(container.path.own.clone()),
-        node: around.machine.host_name.clone(),
+        node: around.machine.called(),
         seen: container.seen,
         capture: container.capture,
         tier: Some(around.tier.clone()),

@@ -113,7 +113,7 @@ impl<T: Task> Node<T> {
         self.out.push(Write::Container(Box::new(LedgerEntry {
             identity,
             cgroup: None,
-            node: self.around.machine.host_name.clone(),
+            node: self.around.machine.called(),
             seen,
             capture: Capture::Listed,
             tier: None,

@@ -38,6 +38,9 @@ pub struct Verdict {
 }
 
 impl Severity {
+    /// From the least to the gravest.
+    pub const ALL: [Self; 5] = [Self::Info, Self::Low, Self::Medium, Self::High, Self::Critical];
+
     /// The value of `drift.severity`; the same as the serialised name.
     pub const fn name(self) -> &'static str {
         match self {

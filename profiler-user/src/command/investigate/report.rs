@@ -1,0 +1,107 @@
+//! `driftline investigate report`: an incident as one page.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    print,
+    which::{Where, Which},
+};
+use crate::baseline;
+use crate::cli::duration;
+use crate::error::Error;
+use crate::investigate::{self, Form, Heading};
+use crate::store;
+
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    #[command(flatten)]
+    at: Where,
+    #[command(flatten)]
+    which: Which,
+    /// What another pod does belongs to a connection for so long (seconds, or with a unit: 90s, 10m, 2h)
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
+    window: std::time::Duration,
+    /// At most so many entries in the timeline, the newest ones
+    #[arg(long, value_name = "NUMBER", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// What it is called
+    #[arg(long, value_name = "TEXT", default_value = "Incident report")]
+    title: String,
+    /// As which text
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Write it here instead of to stdout; all of it, or nothing
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Do not prove the log first, which reads all of it
+    #[arg(long)]
+    unproven: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Markdown,
+    /// One page without scripts, and without anything to be fetched
+    Html,
+}
+
+pub(super) async fn run(args: &Report, now: Timestamp) -> Result<ExitCode, Error> {
+    let window = SignedDuration::try_from(args.window)
+        .map_err(|_| Error::Usage("--window is out of range".to_owned()))?;
+    let mut history = args.at.open().await?;
+    let selector = args.which.selector(&mut history, now).await?;
+    let report = investigate::report(&mut history, &selector, window, args.limit).await?;
+    history.close().await;
+    let (log, log_is_whole) = if args.unproven {
+        ("Whether the log is whole was not looked at.".to_owned(), true)
+    } else {
+        proof(args.at.directory()).await?
+    };
+    let words = std::env::args().collect::<Vec<_>>();
+    let heading = Heading {
+        title: args.title.clone(),
+        made: now,
+        command: shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default(),
+        host: crate::host_name(),
+        log,
+        log_is_whole,
+    };
+    let form = match args.format {
+        Format::Html => Form::Html,
+        Format::Markdown => Form::Markdown,
+    };
+    let text = report.text(&heading, form).map_err(anyhow::Error::from)?;
+    match &args.output {
+        Some(file) => baseline::write_file(file, text.as_bytes())
+            .map_err(|error| Error::Output(error.to_string()))?,
+        None => print::print(text.as_bytes())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the proof says, and whether the log is whole.
+async fn proof(directory: &std::path::Path) -> Result<(String, bool), Error> {
+    let verdict = store::verify_store(directory, &[]).await;
+    let verdict = verdict.map_err(|error| Error::History(error.to_string()))?;
+    Ok(match (&verdict.broken, verdict.last, &verdict.hash) {
+        (Some(broken), ..) => (
+            format!(
+                "The log is BROKEN at event {}: {}. What follows cannot be relied on.",
+                broken.seq, broken.what
+            ),
+            false,
+        ),
+        (None, Some(last), Some(hash)) => (
+            format!(
+                "The log was proved whole: {} events, its head is {last}:{hash}.",
+                verdict.events
+            ),
+            true,
+        ),
+        _ => ("The log was proved whole: it is empty.".to_owned(), true),
+    })
+}

@@ -1,0 +1,151 @@
+//! The flags that say which history, and which part of it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Deserialize as _;
+use serde::de::{IntoDeserializer as _, value};
+
+use crate::cli::DEFAULT_STORE;
+use crate::drift::Severity;
+use crate::error::Error;
+use crate::investigate::{History, Selector, moment};
+
+/// Which history.
+#[derive(Debug, Args)]
+pub(super) struct Where {
+    /// Directory of the history; an agent may be writing to it
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
+    store: PathBuf,
+}
+
+impl Where {
+    pub(super) fn directory(&self) -> &std::path::Path {
+        &self.store
+    }
+
+    pub(super) async fn open(&self) -> Result<History, Error> {
+        History::open(&self.store).await.map_err(Error::from)
+    }
+}
+
+/// Which part of it.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Nothing that was over by then: 2h (ago; s, m, h, d, w), 2026-11-21, 2026-11-21T20:59:01Z
+    #[arg(long, value_name = "WHEN")]
+    from: Option<String>,
+    /// Nothing that began later
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
+    /// Of this namespace
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// Of pods of this name
+    #[arg(long, value_name = "NAME")]
+    pod: Option<String>,
+    /// Of pods of this workload, such as a deployment
+    #[arg(long, value_name = "NAME")]
+    workload: Option<String>,
+    /// Of this container: its id, or the beginning of it
+    #[arg(long, value_name = "ID")]
+    container: Option<String>,
+    /// Of this image, by its name, or as the pod asks for it
+    #[arg(long, value_name = "NAME")]
+    image: Option<String>,
+    /// Of this image, by the digest of its configuration or of a manifest
+    #[arg(long, value_name = "DIGEST")]
+    digest: Option<String>,
+    /// Of this node
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Drift of this kind; exec holds exec.args
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Drift at least so grave: info, low, medium, high, critical
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    severity: Option<Severity>,
+    /// Drift of this ATT&CK technique; T1059 holds T1059.004
+    #[arg(long, value_name = "ID")]
+    technique: Option<String>,
+    /// Drift of this fingerprint, or of that of an event: either's id, a fingerprint's may be cut
+    #[arg(long, value_name = "FINGERPRINT|EVENT_ID")]
+    fingerprint: Option<String>,
+}
+
+impl Which {
+    /// What is named by the beginning of its id is looked up.
+    pub(super) async fn selector(
+        &self,
+        history: &mut History,
+        now: Timestamp,
+    ) -> Result<Selector, Error> {
+        let time = |flag: &str, text: &Option<String>| {
+            let time = text.as_deref().map(|text| moment(text, now)).transpose();
+            time.map_err(|why| Error::Usage(format!("--{flag}: {why}")))
+        };
+        let (from, until) = (time("from", &self.from)?, time("until", &self.until)?);
+        if let (Some(from), Some(until)) = (from, until)
+            && from > until
+        {
+            return Err(Error::Usage(format!(
+                "--from {from} is later than --until {until}: nothing is in between"
+            )));
+        }
+        let container = match &self.container {
+            Some(name) => Some(history.container_id(name).await?),
+            None => None,
+        };
+        let fingerprint = match &self.fingerprint {
+            Some(name) => Some(history.fingerprint(name).await?),
+            None => None,
+        };
+        Ok(Selector {
+            from,
+            until,
+            namespace: self.namespace.clone(),
+            pod: self.pod.clone(),
+            workload: self.workload.clone(),
+            container,
+            image: self.image.clone(),
+            digest: self.digest.clone(),
+            node: self.node.clone(),
+            kind: self.kind.clone(),
+            severity: self.severity,
+            technique: self.technique.clone(),
+            fingerprint,
+        })
+    }
+
+    /// Nothing is restricted.
+    pub(super) fn is_everything(&self) -> bool {
+        let Self { from, until, namespace, pod, workload, container, image, digest, .. } = self;
+        let Self { node, kind, severity, technique, fingerprint, .. } = self;
+        [
+            from,
+            until,
+            namespace,
+            pod,
+            workload,
+            container,
+            image,
+            digest,
+            node,
+            kind,
+            technique,
+            fingerprint,
+        ]
+        .into_iter()
+        .all(Option::is_none)
+            && severity.is_none()
+    }
+}
+
+fn severity(name: &str) -> Result<Severity, String> {
+    let deserializer: value::StrDeserializer<'_, value::Error> = name.into_deserializer();
+    Severity::deserialize(deserializer).map_err(|_| {
+        let names: Vec<_> = Severity::ALL.iter().map(|one| one.name()).collect();
+        format!("write one of {}", names.join(", "))
+    })
+}

@@ -1,0 +1,153 @@
+//! Opening a history to read it, and finding what somebody names in it.
+
+use std::path::{Path, PathBuf};
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+
+use super::told::Told;
+use crate::store::{self, StoreError};
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the history {} holds no {what} {name:?}; {advice}", path.display())]
+    Unknown { path: PathBuf, what: &'static str, name: String, advice: &'static str },
+    /// The name fits more than one.
+    #[error("{name:?} begins the name of more than one {what} of the history {}, such as {first} and {second}; write more of it", path.display())]
+    Ambiguous { path: PathBuf, what: &'static str, name: String, first: String, second: String },
+}
+
+/// A history as it is at one moment.
+#[derive(Debug)]
+pub struct History {
+    pub(super) path: PathBuf,
+    pub(super) connection: SqliteConnection,
+}
+
+impl History {
+    /// The history in `directory`. Only reads, so it needs no leave of the agent's.
+    ///
+    /// # Errors
+    /// Where there is none, or it is damaged, or of another version of driftline.
+    pub async fn open(directory: &Path) -> Result<Self, HistoryError> {
+        let path = directory.join(store::FILE);
+        std::fs::File::open(&path)
+            .map_err(|source| StoreError::Directory { path: directory.to_owned(), source })?;
+        let options = SqliteConnectOptions::new().filename(&path).read_only(true);
+        let connection = options.disable_statement_logging().connect().await;
+        let connection = connection.map_err(|source| store::unreadable(&path, source))?;
+        let mut history = Self { path, connection };
+        let version = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations");
+        let found: Option<i64> = version
+            .fetch_one(&mut history.connection)
+            .await
+            .map_err(|source| store::unreadable(&history.path, source))?;
+        store::readable_version(&history.path, found.unwrap_or(0))?;
+        // From here on everything is read as it is now, whatever is committed meanwhile.
+        let begun = sqlx::query("BEGIN").execute(&mut history.connection).await;
+        history.failed(begun)?;
+        Ok(history)
+    }
+
+    pub async fn close(self) {
+        let _only_read = self.connection.close().await;
+    }
+
+    pub(super) fn failed<T>(&self, result: sqlx::Result<T>) -> Result<T, HistoryError> {
+        result.map_err(|source| store::unreadable(&self.path, source).into())
+    }
+
+    /// The drift of this id, as it first was.
+    ///
+    /// # Errors
+    /// Where the history has no such event.
+    pub async fn event(&mut self, id: &str) -> Result<Told, HistoryError> {
+        let query = "SELECT seq, line, (SELECT n.line FROM events n WHERE n.id = e.id ORDER BY n.seq DESC LIMIT 1) \
+             AS newest FROM events e WHERE id = $1 AND kind <> $2 ORDER BY seq LIMIT 1";
+        let query = sqlx::query_as(query).bind(id).bind(store::CHAIN);
+        let found = query.fetch_optional(&mut self.connection).await;
+        let advice = "give the event.id of one; driftline investigate timeline --json has them";
+        self.failed(found)?.ok_or_else(|| self.unknown("event", id, advice))
+    }
+
+    /// The first event of this id, as it was told.
+    pub async fn line(&mut self, id: &str) -> Result<String, HistoryError> {
+        let query =
+            sqlx::query_scalar("SELECT line FROM events WHERE id = $1 ORDER BY seq LIMIT 1");
+        let line = query.bind(id).fetch_one(&mut self.connection).await;
+        self.failed(line)
+    }
+
+    /// The fingerprint that `name` begins, or that of the event of this id.
+    ///
+    /// # Errors
+    /// Where the history knows neither, or several fingerprints begin so.
+    pub async fn fingerprint(&mut self, name: &str) -> Result<String, HistoryError> {
+        // Events' ids are ULIDs: 26 characters, of which the first is a digit up to 7.
+        if ulid::Ulid::from_string(name).is_ok() {
+            return self.event(name).await.map(|event| event.fingerprint);
+        }
+        let (from, to) = range(name);
+        let query = sqlx::query_scalar(
+            "SELECT DISTINCT fingerprint FROM events WHERE fingerprint >= $1 AND fingerprint < $2 \
+             AND kind <> $3 ORDER BY fingerprint LIMIT 2",
+        );
+        let found = query.bind(from).bind(to).bind(store::CHAIN).fetch_all(&mut self.connection);
+        let found: Vec<String> =
+            found.await.map_err(|error| store::unreadable(&self.path, error))?;
+        self.one(found, name, "fingerprint")?.ok_or_else(|| self.unknown_fingerprint(name))
+    }
+
+    /// The id of the container that `name` begins.
+    ///
+    /// # Errors
+    /// Where the ledger knows none, or several begin so.
+    pub async fn container_id(&mut self, name: &str) -> Result<String, HistoryError> {
+        let (from, to) = range(name);
+        let query = sqlx::query_scalar(
+            "SELECT id FROM containers WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
+        );
+        let found = query.bind(from).bind(to).fetch_all(&mut self.connection).await;
+        let found = self.failed(found)?;
+        self.one(found, name, "container")?.ok_or_else(|| self.unknown_container(name))
+    }
+
+    pub(super) fn unknown_fingerprint(&self, name: &str) -> HistoryError {
+        let advice = "give the drift.fingerprint of an event, or its event.id";
+        self.unknown("fingerprint", name, advice)
+    }
+
+    pub(super) fn unknown_container(&self, name: &str) -> HistoryError {
+        self.unknown("container", name, "give a container's id, or the beginning of one")
+    }
+
+    fn unknown(&self, what: &'static str, name: &str, advice: &'static str) -> HistoryError {
+        HistoryError::Unknown { path: self.path.clone(), what, name: name.to_owned(), advice }
+    }
+
+    /// `Ok(None)` where there is none.
+    fn one(
+        &self,
+        mut found: Vec<String>,
+        name: &str,
+        what: &'static str,
+    ) -> Result<Option<String>, HistoryError> {
+        match (found.pop(), found.pop()) {
+            (Some(second), Some(first)) => {
+                let (path, name) = (self.path.clone(), name.to_owned());
+                Err(HistoryError::Ambiguous { path, what, name, first, second })
+            }
+            (one, _) => Ok(one),
+        }
+    }
+}
+
+/// The texts that begin with `name`: from the first, up to one that is behind them all. An index finds them, which it
+/// does not by `LIKE`; an empty name begins none.
+fn range(name: &str) -> (String, String) {
+    let end = if name.is_empty() { String::new() } else { format!("{name}\u{10ffff}") };
+    (name.to_owned(), end)
+}

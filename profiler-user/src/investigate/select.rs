@@ -1,0 +1,160 @@
+//! Which part of a history somebody asks about.
+
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Sqlite};
+
+use crate::drift::Severity;
+use crate::store::nanoseconds;
+
+/// What is absent does not restrict. Every value is bound, never part of a statement.
+#[derive(Clone, Debug, Default)]
+pub struct Selector {
+    /// Nothing that was over by then.
+    pub from: Option<Timestamp>,
+    /// Nothing that began later.
+    pub until: Option<Timestamp>,
+    pub namespace: Option<String>,
+    pub pod: Option<String>,
+    pub workload: Option<String>,
+    /// The whole id.
+    pub container: Option<String>,
+    /// The image's name, or the reference as the user wrote it.
+    pub image: Option<String>,
+    /// Of the image's configuration, or one of its manifests: `sha256:…`.
+    pub digest: Option<String>,
+    pub node: Option<String>,
+    /// The value of `drift.kind`, or the part before its dot: `exec` holds `exec.args`.
+    pub kind: Option<String>,
+    /// At least.
+    pub severity: Option<Severity>,
+    /// An ATT&CK technique; `T1059` holds `T1059.004`.
+    pub technique: Option<String>,
+    pub fingerprint: Option<String>,
+}
+
+impl Selector {
+    /// Asks for drift alone: starts, ends and gaps of containers are none.
+    pub(super) fn is_about_drift(&self) -> bool {
+        self.kind.is_some()
+            || self.severity.is_some()
+            || self.technique.is_some()
+            || self.fingerprint.is_some()
+    }
+
+    fn is_about_containers(&self) -> bool {
+        self.namespace.is_some()
+            || self.pod.is_some()
+            || self.workload.is_some()
+            || self.image.is_some()
+            || self.digest.is_some()
+            || self.node.is_some()
+    }
+
+    /// ` AND …` for a row `e` of events.
+    pub(super) fn of_events(&self, query: &mut QueryBuilder<Sqlite>) {
+        if let Some(from) = self.from {
+            query.push(" AND e.last >= ").push_bind(nanoseconds(from));
+        }
+        if let Some(until) = self.until {
+            query.push(" AND e.time <= ").push_bind(nanoseconds(until));
+        }
+        if let Some(container) = &self.container {
+            query.push(" AND e.container = ").push_bind(container.clone());
+        }
+        if let Some(fingerprint) = &self.fingerprint {
+            query.push(" AND e.fingerprint = ").push_bind(fingerprint.clone());
+        }
+        if let Some(kind) = &self.kind {
+            query.push(" AND (e.kind = ").push_bind(kind.clone());
+            // `/` follows `.`, so these are the kinds that begin with the kind and a dot.
+            query.push(" OR (e.kind > ").push_bind(format!("{kind}."));
+            query.push(" AND e.kind < ").push_bind(format!("{kind}/")).push("))");
+        }
+        if let Some(least) = self.severity {
+            query.push(" AND e.severity IN (");
+            let mut grave = query.separated(", ");
+            for severity in Severity::ALL.into_iter().filter(|one| *one >= least) {
+                grave.push_bind(severity.name());
+            }
+            query.push(")");
+        }
+        if let Some(technique) = &self.technique {
+            query.push(
+                " AND EXISTS (SELECT 1 FROM json_each(e.line, '$.\"threat.technique.id\"') t WHERE t.value = ",
+            );
+            query.push_bind(technique.clone());
+            query.push(" OR substr(t.value, 1, ");
+            let below = format!("{technique}.");
+            query.push_bind(i64::try_from(below.chars().count()).unwrap_or(i64::MAX));
+            query.push(") = ").push_bind(below).push(")");
+        }
+        if self.is_about_containers() {
+            query.push(" AND e.container IN (SELECT c.id FROM containers c WHERE true");
+            self.of_named(query);
+            query.push(")");
+        }
+    }
+
+    /// ` AND …` for a row `d` of drifts, beside its container `c`, where nothing is asked about the drift itself.
+    pub(super) fn of_drifts(&self, query: &mut QueryBuilder<Sqlite>) {
+        if let Some(from) = self.from {
+            query.push(" AND d.last >= ").push_bind(nanoseconds(from));
+        }
+        if let Some(until) = self.until {
+            query.push(" AND d.first <= ").push_bind(nanoseconds(until));
+        }
+        if let Some(container) = &self.container {
+            query.push(" AND d.container = ").push_bind(container.clone());
+        }
+        if self.is_about_containers() {
+            // For its index: from the few containers to their drifts.
+            query.push(" AND d.container IN (SELECT c.id FROM containers c WHERE true");
+            self.of_named(query);
+            query.push(")");
+        }
+    }
+
+    /// ` AND …` for a row `c` of containers.
+    pub(super) fn of_containers(&self, query: &mut QueryBuilder<Sqlite>) {
+        if let Some(from) = self.from {
+            query
+                .push(" AND (c.ended IS NULL OR c.ended >= ")
+                .push_bind(nanoseconds(from))
+                .push(")");
+        }
+        if let Some(until) = self.until {
+            query.push(" AND c.first_seen <= ").push_bind(nanoseconds(until));
+        }
+        if let Some(container) = &self.container {
+            query.push(" AND c.id = ").push_bind(container.clone());
+        }
+        self.of_named(query);
+    }
+
+    fn of_named(&self, query: &mut QueryBuilder<Sqlite>) {
+        for (column, value) in [
+            (" AND c.namespace = ", &self.namespace),
+            (" AND c.pod_name = ", &self.pod),
+            (" AND c.workload = ", &self.workload),
+            (" AND c.node = ", &self.node),
+        ] {
+            if let Some(value) = value {
+                query.push(column).push_bind(value.clone());
+            }
+        }
+        if let Some(image) = &self.image {
+            query.push(" AND (c.image_name = ").push_bind(image.clone());
+            query.push(" OR c.image_reference = ").push_bind(image.clone()).push(")");
+        }
+        if let Some(digest) = &self.digest {
+            query.push(" AND (c.image_id = ").push_bind(digest.clone());
+            query.push(" OR EXISTS (SELECT 1 FROM json_each(c.image_digests) d WHERE d.value = ");
+            query.push_bind(digest.clone());
+            // As `registry/name@sha256:…`.
+            let behind = format!("@{digest}");
+            query.push(" OR substr(d.value, -");
+            query.push_bind(i64::try_from(behind.chars().count()).unwrap_or(i64::MAX));
+            query.push(") = ").push_bind(behind).push("))");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What happened, in the order in which it happened.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, QueryBuilder, Row as _, Sqlite};
+
+use super::history::{History, HistoryError};
+use super::select::Selector;
+use super::told::{Told, place};
+use crate::store::{CHAIN, timestamp};
+
+/// Entries in the order of their times.
+#[derive(Debug, Serialize)]
+pub struct Timeline {
+    pub entries: Vec<Entry>,
+    /// There were earlier ones than are here.
+    pub cut: bool,
+}
+
+/// One line of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    Drift(Box<Told>),
+    /// A container began.
+    Started(Moment),
+    /// And ended.
+    Ended(Moment),
+    /// Nobody watched.
+    Gap(Gap),
+}
+
+/// A moment in the life of a container.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Moment {
+    pub time: Timestamp,
+    #[serde(rename = "container.id")]
+    pub container: String,
+    #[serde(rename = "k8s.namespace.name", skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    #[serde(rename = "k8s.pod.name", skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    #[serde(rename = "container.name", skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(rename = "container.image.name", skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    #[serde(rename = "container.image.id", skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<String>,
+    #[serde(rename = "k8s.node.name", skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Of an end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// Of an end: the runtime's word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Of a start: it was not seen from its first instruction on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<String>,
+}
+
+/// A time in which nobody watched.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Gap {
+    pub time: Timestamp,
+    pub until: Timestamp,
+    /// None where it was the whole node.
+    #[serde(rename = "container.id", skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    pub why: String,
+}
+
+impl Entry {
+    /// When it was, or began.
+    pub fn time(&self) -> Timestamp {
+        match self {
+            Self::Drift(told) => told.time,
+            Self::Started(moment) | Self::Ended(moment) => moment.time,
+            Self::Gap(gap) => gap.time,
+        }
+    }
+}
+
+impl Moment {
+    /// As [`Told::place`].
+    pub fn place(&self) -> String {
+        place([&self.namespace, &self.pod, &self.name], Some(&self.container)).unwrap_or_default()
+    }
+}
+
+/// The newest `limit` of what the selector fits.
+///
+/// Of a drift the first event is told, with the count and the last time of its newest one. What is told of a container's
+/// own life is left out where the selector asks for drift alone.
+pub async fn timeline(
+    history: &mut History,
+    selector: &Selector,
+    limit: u32,
+) -> Result<Timeline, HistoryError> {
+    let limit = limit.max(1);
+    let (drifts, mut cut) = drifts(history, selector, limit).await?;
+    let mut entries: Vec<Entry> =
+        drifts.into_iter().map(|told| Entry::Drift(Box::new(told))).collect();
+    if !selector.is_about_drift() {
+        for what in [Turn::Start, Turn::End] {
+            let moments = moments(history, selector, what, limit).await?;
+            cut |= moments.len() > limit as usize;
+            entries.extend(moments);
+        }
+        let gaps = gaps(history, selector, limit).await?;
+        cut |= gaps.len() > limit as usize;
+        entries.extend(gaps.into_iter().map(Entry::Gap));
+    }
+    // At one moment: the start, what was done, the end.
+    let rank = |entry: &Entry| match entry {
+        Entry::Started(_) => 0,
+        Entry::Gap(_) => 1,
+        Entry::Drift(_) => 2,
+        Entry::Ended(_) => 3,
+    };
+    let seq = |entry: &Entry| if let Entry::Drift(told) = entry { told.seq } else { 0 };
+    entries.sort_by_key(|entry| (entry.time(), rank(entry), seq(entry)));
+    let over = entries.len().saturating_sub(limit as usize);
+    cut |= over > 0;
+    entries.drain(..over);
+    Ok(Timeline { entries, cut })
+}
+
+/// The newest first; and whether there were more.
+pub(super) async fn drifts(
+    history: &mut History,
+    selector: &Selector,
+    limit: u32,
+) -> Result<(Vec<Told>, bool), HistoryError> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT e.seq, e.line, (SELECT n.line FROM events n WHERE n.id = e.id ORDER BY n.seq DESC LIMIT 1) AS newest \
+         FROM events e WHERE e.kind <> ",
+    );
+    query.push_bind(CHAIN);
+    // Retention may have taken the first of them.
+    query.push(
+        " AND (e.action = 'created' OR NOT EXISTS (SELECT 1 FROM events f WHERE f.id = e.id AND f.seq < e.seq))",
+    );
+    selector.of_events(&mut query);
+    query.push(" ORDER BY e.last DESC, e.seq DESC LIMIT ").push_bind(i64::from(limit) + 1);
+    let told = query.build_query_as::<Told>().fetch_all(&mut history.connection).await;
+    let mut told = history.failed(told)?;
+    let more = told.len() > limit as usize;
+    told.truncate(limit as usize);
+    Ok((told, more))
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Turn {
+    Start,
+    End,
+}
+
+async fn moments(
+    history: &mut History,
+    selector: &Selector,
+    turn: Turn,
+    limit: u32,
+) -> Result<Vec<Entry>, HistoryError> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT c.*, ");
+    let at = match turn {
+        Turn::Start => "COALESCE(c.started, c.created, c.first_seen)",
+        Turn::End => "c.ended",
+    };
+    query.push(at).push(" AS at FROM containers c WHERE ").push(at).push(" IS NOT NULL");
+    if let Some(from) = selector.from {
+        query.push(" AND ").push(at).push(" >= ").push_bind(crate::store::nanoseconds(from));
+    }
+    if let Some(until) = selector.until {
+        query.push(" AND ").push(at).push(" <= ").push_bind(crate::store::nanoseconds(until));
+    }
+    selector.of_containers(&mut query);
+    query.push(" ORDER BY at DESC LIMIT ").push_bind(i64::from(limit) + 1);
+    let moments = query.build_query_as::<Moment>().fetch_all(&mut history.connection).await;
+    let moments = history.failed(moments)?.into_iter();
+    Ok(match turn {
+        Turn::Start => moments
+            .map(|moment| Entry::Started(Moment { exit_code: None, reason: None, ..moment }))
+            .collect(),
+        Turn::End => {
+            moments.map(|moment| Entry::Ended(Moment { capture: None, ..moment })).collect()
+        }
+    })
+}
+
+pub(super) async fn gaps(
+    history: &mut History,
+    selector: &Selector,
+    limit: u32,
+) -> Result<Vec<Gap>, HistoryError> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT g.begun, g.ended, g.container, g.why FROM gaps g WHERE true",
+    );
+    if let Some(from) = selector.from {
+        query.push(" AND g.ended >= ").push_bind(crate::store::nanoseconds(from));
+    }
+    if let Some(until) = selector.until {
+        query.push(" AND g.begun <= ").push_bind(crate::store::nanoseconds(until));
+    }
+    // One of the whole node is one of each container.
+    query.push(
+        " AND (g.container IS NULL OR g.container IN (SELECT c.id FROM containers c WHERE true",
+    );
+    selector.of_containers(&mut query);
+    query.push(")) ORDER BY g.begun DESC LIMIT ").push_bind(i64::from(limit) + 1);
+    let gaps = query.build_query_as::<Gap>().fetch_all(&mut history.connection).await;
+    history.failed(gaps)
+}
+
+/// From a row of containers, with `at`.
+impl FromRow<'_, SqliteRow> for Moment {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let capture: String = row.try_get("capture")?;
+        Ok(Self {
+            time: timestamp(row.try_get("at")?)?,
+            container: row.try_get("id")?,
+            namespace: row.try_get("namespace")?,
+            pod: row.try_get("pod_name")?,
+            name: row.try_get("name")?,
+            image: row.try_get("image_name")?,
+            image_id: row.try_get("image_id")?,
+            node: row.try_get("node")?,
+            exit_code: row.try_get("exit_code")?,
+            reason: row.try_get("reason")?,
+            capture: Some(capture).filter(|capture| capture != "from_start"),
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Gap {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            time: timestamp(row.try_get("begun")?)?,
+            until: timestamp(row.try_get("ended")?)?,
+            container: row.try_get("container")?,
+            why: row.try_get("why")?,
+        })
+    }
+}

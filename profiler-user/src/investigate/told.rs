@@ -1,0 +1,117 @@
+//! A drift as the history tells it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use crate::behaviour::Ancestor;
+
+/// One drift: its first event's keys, under the names that they have in events, and what the newest event counts.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Told {
+    #[serde(rename = "event.id")]
+    pub id: String,
+    #[serde(rename = "event.seq")]
+    pub seq: i64,
+    /// Of the first occurrence.
+    pub time: Timestamp,
+    /// Of the newest occurrence.
+    #[serde(rename = "time.last")]
+    pub last: Timestamp,
+    #[serde(rename = "drift.count")]
+    pub count: u64,
+    #[serde(rename = "drift.kind")]
+    pub kind: String,
+    #[serde(rename = "drift.object")]
+    pub object: String,
+    #[serde(rename = "drift.severity")]
+    pub severity: String,
+    #[serde(rename = "drift.sentence")]
+    pub sentence: String,
+    #[serde(rename = "drift.fingerprint")]
+    pub fingerprint: String,
+    #[serde(default, rename = "threat.technique.id", skip_serializing_if = "Vec::is_empty")]
+    pub techniques: Vec<String>,
+    #[serde(rename = "host.name")]
+    pub host: String,
+    #[serde(rename = "k8s.node.name", skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    #[serde(rename = "k8s.namespace.name", skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    #[serde(rename = "k8s.pod.name", skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    #[serde(rename = "k8s.container.name", skip_serializing_if = "Option::is_none")]
+    pub pod_container: Option<String>,
+    #[serde(rename = "container.name", skip_serializing_if = "Option::is_none")]
+    pub container_name: Option<String>,
+    #[serde(rename = "container.id", skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    #[serde(rename = "container.image.name", skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    #[serde(rename = "container.image.id", skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<String>,
+    #[serde(rename = "driftline.workload", skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    #[serde(rename = "process.executable.path", skip_serializing_if = "Option::is_none")]
+    pub executable: Option<String>,
+    /// Redacted.
+    #[serde(default, rename = "process.command_args", skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    #[serde(rename = "process.pid", skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    #[serde(rename = "process.user.id", skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    #[serde(default, rename = "process.ancestry", skip_serializing_if = "Vec::is_empty")]
+    pub ancestry: Vec<Ancestor>,
+    #[serde(rename = "baseline.status", skip_serializing_if = "Option::is_none")]
+    pub baseline_status: Option<String>,
+}
+
+/// What changes from one event of a drift to the next.
+#[derive(Deserialize)]
+struct Newest {
+    #[serde(rename = "time.last")]
+    last: Timestamp,
+    #[serde(rename = "drift.count")]
+    count: u64,
+}
+
+impl Told {
+    /// Where it happened, as short as a person would say it: `namespace/pod/container`, or what there is of it.
+    pub fn place(&self) -> String {
+        let name = self.pod_container.as_ref().or(self.container_name.as_ref()).cloned();
+        place([&self.namespace, &self.pod, &name], self.container.as_ref())
+            .or_else(|| self.image.clone())
+            .unwrap_or_else(|| self.host.clone())
+    }
+
+    /// As Kubernetes calls the machine, else as it calls itself.
+    pub fn machine(&self) -> &str {
+        self.node.as_deref().unwrap_or(&self.host)
+    }
+}
+
+/// The names that there are, with slashes between; else the beginning of the container's id.
+pub(super) fn place(names: [&Option<String>; 3], container: Option<&String>) -> Option<String> {
+    let known: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
+    if known.is_empty() {
+        return container.map(|id| id.chars().take(12).collect());
+    }
+    Some(known.join("/"))
+}
+
+/// From `seq`, `line` of the first event, and `newest`, the line of the newest.
+impl sqlx::FromRow<'_, SqliteRow> for Told {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let decode = |error: serde_json::Error| sqlx::Error::Decode(error.into());
+        let line: &str = row.try_get("line")?;
+        let mut told: Self = serde_json::from_str(line).map_err(decode)?;
+        let newest: &str = row.try_get("newest")?;
+        if newest != line {
+            let newest: Newest = serde_json::from_str(newest).map_err(decode)?;
+            (told.last, told.count) = (newest.last, newest.count);
+        }
+        Ok(told)
+    }
+}
