@@ -8,15 +8,15 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::{node::Figures, settings::Settings};
+use super::{node::Figures, settings::Settings, silences::Silences};
 use crate::{
     attest::Reason,
-    drift::{Action, Node as Machine},
+    drift::{Action, Event, Node as Machine},
     error::Error,
     http::{Health, Metrics, Server, Stage},
     runtime::{Health as Runtimes, State},
     sensor::{Status, Tier},
-    sink::{Reopener, Spool},
+    sink::{Reopener, SinkStatus, Spool},
     store::{HeadNote, Retained, Retention, Store, StoreWriter, Write},
 };
 
@@ -41,7 +41,10 @@ pub(super) struct Outlets {
     retained: watch::Receiver<Retained>,
     retaining: JoinHandle<()>,
     pub(super) reopener: Option<Reopener>,
-    /// Drifts that were new.
+    silences: Silences,
+    /// `event.id` of the newest canary.
+    pub(super) canary: Option<String>,
+    /// Drifts that were new, and not silenced.
     pub(super) drifts: u64,
 }
 
@@ -81,6 +84,8 @@ impl Outlets {
             retained,
             retaining,
             reopener,
+            silences: Silences::new(settings.silences.clone(), settings.machine.clone()),
+            canary: None,
             drifts: 0,
         })
     }
@@ -97,17 +102,46 @@ impl Outlets {
     }
 
     pub(super) async fn write(&mut self, writes: Vec<Write>) {
-        for write in writes {
-            if let Some(event) = write.event()
-                && event.action == Action::Created
-            {
-                // What is learned anew was asked for.
-                self.drifts += u64::from(event.relearn.is_none());
-                let namespace = event.origin.namespace.as_deref();
-                self.metrics.drift(event.kind, event.severity, namespace, event.time);
+        let now = Timestamp::now();
+        for mut write in writes {
+            if let Some(event) = write.event_mut() {
+                self.silences.mark(event, now);
+                self.count(event);
+                if event.canary {
+                    self.canary = Some(event.id.to_string());
+                }
             }
             self.writer.write(write).await;
         }
+    }
+
+    fn count(&mut self, event: &Event) {
+        if event.action != Action::Created || event.canary {
+            return;
+        }
+        if event.silence.is_some() {
+            self.metrics.silenced_drift(event.severity, event.time);
+            return;
+        }
+        // What is learned anew was asked for.
+        self.drifts += u64::from(event.relearn.is_none());
+        let namespace = event.origin.namespace.as_deref();
+        self.metrics.drift(event.kind, event.severity, namespace, event.time);
+    }
+
+    pub(super) fn sinks_now(&self) -> Vec<SinkStatus> {
+        self.spool.status()
+    }
+
+    /// Looks what is silenced by now. True where all that crossed from the kernel is to cross again.
+    pub(super) async fn look_at_silences(&mut self) -> bool {
+        let (mut notes, now) = (Vec::new(), Timestamp::now());
+        let has_ended = self.silences.refresh(now, &mut notes);
+        for note in notes {
+            self.writer.write(note).await;
+        }
+        self.silences.tell(&self.metrics, now);
+        has_ended
     }
 
     /// About every second.

@@ -45,6 +45,13 @@ pub struct Metrics {
     store_undelivered: IntCounter,
     runtime_up: IntGauge,
     last_event: Gauge,
+    silenced: IntCounterVec,
+    silences: IntGauge,
+    silences_broken: IntGauge,
+    silences_next_end: Gauge,
+    canary_every: Gauge,
+    canary_success: GaugeVec,
+    canary_failures: IntCounterVec,
 }
 
 /// Containers on the node, by what is done with them.
@@ -149,8 +156,39 @@ impl Metrics {
                 "last_event_timestamp_seconds",
                 "When the last drift was seen, since 1970.",
             )?,
+            silenced: made.counters(
+                "silenced_drift_events_total",
+                "Drift at its first occurrence that a silence holds for: stored, and nobody is called.",
+                &["severity"],
+            )?,
+            silences: made.gauge("silences_active", "Silences that hold.")?,
+            silences_broken: made.gauge(
+                "silences_broken",
+                "1 while the file of silences cannot be used; those that held before go on.",
+            )?,
+            silences_next_end: made.time(
+                "silences_next_end_timestamp_seconds",
+                "When the next silence ends, since 1970; 0 where none holds.",
+            )?,
+            canary_every: made.time(
+                "canary_interval_seconds",
+                "How often a canary is run by itself; 0 where none is.",
+            )?,
+            canary_success: made.times(
+                "canary_last_success_timestamp_seconds",
+                "When a canary last came out of this sink, since 1970; 0 if none did.",
+                &["sink"],
+            )?,
+            canary_failures: made.counters(
+                "canary_failures_total",
+                "Canaries that did not come out of this sink.",
+                &["sink"],
+            )?,
             registry: registry.clone(),
         };
+        for severity in SEVERITIES {
+            metrics.silenced.with_label_values(&[severity.name()]);
+        }
         for kind in DriftKind::ALL {
             for severity in SEVERITIES {
                 metrics.drift.with_label_values(&[kind.name(), severity.name()]);
@@ -177,6 +215,34 @@ impl Metrics {
         if let Some(namespace) = namespace {
             let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
             namespaces.count(namespace, severity, Instant::now());
+        }
+    }
+
+    /// The same where a silence holds for it: it calls nobody by way of Prometheus either.
+    pub fn silenced_drift(&self, severity: Severity, time: Timestamp) {
+        self.silenced.with_label_values(&[severity.name()]).inc();
+        self.last_event.set(seconds(time));
+    }
+
+    /// `next_end`: when the first of them ends.
+    pub fn silences(&self, active: u64, next_end: Option<Timestamp>, broken: bool) {
+        self.silences.set(gauge(active));
+        self.silences_next_end.set(next_end.map_or(0., seconds));
+        self.silences_broken.set(i64::from(broken));
+    }
+
+    pub fn canary_every(&self, every: Option<std::time::Duration>) {
+        self.canary_every.set(every.map_or(0., |every| every.as_secs_f64()));
+    }
+
+    /// What became of a canary at a sink.
+    pub fn canary(&self, sink: &str, arrived: bool, now: Timestamp) {
+        let success = self.canary_success.with_label_values(&[sink]);
+        let failures = self.canary_failures.with_label_values(&[sink]);
+        if arrived {
+            success.set(seconds(now));
+        } else {
+            failures.inc();
         }
     }
 
@@ -259,6 +325,11 @@ impl Metrics {
             raise(&self.sink_failures.with_label_values(&name), sink.failures);
             raise(&self.sink_refused.with_label_values(&name), sink.refused);
             self.sink_success.with_label_values(&name).set(sink.last_success.map_or(0., seconds));
+            // There from the start, or an agent none of whose canaries ever arrived would have nothing stale.
+            if self.canary_every.get() > 0. {
+                self.canary_success.with_label_values(&name);
+                self.canary_failures.with_label_values(&name);
+            }
         }
     }
 

@@ -40,6 +40,7 @@ fn the_rules_speak_of_metrics_that_exist() {
         refused: 0,
         last_success: None,
         last_error: None,
+        canary: None,
     }]);
     let text = metrics.text().unwrap();
     let rules = std::fs::read_to_string(directory().join("driftline.rules.yaml")).unwrap();

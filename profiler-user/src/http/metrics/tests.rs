@@ -52,6 +52,7 @@ fn what_is_told_is_shown() {
         refused: 0,
         last_success: None,
         last_error: None,
+        canary: None,
     };
     metrics.sinks(std::slice::from_ref(&sink));
     sink.failures = 4;

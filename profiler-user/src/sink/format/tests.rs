@@ -177,6 +177,8 @@ fn what_others_look_for_is_where_they_look() {
         ("/destination/ip", json!("2001:db8::7")),
         ("/destination/port", json!(443)),
         ("/driftline/drift/kind", json!("net.connect")),
+        ("/rule/name", json!("default/net.connect")),
+        ("/rule/version", json!("1")),
         ("/driftline/k8s/node/name", json!("node-1")),
     ] {
         assert_eq!(ecs.pointer(pointer), Some(&expected), "{pointer} in {ecs:#}");
@@ -187,6 +189,7 @@ fn what_others_look_for_is_where_they_look() {
         ("/type_uid", json!(200_401)),
         ("/is_alert", json!(true)),
         ("/finding_info/analytic/type_id", json!(2)),
+        ("/finding_info/analytic/name", json!("default/net.connect")),
         ("/anomaly_analyses/0/anomalies/0/observed_pattern", json!("UNSEEN")),
         ("/anomaly_analyses/0/anomalies/0/observations/0/value", json!("tcp [2001:db8::7]:443")),
         ("/evidences/0/container/uid", json!("c0ffee")),
