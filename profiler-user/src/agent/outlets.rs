@@ -2,7 +2,10 @@
 
 mod sinks;
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
+use nix::sys::statvfs::statvfs;
 use tokio::{
     sync::{oneshot, watch},
     task::{JoinHandle, JoinSet},
@@ -41,6 +44,8 @@ pub(super) struct Outlets {
     retained: watch::Receiver<Retained>,
     retaining: JoinHandle<()>,
     pub(super) reopener: Option<Reopener>,
+    /// Its directory.
+    store: PathBuf,
     silences: Silences,
     /// `event.id` of the newest canary.
     pub(super) canary: Option<String>,
@@ -85,6 +90,7 @@ impl Outlets {
             retaining,
             reopener,
             silences: Silences::new(settings.silences.clone(), settings.machine.clone()),
+            store: settings.store.clone(),
             canary: None,
             drifts: 0,
         })
@@ -160,6 +166,11 @@ impl Outlets {
         for reason in Reason::ALL {
             let refused = figures.refused.iter().filter(|refused| **refused == reason).count();
             self.metrics.baselines_refused(reason, refused as u64);
+        }
+        self.metrics.baselines_unsigned(figures.unsigned as u64);
+        // Of a disk that cannot be asked nothing new is told.
+        if let Ok(disk) = statvfs(&self.store) {
+            self.metrics.store_free(disk.blocks_available() * disk.fragment_size());
         }
         self.metrics.images_unprofiled(figures.unprofiled as u64);
         self.metrics.runtime_up(runtimes.is_connected());

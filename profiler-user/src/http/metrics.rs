@@ -49,6 +49,8 @@ pub struct Metrics {
     silences: IntGauge,
     silences_broken: IntGauge,
     silences_next_end: Gauge,
+    baselines_unsigned: IntGauge,
+    store_free: IntGauge,
     canary_every: Gauge,
     canary_success: GaugeVec,
     canary_failures: IntCounterVec,
@@ -170,6 +172,14 @@ impl Metrics {
                 "silences_next_end_timestamp_seconds",
                 "When the next silence ends, since 1970; 0 where none holds.",
             )?,
+            baselines_unsigned: made.gauge(
+                "baselines_unsigned",
+                "Baselines that are judged by although no trusted key answers for them.",
+            )?,
+            store_free: made.gauge(
+                "store_free_bytes",
+                "Bytes that are free on the file system of the store.",
+            )?,
             canary_every: made.time(
                 "canary_interval_seconds",
                 "How often a canary is run by itself; 0 where none is.",
@@ -282,6 +292,16 @@ impl Metrics {
 
     pub fn baselines(&self, baselines: u64) {
         self.baselines.set(gauge(baselines));
+    }
+
+    /// Of those that are loaded.
+    pub fn baselines_unsigned(&self, baselines: u64) {
+        self.baselines_unsigned.set(gauge(baselines));
+    }
+
+    /// Room on the disk of the store.
+    pub fn store_free(&self, bytes: u64) {
+        self.store_free.set(gauge(bytes));
     }
 
     pub fn baselines_refused(&self, reason: Reason, baselines: u64) {

@@ -250,8 +250,8 @@ impl<T: Task> Node<T> {
             namespaces.extend(container.member().and_then(|member| member.identity.namespace()));
         }
         let (baselines, unprofiled) = self.task.baselines();
-        let refused = self.task.refused();
-        Figures { containers, namespaces, baselines, refused, unprofiled }
+        let (refused, unsigned) = (self.task.refused(), self.task.unsigned());
+        Figures { containers, namespaces, baselines, refused, unsigned, unprofiled }
     }
 
     pub(super) fn runtimes(&self) -> crate::runtime::Health {
@@ -306,5 +306,6 @@ pub(super) struct Figures<'a> {
     pub(super) baselines: usize,
     /// Why, for each baseline that is not believed.
     pub(super) refused: Vec<Reason>,
+    pub(super) unsigned: usize,
     pub(super) unprofiled: usize,
 }
