@@ -11,6 +11,7 @@ use crate::store::Write;
 use crate::store::testing::write;
 
 mod real;
+mod routes;
 mod tls;
 
 /// What a request held: path, authorization, alerts.
