@@ -265,10 +265,18 @@ impl Event {
     }
 }
 
-/// What its reader would type to have no event of this drift any more.
+/// What its reader would type to have no event of this drift any more, or, where no baseline could take it in, to be called for it no more.
 fn accept(context: &Context, drift: &Drift) -> Option<String> {
     let id = drift.id;
-    context.baseline_id.as_ref().filter(|_| !context.canary)?;
+    if context.canary {
+        return None;
+    }
+    if context.baseline_id.is_none() {
+        let fingerprint = drift.fingerprint;
+        return Some(format!(
+            "driftline silence add --fingerprint {fingerprint} --for 7d --reason TEXT --store DIR"
+        ));
+    }
     if drift.finding.relearn.is_some() {
         return Some(format!("driftline baseline accept --bind FILE --events FILE {id}"));
     }
