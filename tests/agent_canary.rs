@@ -90,7 +90,10 @@ fn it_takes_the_whole_way_and_each_sink_is_asked() {
     let (_, alerts) = node.get(alertmanager.address, "/api/v2/alerts");
     let alerts: Value = serde_json::from_str(&alerts).expect("JSON");
     let labels = &alerts[0]["labels"];
-    assert_eq!((&labels["alertname"], &labels["canary"]), (&"DriftlineCanary".into(), &"true".into()));
+    assert_eq!(
+        (&labels["alertname"], &labels["canary"]),
+        (&"DriftlineCanary".into(), &"true".into())
+    );
     assert_eq!(labels["node"], "node-1", "{alerts:#}");
     // It is no drift of anybody's.
     let drifted = watcher.metrics();
@@ -100,7 +103,9 @@ fn it_takes_the_whole_way_and_each_sink_is_asked() {
         .filter(|line| line.contains("kind=\"exec\""))
         .collect();
     assert_eq!(drifted, [""; 0]);
-    assert!(metric(&watcher, "driftline_canary_last_success_timestamp_seconds{sink=\"file\"}") > 1e9);
+    assert!(
+        metric(&watcher, "driftline_canary_last_success_timestamp_seconds{sink=\"file\"}") > 1e9
+    );
 
     // A receiver that takes requests and not this one, and an Alertmanager that is gone.
     hook.status.store(422, Ordering::Relaxed);

@@ -34,10 +34,8 @@ fn a_silence_keeps_from_calling_and_from_nothing_else() {
     let _alone = agent::alone();
     let node = Node::start();
     let (alerts, hook) = (Receiver::start(&node, 9093, 200), Receiver::start(&node, 9095, 200));
-    let sinks = [
-        ["--alertmanager", "http://127.0.0.1:9093"],
-        ["--webhook", "http://127.0.0.1:9095/hook"],
-    ];
+    let sinks =
+        [["--alertmanager", "http://127.0.0.1:9093"], ["--webhook", "http://127.0.0.1:9095/hook"]];
     let mut watcher = Agent::start(&node, "watch", &[&EVENTS[..], sinks.as_flattened()].concat());
     // The first of an image without a baseline is told of, whatever it does.
     let loud = pod(&node, "cart");
@@ -93,7 +91,9 @@ fn a_silence_keeps_from_calling_and_from_nothing_else() {
 
     let ended = silence(&node, &["end", &id, "--by", "bob"]);
     assert!(ended.status.success(), "{ended:?}");
-    until(Duration::from_secs(2), "its end", || metric(&watcher, "driftline_silences_active") < 0.5);
+    until(Duration::from_secs(2), "its end", || {
+        metric(&watcher, "driftline_silences_active") < 0.5
+    });
     // That this is written is known to the kernel, and crosses again all the same. A repeat is told once a minute.
     shell(&quiet, "echo x >>/etc/shadow");
     until(Duration::from_secs(90), "what goes on", || hook.has(&quiet_uid));
@@ -112,8 +112,12 @@ fn a_silence_keeps_from_calling_and_from_nothing_else() {
         .into_iter()
         .filter(|event| event["chain.record"] == "silence")
         .collect();
-    let over: Vec<_> = words.iter().map(|word| (&word["event.action"], &word["event.id"])).collect();
+    let over: Vec<_> =
+        words.iter().map(|word| (&word["event.action"], &word["event.id"])).collect();
     assert_eq!(over, [(&"created".into(), &id.as_str().into()), (&"closed".into(), &id.into())]);
-    assert_eq!((&words[1]["silence.over"], &words[1]["silence.ended_by"]), (&"ended".into(), &"bob".into()));
+    assert_eq!(
+        (&words[1]["silence.over"], &words[1]["silence.ended_by"]),
+        (&"ended".into(), &"bob".into())
+    );
     [quiet, loud].into_iter().for_each(Pod::remove);
 }

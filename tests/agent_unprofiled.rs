@@ -23,11 +23,17 @@ const STEPS: [(&str, &str, &str, &str, &str); 9] = [
     (
         "exec 7</srv/busybox; rm /srv/busybox; /proc/self/fd/7 id",
         "exec.fileless",
-        "/srv/busybox (deleted)",
+        "/srv/busybox",
         "",
         "critical",
     ),
-    ("cp /bin/busybox /srv/x; chmod 4755 /srv/x", "file.meta", "mode 4755 /srv/x", "set-id-bit", "high"),
+    (
+        "cp /bin/busybox /srv/x; chmod 4755 /srv/x",
+        "file.meta",
+        "mode 4755 /srv/x",
+        "set-id-bit",
+        "high",
+    ),
     (
         "ln -s /etc/shadow /srv/link",
         "file.link",
@@ -36,7 +42,13 @@ const STEPS: [(&str, &str, &str, &str, &str); 9] = [
         "high",
     ),
     (": >/etc/ld.so.preload", "file.write", "/etc/ld.so.preload", "preload-file", "critical"),
-    ("mkdir -p /etc/cron.d; : >/etc/cron.d/x", "file.write", "/etc/cron.d/x", "schedule-written", "high"),
+    (
+        "mkdir -p /etc/cron.d; : >/etc/cron.d/x",
+        "file.write",
+        "/etc/cron.d/x",
+        "schedule-written",
+        "high",
+    ),
     ("mount -t tmpfs none /mnt", "syscall", "mount", "mount-syscall", "high"),
 ];
 
@@ -52,8 +64,7 @@ fn what_needs_no_baseline_is_told_without_one() {
     let script = format!("mkdir -p /srv /mnt; sleep 1\n{steps}sleep 1000");
     let pod = node.run(PodSpec::new("shop", "job").container(busybox("app", &script)));
     let of = |kind: &str, object: &str| {
-        let is_it =
-            |event: &Value| event["drift.kind"] == kind && event["drift.object"] == object;
+        let is_it = |event: &Value| event["drift.kind"] == kind && event["drift.object"] == object;
         events_of(&node, &pod).into_iter().find(is_it)
     };
     let (_, kind, object, ..) = STEPS[STEPS.len() - 1];

@@ -50,7 +50,7 @@ use crate::{
     redact::Redactor,
     requirements,
     runtime::Resolver,
-    sensor::{Sensor, Tier},
+    sensor::{Records, Sensor, Tier},
     session,
     store::Store,
 };
@@ -196,15 +196,7 @@ async fn run<T: Task>(
         }
         outlets.write(std::mem::take(&mut node.out)).await;
     }
-    loop {
-        let batch = records.drain();
-        if batch.is_empty() {
-            break;
-        }
-        for record in batch {
-            node.record(&record)?;
-        }
-    }
+    take_the_rest(&mut records, &mut node)?;
     node.leave();
     outlets.write(std::mem::take(&mut node.out)).await;
     let drifts = outlets.drifts;
@@ -218,4 +210,17 @@ async fn run<T: Task>(
         return Ok(crate::error::code::DRIFT.into());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Records that are in the ring buffer when the agent ends.
+fn take_the_rest<T: Task>(records: &mut Records, node: &mut Node<T>) -> anyhow::Result<()> {
+    loop {
+        let batch = records.drain();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        for record in batch {
+            node.record(&record)?;
+        }
+    }
 }

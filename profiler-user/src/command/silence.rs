@@ -100,8 +100,8 @@ fn list(args: &List, now: Timestamp) -> Result<ExitCode, Error> {
     let text = if args.json {
         let with_state = |one| {
             let mut value = serde_json::to_value(one).unwrap_or_default();
-            value["state"] = serde_json::to_value(crate::silence::Silence::state(one, now))
-                .unwrap_or_default();
+            value["state"] =
+                serde_json::to_value(crate::silence::Silence::state(one, now)).unwrap_or_default();
             value
         };
         let list: Vec<_> = shown.iter().map(with_state).collect();

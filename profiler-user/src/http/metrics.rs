@@ -1,16 +1,18 @@
 //! The metrics, at most 1,000 series: nothing is labelled by what there may be any number of.
 
 mod maker;
+mod silences;
+mod sinks;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use prometheus::{
-    Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
-};
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use self::maker::Maker;
+use self::silences::Silences;
+use self::sinks::Sinks;
 use super::namespaces::Namespaces;
 use crate::attest::Reason;
 use crate::drift::{DriftKind, Severity};
@@ -33,11 +35,6 @@ pub struct Metrics {
     baselines: IntGauge,
     baselines_refused: IntGaugeVec,
     blind: IntGaugeVec,
-    sink_up: IntGaugeVec,
-    sink_queue: IntGaugeVec,
-    sink_failures: IntCounterVec,
-    sink_refused: IntCounterVec,
-    sink_success: GaugeVec,
     store_failures: IntCounter,
     store_bytes: IntGauge,
     store_over: IntGauge,
@@ -45,15 +42,10 @@ pub struct Metrics {
     store_undelivered: IntCounter,
     runtime_up: IntGauge,
     last_event: Gauge,
-    silenced: IntCounterVec,
-    silences: IntGauge,
-    silences_broken: IntGauge,
-    silences_next_end: Gauge,
+    sinks: Sinks,
+    silences: Silences,
     baselines_unsigned: IntGauge,
     store_free: IntGauge,
-    canary_every: Gauge,
-    canary_success: GaugeVec,
-    canary_failures: IntCounterVec,
 }
 
 /// Containers on the node, by what is done with them.
@@ -72,7 +64,7 @@ impl Metrics {
     /// `started`: when the agent did; rules tell by it what a counter holds of the last minutes.
     pub fn new(started: Timestamp) -> prometheus::Result<Self> {
         let registry = Registry::new();
-        let made = Maker(&registry);
+        let made = &Maker(&registry);
         let build = made.gauges("build_info", "Always 1; what this agent is.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let start = made.time("start_time_seconds", "When this agent started, since 1970.")?;
@@ -112,31 +104,6 @@ impl Metrics {
                 "1 where no probe sees this behaviour.",
                 &["behaviour"],
             )?,
-            sink_up: made.gauges(
-                "sink_up",
-                "1 where the sink worked when it was last tried or given something.",
-                &["sink"],
-            )?,
-            sink_queue: made.gauges(
-                "sink_queue_length",
-                "Committed events that the sink has not taken.",
-                &["sink"],
-            )?,
-            sink_refused: made.counters(
-                "sink_refused_events_total",
-                "Events that the sink's receiver will never take, and that were let go.",
-                &["sink"],
-            )?,
-            sink_failures: made.counters(
-                "sink_failures_total",
-                "Deliveries that failed and are tried again.",
-                &["sink"],
-            )?,
-            sink_success: made.times(
-                "sink_last_success_timestamp_seconds",
-                "When the sink last took something, since 1970; 0 if it never did.",
-                &["sink"],
-            )?,
             store_failures: made
                 .counter("store_failures_total", "Commits to the store that failed.")?,
             store_bytes: made.gauge("store_bytes", "Bytes of the store's file that are in use.")?,
@@ -158,20 +125,6 @@ impl Metrics {
                 "last_event_timestamp_seconds",
                 "When the last drift was seen, since 1970.",
             )?,
-            silenced: made.counters(
-                "silenced_drift_events_total",
-                "Drift at its first occurrence that a silence holds for: stored, and nobody is called.",
-                &["severity"],
-            )?,
-            silences: made.gauge("silences_active", "Silences that hold.")?,
-            silences_broken: made.gauge(
-                "silences_broken",
-                "1 while the file of silences cannot be used; those that held before go on.",
-            )?,
-            silences_next_end: made.time(
-                "silences_next_end_timestamp_seconds",
-                "When the next silence ends, since 1970; 0 where none holds.",
-            )?,
             baselines_unsigned: made.gauge(
                 "baselines_unsigned",
                 "Baselines that are judged by although no trusted key answers for them.",
@@ -180,25 +133,10 @@ impl Metrics {
                 "store_free_bytes",
                 "Bytes that are free on the file system of the store.",
             )?,
-            canary_every: made.time(
-                "canary_interval_seconds",
-                "How often a canary is run by itself; 0 where none is.",
-            )?,
-            canary_success: made.times(
-                "canary_last_success_timestamp_seconds",
-                "When a canary last came out of this sink, since 1970; 0 if none did.",
-                &["sink"],
-            )?,
-            canary_failures: made.counters(
-                "canary_failures_total",
-                "Canaries that did not come out of this sink.",
-                &["sink"],
-            )?,
+            sinks: Sinks::new(made)?,
+            silences: Silences::new(made)?,
             registry: registry.clone(),
         };
-        for severity in SEVERITIES {
-            metrics.silenced.with_label_values(&[severity.name()]);
-        }
         for kind in DriftKind::ALL {
             for severity in SEVERITIES {
                 metrics.drift.with_label_values(&[kind.name(), severity.name()]);
@@ -230,30 +168,22 @@ impl Metrics {
 
     /// The same where a silence holds for it: it calls nobody by way of Prometheus either.
     pub fn silenced_drift(&self, severity: Severity, time: Timestamp) {
-        self.silenced.with_label_values(&[severity.name()]).inc();
+        self.silences.drift(severity);
         self.last_event.set(seconds(time));
     }
 
     /// `next_end`: when the first of them ends.
     pub fn silences(&self, active: u64, next_end: Option<Timestamp>, broken: bool) {
-        self.silences.set(gauge(active));
-        self.silences_next_end.set(next_end.map_or(0., seconds));
-        self.silences_broken.set(i64::from(broken));
+        self.silences.tell(active, next_end, broken);
     }
 
-    pub fn canary_every(&self, every: Option<std::time::Duration>) {
-        self.canary_every.set(every.map_or(0., |every| every.as_secs_f64()));
+    pub fn canary_every(&self, every: Option<Duration>) {
+        self.sinks.canary_every(every);
     }
 
     /// What became of a canary at a sink.
     pub fn canary(&self, sink: &str, arrived: bool, now: Timestamp) {
-        let success = self.canary_success.with_label_values(&[sink]);
-        let failures = self.canary_failures.with_label_values(&[sink]);
-        if arrived {
-            success.set(seconds(now));
-        } else {
-            failures.inc();
-        }
+        self.sinks.canary(sink, arrived, now);
     }
 
     /// The namespace has a container: its series are there, at first with 0. Call it every few minutes for each that
@@ -336,21 +266,7 @@ impl Metrics {
 
     /// What [`Spool::status`](crate::sink::Spool::status) says.
     pub fn sinks(&self, sinks: &[SinkStatus]) {
-        for sink in sinks {
-            let name = [sink.name.as_str()];
-            if let Some(up) = sink.up {
-                self.sink_up.with_label_values(&name).set(i64::from(up));
-            }
-            self.sink_queue.with_label_values(&name).set(gauge(sink.queue_length));
-            raise(&self.sink_failures.with_label_values(&name), sink.failures);
-            raise(&self.sink_refused.with_label_values(&name), sink.refused);
-            self.sink_success.with_label_values(&name).set(sink.last_success.map_or(0., seconds));
-            // There from the start, or an agent none of whose canaries ever arrived would have nothing stale.
-            if self.canary_every.get() > 0. {
-                self.canary_success.with_label_values(&name);
-                self.canary_failures.with_label_values(&name);
-            }
-        }
+        self.sinks.tell(sinks);
     }
 
     /// In Prometheus' text format.

@@ -58,7 +58,7 @@ fn exposed() -> String {
     let metrics = Metrics::new(jiff::Timestamp::UNIX_EPOCH).unwrap();
     metrics.lost("exec", 0);
     metrics.blind("exec", false);
-    metrics.canary_every(Some(Duration::from_secs(600)));
+    metrics.canary_every(Some(Duration::from_mins(10)));
     metrics.namespace_seen("shop");
     metrics.sinks(&[crate::sink::SinkStatus {
         name: "file".to_owned(),
@@ -96,7 +96,8 @@ fn the_operators_manifest_holds_the_same_rules() {
     let head = &manifest[..manifest.find("spec:\n").unwrap() + "spec:\n".len()];
     let text = rules();
     let groups = &text[text.find("groups:\n").unwrap()..];
-    let indented = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") };
+    let indented =
+        |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") };
     let expected = groups.lines().map(indented).collect::<String>();
     let expected = format!("{head}{expected}");
     if std::env::var_os("DRIFTLINE_WRITE").is_some() {
@@ -130,10 +131,8 @@ fn every_query_of_the_dashboard_can_be_asked_and_speaks_of_metrics_that_exist() 
     assert!(assert_all_exposed(&queries.join("\n")) > 20);
     assert_all_exposed(&dashboard.to_string().replace("\"uid\":\"driftline\"", ""));
     // To promtool they are rules that record.
-    let rules: Vec<_> = queries
-        .iter()
-        .map(|query| serde_json::json!({"record": "x", "expr": query}))
-        .collect();
+    let rules: Vec<_> =
+        queries.iter().map(|query| serde_json::json!({"record": "x", "expr": query})).collect();
     let rules = serde_json::json!({"groups": [{"name": "queries", "rules": rules}]});
     let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
     std::fs::write(file.path(), rules.to_string()).unwrap();

@@ -107,7 +107,12 @@ impl Silences {
     }
 
     /// Ends one before its time.
-    pub fn end(path: &Path, id: Ulid, by: String, now: Timestamp) -> Result<Silence, SilencesError> {
+    pub fn end(
+        path: &Path,
+        id: Ulid,
+        by: String,
+        now: Timestamp,
+    ) -> Result<Silence, SilencesError> {
         let mut changed = None;
         Self::change(path, now, |all| {
             let is_it = |one: &&mut Silence| one.id == id && one.state(now) == State::Active;
@@ -127,12 +132,12 @@ impl Silences {
         now: Timestamp,
         change: impl FnOnce(&mut Self) -> Result<(), SilencesError>,
     ) -> Result<(), SilencesError> {
-        let failed =
-            |why: String| SilencesError::Unwritable { path: path.to_owned(), why };
+        let failed = |why: String| SilencesError::Unwritable { path: path.to_owned(), why };
         let _held = lock(path).map_err(|error| failed(error.to_string()))?;
         let mut all = Self::load(path, now)?;
         change(&mut all)?;
-        let mut text = serde_json::to_vec_pretty(&all).map_err(|error| failed(error.to_string()))?;
+        let mut text =
+            serde_json::to_vec_pretty(&all).map_err(|error| failed(error.to_string()))?;
         text.push(b'\n');
         write_file(path, &text).map_err(|error| failed(error.source.to_string()))
     }

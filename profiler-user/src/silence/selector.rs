@@ -96,13 +96,18 @@ impl Selector {
         if self.objects.is_empty() || self.objects.iter().any(is_wide) {
             let kinds: Vec<_> = self.kinds.iter().map(|kind| kind.name()).collect();
             let of = if kinds.is_empty() { "any kind".to_owned() } else { kinds.join(", ") };
-            warnings.push(format!("it silences every object of {of}: an --object makes it narrower"));
+            warnings
+                .push(format!("it silences every object of {of}: an --object makes it narrower"));
         } else if self.kinds.is_empty() {
-            warnings.push("it silences whatever is done to that object: a --kind makes it narrower".to_owned());
+            warnings.push(
+                "it silences whatever is done to that object: a --kind makes it narrower"
+                    .to_owned(),
+            );
         }
         let places =
             [&self.namespaces, &self.workloads, &self.pods, &self.containers, &self.images];
-        let somewhere = |list: &&Vec<String>| !list.is_empty() && !list.iter().any(is_wide_open);
+        let somewhere =
+            |list: &&Vec<String>| !list.is_empty() && !list.iter().any(|text| is_wide_open(text));
         if !places.iter().any(somewhere) {
             warnings.push(
                 "it holds for every container of the node: --workload, --namespace, --image or --pod makes it narrower"
@@ -151,7 +156,7 @@ fn is(wanted: &str, value: Option<&str>) -> bool {
     value.is_some_and(|value| like(wanted, value))
 }
 
-fn is_wide_open(text: &String) -> bool {
+fn is_wide_open(text: &str) -> bool {
     text.chars().all(|c| c == '*')
 }
 

@@ -7,8 +7,8 @@ use sqlx::SqliteConnection;
 use ulid::Ulid;
 
 use crate::drift::Action;
-use crate::silence::Silence;
 pub(super) use crate::drift::Node as Machine;
+use crate::silence::Silence;
 
 pub(super) const SCHEMA_VERSION: &str = "driftline.chain/v1";
 

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long its records may take to come; then the next is not told from it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(in super::super) struct Cage {
     cgroup: Cgroup,
@@ -101,15 +101,14 @@ impl Cage {
         let Some(observation) = self.observer.as_mut().and_then(|all| all.observe(event)) else {
             return;
         };
-        if self.has_sung || !observation.process.args.iter().any(|arg| *arg == self.token) {
+        if self.has_sung || !observation.process.args.contains(&self.token) {
             return;
         }
         let findings = self.judge.judge(&observation);
         if let Some(finding) = findings.into_iter().find(|one| one.kind == DriftKind::Exec) {
             self.has_sung = true;
             let nearest = |_: &_| None;
-            let told =
-                Aggregator::new(1).observe(&self.context, &observation, finding, nearest);
+            let told = Aggregator::new(1).observe(&self.context, &observation, finding, nearest);
             out.extend(told.into_iter().map(|event| Write::Event(Box::new(event))));
         }
     }

@@ -14,10 +14,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+pub(super) use self::cage::Cage;
 pub(crate) use self::door::ask;
 pub(crate) use self::round::Report;
 use self::{door::Door, round::Round};
-pub(super) use self::cage::Cage;
 use super::{node::Node, outlets::Outlets, task::Task};
 use crate::{drift::Node as Machine, http::Metrics};
 

@@ -85,15 +85,17 @@ pub(super) fn run(args: Add, now: Timestamp) -> Result<ExitCode, Error> {
         },
         ended: None,
     };
-    silence
-        .check(now)
-        .map_err(|why| Error::Usage(format!("this silence cannot be: {why}; nothing is silenced")))?;
+    silence.check(now).map_err(|why| {
+        Error::Usage(format!("this silence cannot be: {why}; nothing is silenced"))
+    })?;
     for warning in silence.warnings() {
         eprintln!("driftline: warning: {warning}");
     }
     let (id, selector) = (silence.id, silence.selector.to_string());
     Silences::add(&file, silence, now)?;
-    eprintln!("driftline: silenced until {until:.0}: {selector}; end it with driftline silence end {id}");
+    eprintln!(
+        "driftline: silenced until {until:.0}: {selector}; end it with driftline silence end {id}"
+    );
     // For scripts; whoever closed stdout has it on stderr.
     let _may_be_closed = writeln!(std::io::stdout(), "{id}");
     Ok(ExitCode::SUCCESS)

@@ -240,9 +240,10 @@ impl Event {
             rule: if context.canary { CANARY.to_owned() } else { verdict.rule.to_string() },
             rules_version: table.version().to_owned(),
             accept: accept(context, drift),
-            sentence: match context.canary {
-                true => CANARY_SENTENCE.to_owned(),
-                false => sentence(context, observation, finding, verdict.why.as_deref()),
+            sentence: if context.canary {
+                CANARY_SENTENCE.to_owned()
+            } else {
+                sentence(context, observation, finding, verdict.why.as_deref())
             },
             nearest: finding.nearest.clone(),
             relearn: finding.relearn.clone(),

@@ -163,7 +163,10 @@ fn every_event_names_what_decided_and_what_would_accept_it() {
         let event = sample::event(*kind, observation);
         assert!(!event.rule.is_empty() && !event.rules_version.is_empty(), "{kind}");
         let accept = event.accept.expect("a command");
-        assert!(accept.starts_with(&format!("driftline baseline approve {} ", event.id)), "{accept}");
+        assert!(
+            accept.starts_with(&format!("driftline baseline approve {} ", event.id)),
+            "{accept}"
+        );
         // And what that command reads allows it.
         let line = serde_json::to_string(&sample::event(*kind, observation)).unwrap();
         let drifted: crate::baseline::Drifted = serde_json::from_str(&line).unwrap();

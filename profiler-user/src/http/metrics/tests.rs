@@ -114,7 +114,7 @@ fn a_namespace_more_than_fits_is_counted_with_the_others_and_one_that_is_gone_ma
 fn two_hundred_containers_are_a_thousand_series_at_most_and_those_that_are_gone_have_none() {
     let metrics = metrics();
     let now = Timestamp::UNIX_EPOCH;
-    metrics.canary_every(Some(Duration::from_secs(600)));
+    metrics.canary_every(Some(Duration::from_mins(10)));
     for number in 0..200 {
         let namespace = format!("ns-{number}");
         metrics.namespace_seen(&namespace);

@@ -46,17 +46,14 @@ impl OpenAlerts {
             return;
         }
         let labels = Labels::of(event, &keys);
-        let alert = match self.alerts.get_mut(&labels) {
-            Some(alert) => {
-                alert.add(event, keys, more);
-                alert
-            }
-            None => {
-                // What no event before told of, or all of it, where none did.
-                let mut keys = keys;
-                keys.count = before.map_or(keys.count, |_| more);
-                self.alerts.entry(labels).or_insert_with(|| Alert::new(event, keys))
-            }
+        let alert = if let Some(alert) = self.alerts.get_mut(&labels) {
+            alert.add(event, keys, more);
+            alert
+        } else {
+            // What no event before told of, or all of it, where none did.
+            let mut keys = keys;
+            keys.count = before.map_or(keys.count, |_| more);
+            self.alerts.entry(labels).or_insert_with(|| Alert::new(event, keys))
         };
         alert.changed |= news;
     }

@@ -82,7 +82,8 @@ impl Lines {
     /// looked at.
     pub(super) fn ends_with(&self, line: &str) -> bool {
         let is_it = |number| {
-            resume::last_of(&numbered(&self.path, number)).is_some_and(|last| last == line.as_bytes())
+            resume::last_of(&numbered(&self.path, number))
+                .is_some_and(|last| last == line.as_bytes())
         };
         !self.regular || is_it(0) || is_it(1)
     }

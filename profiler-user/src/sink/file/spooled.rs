@@ -143,10 +143,10 @@ impl Sink for FileSink {
     async fn confirm(&mut self, event: &StoredEvent) -> Result<(), SinkError> {
         let line = self.format.render(&event.line).into_owned();
         let lines = self.lines.clone();
-        match off_thread(move || lines.lock().ends_with(&line)).await? {
-            true => Ok(()),
-            false => Err(self.failed(&io::Error::other("the line that was written is not in it"))),
+        if off_thread(move || lines.lock().ends_with(&line)).await? {
+            return Ok(());
         }
+        Err(self.failed(&io::Error::other("the line that was written is not in it")))
     }
 
     async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {

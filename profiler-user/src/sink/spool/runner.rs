@@ -172,9 +172,10 @@ impl<S: Sink> Runner<S> {
     /// Looks where a canary has come to.
     async fn follow(&mut self, event: &StoredEvent, was_refused: bool) {
         let Ok(Named { id }) = serde_json::from_str(&event.line) else { return };
-        let result = match was_refused {
-            true => Err(SinkError::new("its receiver refuses the event")),
-            false => self.sink.confirm(event).await,
+        let result = if was_refused {
+            Err(SinkError::new("its receiver refuses the event"))
+        } else {
+            self.sink.confirm(event).await
         };
         let why = result.err().map(|error| error.to_string());
         let sighted = Sighted { event: id, at: Instant::now(), why };

@@ -50,7 +50,9 @@ impl Template {
         environment.add_template_owned(NAME, text).map_err(|error| said(&error))?;
         let template = Self(environment);
         for sample in SAMPLES.lines() {
-            template.render(sample).map_err(|why| format!("{why}, for an event such as {sample}"))?;
+            template
+                .render(sample)
+                .map_err(|why| format!("{why}, for an event such as {sample}"))?;
         }
         Ok(template)
     }
@@ -61,8 +63,7 @@ impl Template {
             serde_json::from_str(line).map_err(|error| format!("the event is no JSON: {error}"))?;
         let told = serde_json::json!({ "event": keys });
         let template = self.0.get_template(NAME).map_err(|error| said(&error))?;
-        let text =
-            template.render(Value::from(Serde(&told))).map_err(|error| said(&error))?;
+        let text = template.render(Value::from(Serde(&told))).map_err(|error| said(&error))?;
         let text = text.trim();
         if text.is_empty() {
             return Ok(None);

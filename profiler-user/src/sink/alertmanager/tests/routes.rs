@@ -27,9 +27,8 @@ fn told(came: &[(String, Value)], receiver: &str) -> Vec<Vec<(String, String)>> 
     let of = |message: &Value| {
         let alerts = message["alerts"].as_array().unwrap().iter();
         let labels = alerts.map(|alert| &alert["labels"]);
-        let mut all: Vec<_> = labels
-            .map(|labels| (text(&labels["workload"]), text(&labels["drift_kind"])))
-            .collect();
+        let mut all: Vec<_> =
+            labels.map(|labels| (text(&labels["workload"]), text(&labels["drift_kind"]))).collect();
         all.sort();
         all
     };
@@ -50,7 +49,8 @@ async fn a_workload_is_one_message_and_what_is_less_grave_than_its_worst_is_kept
     let (address, came) = receivers().await;
     let example = include_str!("../../../../deploy/prometheus/alertmanager.example.yaml");
     assert_eq!(example.matches("group_wait: 10s").count(), 1);
-    let config = example.replace("127.0.0.1:8080", &address).replace("group_wait: 10s", "group_wait: 3s");
+    let config =
+        example.replace("127.0.0.1:8080", &address).replace("group_wait: 10s", "group_wait: 3s");
     let Some(server) = Server::start_with(&config).await else { return };
     let mut sink = Alertmanager::new(&server.url, None).unwrap();
     let mut canary = event(9, json!({"kind": "exec", "drift.canary": true}));
@@ -70,9 +70,7 @@ async fn a_workload_is_one_message_and_what_is_less_grave_than_its_worst_is_kept
     .await
     .unwrap();
     let watchdog = json!([{"labels": {"alertname": "DriftlineWatchdog", "severity": "none"}}]);
-    let down = |name: &str| {
-        json!([{"labels": {"alertname": name, "severity": "high", "job": "driftline", "instance": "a", "sink": "otlp"}}])
-    };
+    let down = |name: &str| json!([{"labels": {"alertname": name, "severity": "high", "job": "driftline", "instance": "a", "sink": "otlp"}}]);
     for alerts in [watchdog, down("DriftlineSinkDown"), down("DriftlineCanaryStale")] {
         let answer = reqwest::Client::new()
             .post(format!("{}/api/v2/alerts", server.url))
@@ -110,7 +108,8 @@ async fn a_workload_is_one_message_and_what_is_less_grave_than_its_worst_is_kept
     let alerts = server.alerts().await;
     let find = |name: &str, kind: Value| {
         let is_it = |alert: &&Value| {
-            alert["labels"]["alertname"] == name && alert["labels"]["drift_kind"] == kind
+            alert["labels"]["alertname"] == name
+                && alert["labels"]["drift_kind"] == kind
                 && alert["labels"]["workload"] != "db"
         };
         alerts.iter().find(is_it).unwrap_or_else(|| panic!("{name} {kind} in {alerts:#?}"))

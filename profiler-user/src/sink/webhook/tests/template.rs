@@ -18,7 +18,8 @@ fn shipped(name: &str) -> Template {
 /// about the history. `samples.jsonl` holds them, written by this.
 async fn samples() -> Vec<String> {
     let args = ["sh", "-c", "id"];
-    let mut whole = sample::event(DriftKind::Exec, &sample::exec("/bin/sh", &args, Some("/bin/app")));
+    let mut whole =
+        sample::event(DriftKind::Exec, &sample::exec("/bin/sh", &args, Some("/bin/app")));
     whole.origin = Arc::new(Origin {
         host_name: "node-1".to_owned(),
         cluster: Some("prod".to_owned()),
@@ -126,7 +127,10 @@ async fn the_shipped_templates_make_what_their_receivers_want() {
         assert_eq!(incident["payload"][key], value, "{incident:#}");
     }
     assert_eq!(incident["payload"]["custom_details"]["process.executable.path"], "/bin/sh");
-    assert_eq!(made(&pagerduty, &with("critical", "created")).unwrap()["payload"]["severity"], "critical");
+    assert_eq!(
+        made(&pagerduty, &with("critical", "created")).unwrap()["payload"]["severity"],
+        "critical"
+    );
     for line in [with("low", "created"), with("high", "updated"), head.clone()] {
         assert_eq!(made(&pagerduty, &line), None);
     }
@@ -141,7 +145,8 @@ async fn hostile_names_stay_what_they_are_in_a_template() {
             event.severity = crate::drift::Severity::High;
             event.sentence.clone_from(&name);
             let line = serde_json::to_string(&event).unwrap();
-            let made: Value = serde_json::from_str(&template.render(&line).unwrap().unwrap()).unwrap();
+            let made: Value =
+                serde_json::from_str(&template.render(&line).unwrap().unwrap()).unwrap();
             let said = made.pointer("/payload/custom_details/drift.sentence");
             let said = said.or(made.pointer("/attachments/0/fallback")).unwrap();
             assert_eq!(said, name.as_str());
@@ -159,12 +164,14 @@ fn a_template_that_may_fail_later_is_refused_now() {
         (r#"{"a": {{ unknown }}}"#, "undefined value"),
         (r#"{"a": "{{ event["event.id"] }}"}"#, "no JSON"),
         ("hello", "no JSON"),
-        (r#"{{ event | nofilter }}"#, "unknown filter"),
+        (r"{{ event | nofilter }}", "unknown filter"),
     ] {
         let error = Template::new(text.to_owned()).unwrap_err();
         assert!(error.contains(why), "{text}: {error}");
     }
-    assert!(Template::new(r#"{"a": {{ event["k8s.pod.name"] | default("-") }}}"#.to_owned()).is_ok());
+    assert!(
+        Template::new(r#"{"a": {{ event["k8s.pod.name"] | default("-") }}}"#.to_owned()).is_ok()
+    );
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "{ s3cret").unwrap();
     let error = Template::load(file.path()).unwrap_err().to_string();
