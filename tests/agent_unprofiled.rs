@@ -60,7 +60,8 @@ fn what_needs_no_baseline_is_told_without_one() {
     let _alone = agent::alone();
     let node = Node::start();
     let watcher = Agent::start(&node, "watch", &EVENTS);
-    let steps: String = STEPS.iter().map(|(step, ..)| format!("({step})\n")).collect();
+    let steps: Vec<_> = STEPS.iter().map(|(step, ..)| format!("({step})\n")).collect();
+    let steps = steps.concat();
     let script = format!("mkdir -p /srv /mnt; sleep 1\n{steps}sleep 1000");
     let pod = node.run(PodSpec::new("shop", "job").container(busybox("app", &script)));
     let of = |kind: &str, object: &str| {

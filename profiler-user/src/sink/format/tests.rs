@@ -84,6 +84,11 @@ fn events() -> Vec<Event> {
         });
         event.seq = Some(7);
     }
+    // One that a silence holds for, and a canary.
+    let (id, until) = (ulid::Ulid::from_parts(1, 1), sample::later(60));
+    let (reason, by) = ("known".to_owned(), "ann".to_owned());
+    events[2].silence = Some(Box::new(crate::silence::Mark { id, reason, by, until }));
+    events[3].canary = true;
     events
 }
 
@@ -240,6 +245,34 @@ async fn a_word_about_the_chain_is_an_event_and_no_alert() {
     let ocsf = rendered(Format::Ocsf, &head);
     assert_valid(&ocsf_schema(), &ocsf);
     assert_eq!((&ocsf["class_uid"], &ocsf["unmapped"]["chain.hash"]), (&json!(0), &hash));
+}
+
+#[tokio::test]
+async fn a_word_about_a_silence_is_an_event_and_says_all_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let silence = crate::silence::Silence {
+        id: ulid::Ulid::from_parts(1, 1),
+        reason: "known".to_owned(),
+        by: "ann".to_owned(),
+        created: sample::start(),
+        until: sample::later(60),
+        severity: crate::drift::Severity::High,
+        selector: crate::silence::Selector {
+            kinds: vec![DriftKind::Exec],
+            ..crate::silence::Selector::default()
+        },
+        ended: None,
+    };
+    let machine = Node { host_name: "node-1".to_owned(), name: None, cluster: None };
+    let note = crate::store::SilenceNote { silence, over: None, machine };
+    store.commit(vec![Write::Silence(Box::new(note))]).await.unwrap();
+    let line = verified(&store).await.remove(0).line;
+    let (ecs, ocsf) = (rendered(Format::Ecs, &line), rendered(Format::Ocsf, &line));
+    assert_valid(&ecs_schema(), &ecs);
+    assert_valid(&ocsf_schema(), &ocsf);
+    assert_eq!(ecs["driftline"]["silence"]["reason"], "known", "{ecs:#}");
+    assert_eq!(ocsf["unmapped"]["silence.match"], "kind exec", "{ocsf:#}");
 }
 
 #[test]
