@@ -121,6 +121,9 @@ fn an_address_that_cannot_be_meant_ends_it_at_once() {
         ("--events-format", "cef", "possible values: native, ecs, ocsf"),
         ("--webhook", "ftp://hooks.example/s3cret", "neither http:// nor https://"),
         ("--webhook-key", "/no/such/key", "--webhook-key /no/such/key: No such file"),
+        ("--webhook-header", "s3cret", "--webhook-header: a header is written as"),
+        ("--webhook-header", "Host: s3cret", "the header host is driftline's own"),
+        ("--webhook-header-file", "/no/such/file", "No such file"),
     ] {
         // Should it start all the same, it is ended.
         let output = Command::new("timeout")
@@ -132,5 +135,31 @@ fn an_address_that_cannot_be_meant_ends_it_at_once() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(words) && !said.contains("s3cret"), "{said}");
+    }
+}
+
+#[test]
+fn a_template_that_cannot_be_meant_ends_it_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path().to_str().unwrap();
+    let template = directory.path().join("hook.j2");
+    for (text, words) in [
+        ("{{ s3cret", "syntax error"),
+        (r#"{"pod": {{ event["k8s.pod.name"] }}}"#, "undefined value"),
+        ("s3cret", "is no JSON"),
+    ] {
+        std::fs::write(&template, text).unwrap();
+        let output = Command::new("timeout")
+            .arg("30")
+            .arg(driftline())
+            .args(["watch", "--baselines", here, "--store", here, "--webhook"])
+            .args(["http://127.0.0.1:9/x", "--webhook-template"])
+            .arg(&template)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(121), "{said}");
+        assert!(said.contains("hook.j2 cannot be used") && said.contains(words), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
     }
 }

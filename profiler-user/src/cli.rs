@@ -23,7 +23,8 @@ Exit codes:
     2  wrong command line
     3  drift was seen (watch --fail-on-drift), or anything is new (baseline diff)
     4  the log is broken (investigate verify-log)
-  120  this machine does not allow it: not root, no BTF, no cgroup2, no probe
+    5  the canary did not come out of every sink (canary)
+  120  this machine does not allow it: not root, no BTF, no cgroup2, no probe, no agent
   121  a baseline, a key, a bind file or a rules file is missing or cannot be used; a baseline is refused
   122  a file could not be written
   123  a registry cannot be reached, refuses, or cannot be believed
@@ -47,8 +48,12 @@ pub enum Command {
     Baseline(crate::command::baseline::Baseline),
     /// Print the rules that grade drift, or say whether a file of one's own fits them
     Rules(crate::command::rules::Rules),
+    /// Keep known drift from calling anybody, for a time and with a reason
+    Silence(crate::command::silence::Silence),
     /// Ask the history of a node
     Investigate(crate::command::investigate::Investigate),
+    /// Have this node's agent run a harmless drift, and say whether it came out of every sink
+    Canary(crate::command::canary::Canary),
     /// Record a real server, break into it, and show what Driftline saw
     Demo,
 }
@@ -106,6 +111,12 @@ pub struct Watch {
     /// Grade drift by these rules first, then by those that are built in (driftline rules)
     #[arg(long, value_name = "FILE", env = "DRIFTLINE_RULES")]
     pub rules: Option<PathBuf>,
+    /// Without CMD: the file of silences (driftline silence) [default: silences.json in --store]
+    #[arg(long, value_name = "FILE", env = "DRIFTLINE_SILENCES")]
+    pub silences: Option<PathBuf>,
+    /// Without CMD: run a harmless drift so often and follow it through every sink (10m, 1h); receivers know it by drift.canary
+    #[arg(long, value_name = "DURATION", env = "DRIFTLINE_CANARY_EVERY", value_parser = duration)]
+    pub canary_every: Option<std::time::Duration>,
     #[command(flatten)]
     pub node: Node,
     #[command(flatten)]
@@ -258,7 +269,7 @@ fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("{text:?} is out of range; write 1M to 64T"))
 }
 
-fn age(text: &str) -> Result<std::time::Duration, String> {
+pub(crate) fn age(text: &str) -> Result<std::time::Duration, String> {
     match text.strip_suffix('d').map(str::parse::<u64>) {
         Some(Ok(days @ 1..=36_500)) => Ok(std::time::Duration::from_hours(days * 24)),
         Some(_) => Err(format!("{text:?} is no age; write 36h or 30d, at most 36500d")),

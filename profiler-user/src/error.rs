@@ -15,7 +15,9 @@ pub mod code {
     pub const DRIFT: u8 = 3;
     /// `investigate verify-log`: the log is not what it was.
     pub const BROKEN: u8 = 4;
-    /// This machine does not allow what was asked for: not root, no BTF, no cgroup2, no probe.
+    /// `canary`: it did not come out of every sink.
+    pub const CANARY: u8 = 5;
+    /// This machine does not allow what was asked for: not root, no BTF, no cgroup2, no probe, no agent to ask.
     pub const MACHINE: u8 = 120;
     /// A baseline or a bind file is missing or cannot be used.
     pub const BASELINE: u8 = 121;

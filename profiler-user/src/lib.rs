@@ -31,12 +31,18 @@ pub mod requirements;
 pub mod runtime;
 pub mod sensor;
 mod session;
+pub mod silence;
 pub mod sink;
 #[cfg(test)]
 mod small_disk;
 pub mod store;
 
 pub use sensor::self_test_child;
+
+/// Whether this process is a canary, which has done all that it is there for by having been run.
+pub fn is_canary() -> bool {
+    std::env::args_os().next().is_some_and(|name| name == agent::canary::NAME)
+}
 
 use std::process::ExitCode;
 
@@ -63,6 +69,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, Error> {
         }
         Command::Baseline(args) => command::baseline::run(args),
         Command::Rules(args) => command::rules::run(&args),
+        Command::Silence(args) => command::silence::run(args),
+        Command::Canary(args) => runtime()?.block_on(command::canary::run(&args)),
         Command::Investigate(args) => runtime()?.block_on(command::investigate::run(args)),
         Command::Demo => command::demo::run().map(|()| ExitCode::SUCCESS).map_err(Error::from),
     }

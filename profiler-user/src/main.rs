@@ -9,6 +9,9 @@ fn main() -> ExitCode {
     if let Some(code) = profiler_user::self_test_child() {
         return code;
     }
+    if profiler_user::is_canary() {
+        return ExitCode::SUCCESS;
+    }
     match profiler_user::run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {

@@ -160,6 +160,12 @@ impl Catalogue {
         Entry { stamps, loaded: Some(loaded), refused: None }
     }
 
+    /// Of those that are judged by, how many no trusted key answers for.
+    pub(super) fn unsigned(&self) -> usize {
+        let loaded = self.entries.values().filter_map(|entry| entry.loaded.as_ref());
+        loaded.filter(|loaded| !loaded.is_verified()).count()
+    }
+
     /// The baseline of a container: its image in its role, for the narrowest scope that it is in; else, as provisional, the same
     /// image in another role or another image of the same repository. The error says why there is none although there is one.
     pub(super) fn choose(&self, container: &Identity) -> Result<Option<Choice>, String> {

@@ -4,6 +4,7 @@
 //! in turn. What it has to say goes through the store, from which every sink reads at its own pace.
 
 mod binding;
+pub(crate) mod canary;
 mod catalogue;
 mod container;
 mod gaps;
@@ -17,6 +18,7 @@ mod saver;
 pub(crate) mod selector;
 mod settings;
 mod shelf;
+mod silences;
 mod strangers;
 mod takein;
 mod task;
@@ -29,6 +31,7 @@ use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 pub(crate) use self::settings::Settings;
 use self::{
+    canary::Canary,
     catalogue::Catalogue,
     gaps::Gaps,
     heirs::Heirs,
@@ -47,7 +50,7 @@ use crate::{
     redact::Redactor,
     requirements,
     runtime::Resolver,
-    sensor::{Sensor, Tier},
+    sensor::{Records, Sensor, Tier},
     session,
     store::Store,
 };
@@ -144,7 +147,12 @@ async fn run<T: Task>(
         gaps,
         metrics: outlets.metrics.clone(),
     };
+    let (machine, every) = (settings.machine.clone(), settings.canary_every);
+    let mut canary =
+        Canary::open(&settings.store, every, machine, around.tier.clone(), &outlets.metrics);
     let mut node = Node::new(task, around)?;
+    // Before anything is judged: what is silenced already calls nobody at the start either.
+    outlets.look_at_silences().await;
     node.scan()?;
 
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -165,8 +173,15 @@ async fn run<T: Task>(
                 }
             }
             Some(answer) = answers.recv() => node.answer(answer),
-            _ = saves.tick() => node.task.save(),
+            _ = saves.tick() => {
+                node.task.save();
+                canary.tick(&mut node, &mut outlets);
+            }
+            asker = canary.asked() => canary.promise(asker),
             _ = ticks.tick() => {
+                if outlets.look_at_silences().await {
+                    node.look_again()?;
+                }
                 node.tick()?;
                 outlets.tick(&node.figures(), &node.runtimes());
                 if node.task.is_done(jiff::Timestamp::now()) {
@@ -181,15 +196,7 @@ async fn run<T: Task>(
         }
         outlets.write(std::mem::take(&mut node.out)).await;
     }
-    loop {
-        let batch = records.drain();
-        if batch.is_empty() {
-            break;
-        }
-        for record in batch {
-            node.record(&record)?;
-        }
-    }
+    take_the_rest(&mut records, &mut node)?;
     node.leave();
     outlets.write(std::mem::take(&mut node.out)).await;
     let drifts = outlets.drifts;
@@ -203,4 +210,17 @@ async fn run<T: Task>(
         return Ok(crate::error::code::DRIFT.into());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Records that are in the ring buffer when the agent ends.
+fn take_the_rest<T: Task>(records: &mut Records, node: &mut Node<T>) -> anyhow::Result<()> {
+    loop {
+        let batch = records.drain();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        for record in batch {
+            node.record(&record)?;
+        }
+    }
 }

@@ -2,21 +2,24 @@
 
 mod sinks;
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
+use nix::sys::statvfs::statvfs;
 use tokio::{
     sync::{oneshot, watch},
     task::{JoinHandle, JoinSet},
 };
 
-use super::{node::Figures, settings::Settings};
+use super::{node::Figures, settings::Settings, silences::Silences};
 use crate::{
     attest::Reason,
-    drift::{Action, Node as Machine},
+    drift::{Action, Event, Node as Machine},
     error::Error,
     http::{Health, Metrics, Server, Stage},
     runtime::{Health as Runtimes, State},
     sensor::{Status, Tier},
-    sink::{Reopener, Spool},
+    sink::{Reopener, SinkStatus, Spool},
     store::{HeadNote, Retained, Retention, Store, StoreWriter, Write},
 };
 
@@ -41,7 +44,12 @@ pub(super) struct Outlets {
     retained: watch::Receiver<Retained>,
     retaining: JoinHandle<()>,
     pub(super) reopener: Option<Reopener>,
-    /// Drifts that were new.
+    /// Its directory.
+    store: PathBuf,
+    silences: Silences,
+    /// `event.id` of the newest canary.
+    pub(super) canary: Option<String>,
+    /// Drifts that were new, and not silenced.
     pub(super) drifts: u64,
 }
 
@@ -81,6 +89,9 @@ impl Outlets {
             retained,
             retaining,
             reopener,
+            silences: Silences::new(settings.silences.clone(), settings.machine.clone()),
+            store: settings.store.clone(),
+            canary: None,
             drifts: 0,
         })
     }
@@ -97,17 +108,46 @@ impl Outlets {
     }
 
     pub(super) async fn write(&mut self, writes: Vec<Write>) {
-        for write in writes {
-            if let Some(event) = write.event()
-                && event.action == Action::Created
-            {
-                // What is learned anew was asked for.
-                self.drifts += u64::from(event.relearn.is_none());
-                let namespace = event.origin.namespace.as_deref();
-                self.metrics.drift(event.kind, event.severity, namespace, event.time);
+        let now = Timestamp::now();
+        for mut write in writes {
+            if let Some(event) = write.event_mut() {
+                self.silences.mark(event, now);
+                self.count(event);
+                if event.canary {
+                    self.canary = Some(event.id.to_string());
+                }
             }
             self.writer.write(write).await;
         }
+    }
+
+    fn count(&mut self, event: &Event) {
+        if event.action != Action::Created || event.canary {
+            return;
+        }
+        if event.silence.is_some() {
+            self.metrics.silenced_drift(event.severity, event.time);
+            return;
+        }
+        // What is learned anew was asked for.
+        self.drifts += u64::from(event.relearn.is_none());
+        let namespace = event.origin.namespace.as_deref();
+        self.metrics.drift(event.kind, event.severity, namespace, event.time);
+    }
+
+    pub(super) fn sinks_now(&self) -> Vec<SinkStatus> {
+        self.spool.status()
+    }
+
+    /// Looks what is silenced by now. True where all that crossed from the kernel is to cross again.
+    pub(super) async fn look_at_silences(&mut self) -> bool {
+        let (mut notes, now) = (Vec::new(), Timestamp::now());
+        let has_ended = self.silences.refresh(now, &mut notes);
+        for note in notes {
+            self.writer.write(note).await;
+        }
+        self.silences.tell(&self.metrics, now);
+        has_ended
     }
 
     /// About every second.
@@ -126,6 +166,11 @@ impl Outlets {
         for reason in Reason::ALL {
             let refused = figures.refused.iter().filter(|refused| **refused == reason).count();
             self.metrics.baselines_refused(reason, refused as u64);
+        }
+        self.metrics.baselines_unsigned(figures.unsigned as u64);
+        // Of a disk that cannot be asked nothing new is told.
+        if let Ok(disk) = statvfs(&self.store) {
+            self.metrics.store_free(disk.blocks_available() * disk.fragment_size());
         }
         self.metrics.images_unprofiled(figures.unprofiled as u64);
         self.metrics.runtime_up(runtimes.is_connected());

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::selector::Selector;
 use crate::{
-    cli, drift::Node as Machine, drift::severity::Table, error::Error, runtime, sensor,
+    cli, drift::Node as Machine, drift::severity::Table, error::Error, runtime, sensor, silence,
     store::Limits,
 };
 
@@ -13,6 +13,10 @@ pub(crate) struct Settings {
     pub(super) trust: Option<PathBuf>,
     pub(super) bind: Option<PathBuf>,
     pub(super) rules: Arc<Table>,
+    /// None where nothing is silenced, because nothing is judged.
+    pub(super) silences: Option<PathBuf>,
+    /// How often a canary is run by itself.
+    pub(super) canary_every: Option<Duration>,
     pub(super) store: PathBuf,
     pub(super) limits: Limits,
     pub(super) events: cli::Events,
@@ -46,6 +50,8 @@ impl Settings {
             trust: None,
             bind: None,
             rules: Arc::clone(Table::builtin()),
+            silences: None,
+            canary_every: None,
             store: node.store,
             limits: Limits { size: node.retain_size, age: node.retain_age },
             events: cli::Events::default(),
@@ -79,6 +85,16 @@ impl Settings {
 
     pub(crate) fn with_rules(self, rules: Arc<Table>) -> Self {
         Self { rules, ..self }
+    }
+
+    /// By default beside the history.
+    pub(crate) fn with_silences(self, silences: Option<PathBuf>) -> Self {
+        let silences = silences.unwrap_or_else(|| self.store.join(silence::FILE));
+        Self { silences: Some(silences), ..self }
+    }
+
+    pub(crate) fn with_canary(self, canary_every: Option<Duration>) -> Self {
+        Self { canary_every, ..self }
     }
 
     pub(crate) fn with_events(self, events: cli::Events, fail_on_drift: bool) -> Self {

@@ -273,6 +273,10 @@ impl Task for Watcher {
         self.catalogue.reasons()
     }
 
+    fn unsigned(&self) -> usize {
+        self.catalogue.unsigned()
+    }
+
     fn baselines(&self) -> (usize, usize) {
         (self.catalogue.len(), self.unprofiled.len())
     }

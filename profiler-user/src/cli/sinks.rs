@@ -70,4 +70,18 @@ pub struct Sinks {
     /// What webhooks are signed with: a file of at least 16 bytes that the receivers share
     #[arg(long, value_name = "FILE", env = "DRIFTLINE_WEBHOOK_KEY")]
     pub webhook_key: Option<PathBuf>,
+    /// What is sent to webhooks instead of the event itself: a template of Jinja that makes JSON, see deploy/webhook for some
+    #[arg(long, value_name = "FILE", env = "DRIFTLINE_WEBHOOK_TEMPLATE")]
+    pub webhook_template: Option<PathBuf>,
+    /// Send this header with each request to a webhook; repeat it for more. Others of this machine can see it: secrets belong into a file
+    #[arg(
+        long,
+        value_name = "NAME: VALUE",
+        env = "DRIFTLINE_WEBHOOK_HEADER",
+        hide_env_values = true
+    )]
+    pub webhook_header: Vec<String>,
+    /// The same from a file, one in a line
+    #[arg(long, value_name = "FILE", env = "DRIFTLINE_WEBHOOK_HEADER_FILE")]
+    pub webhook_header_file: Option<PathBuf>,
 }

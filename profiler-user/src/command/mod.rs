@@ -1,11 +1,13 @@
 //! The commands, one file each.
 
 pub(crate) mod baseline;
+pub(crate) mod canary;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod investigate;
 pub(crate) mod record;
 pub(crate) mod rules;
+pub(crate) mod silence;
 pub(crate) mod watch;
 
 use crate::{

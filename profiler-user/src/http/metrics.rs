@@ -1,16 +1,18 @@
 //! The metrics, at most 1,000 series: nothing is labelled by what there may be any number of.
 
 mod maker;
+mod silences;
+mod sinks;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use prometheus::{
-    Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
-};
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use self::maker::Maker;
+use self::silences::Silences;
+use self::sinks::Sinks;
 use super::namespaces::Namespaces;
 use crate::attest::Reason;
 use crate::drift::{DriftKind, Severity};
@@ -33,11 +35,6 @@ pub struct Metrics {
     baselines: IntGauge,
     baselines_refused: IntGaugeVec,
     blind: IntGaugeVec,
-    sink_up: IntGaugeVec,
-    sink_queue: IntGaugeVec,
-    sink_failures: IntCounterVec,
-    sink_refused: IntCounterVec,
-    sink_success: GaugeVec,
     store_failures: IntCounter,
     store_bytes: IntGauge,
     store_over: IntGauge,
@@ -45,6 +42,10 @@ pub struct Metrics {
     store_undelivered: IntCounter,
     runtime_up: IntGauge,
     last_event: Gauge,
+    sinks: Sinks,
+    silences: Silences,
+    baselines_unsigned: IntGauge,
+    store_free: IntGauge,
 }
 
 /// Containers on the node, by what is done with them.
@@ -63,7 +64,7 @@ impl Metrics {
     /// `started`: when the agent did; rules tell by it what a counter holds of the last minutes.
     pub fn new(started: Timestamp) -> prometheus::Result<Self> {
         let registry = Registry::new();
-        let made = Maker(&registry);
+        let made = &Maker(&registry);
         let build = made.gauges("build_info", "Always 1; what this agent is.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let start = made.time("start_time_seconds", "When this agent started, since 1970.")?;
@@ -103,31 +104,6 @@ impl Metrics {
                 "1 where no probe sees this behaviour.",
                 &["behaviour"],
             )?,
-            sink_up: made.gauges(
-                "sink_up",
-                "1 where the sink worked when it was last tried or given something.",
-                &["sink"],
-            )?,
-            sink_queue: made.gauges(
-                "sink_queue_length",
-                "Committed events that the sink has not taken.",
-                &["sink"],
-            )?,
-            sink_refused: made.counters(
-                "sink_refused_events_total",
-                "Events that the sink's receiver will never take, and that were let go.",
-                &["sink"],
-            )?,
-            sink_failures: made.counters(
-                "sink_failures_total",
-                "Deliveries that failed and are tried again.",
-                &["sink"],
-            )?,
-            sink_success: made.times(
-                "sink_last_success_timestamp_seconds",
-                "When the sink last took something, since 1970; 0 if it never did.",
-                &["sink"],
-            )?,
             store_failures: made
                 .counter("store_failures_total", "Commits to the store that failed.")?,
             store_bytes: made.gauge("store_bytes", "Bytes of the store's file that are in use.")?,
@@ -149,6 +125,16 @@ impl Metrics {
                 "last_event_timestamp_seconds",
                 "When the last drift was seen, since 1970.",
             )?,
+            baselines_unsigned: made.gauge(
+                "baselines_unsigned",
+                "Baselines that are judged by although no trusted key answers for them.",
+            )?,
+            store_free: made.gauge(
+                "store_free_bytes",
+                "Bytes that are free on the file system of the store.",
+            )?,
+            sinks: Sinks::new(made)?,
+            silences: Silences::new(made)?,
             registry: registry.clone(),
         };
         for kind in DriftKind::ALL {
@@ -178,6 +164,26 @@ impl Metrics {
             let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
             namespaces.count(namespace, severity, Instant::now());
         }
+    }
+
+    /// The same where a silence holds for it: it calls nobody by way of Prometheus either.
+    pub fn silenced_drift(&self, severity: Severity, time: Timestamp) {
+        self.silences.drift(severity);
+        self.last_event.set(seconds(time));
+    }
+
+    /// `next_end`: when the first of them ends.
+    pub fn silences(&self, active: u64, next_end: Option<Timestamp>, broken: bool) {
+        self.silences.tell(active, next_end, broken);
+    }
+
+    pub fn canary_every(&self, every: Option<Duration>) {
+        self.sinks.canary_every(every);
+    }
+
+    /// What became of a canary at a sink.
+    pub fn canary(&self, sink: &str, arrived: bool, now: Timestamp) {
+        self.sinks.canary(sink, arrived, now);
     }
 
     /// The namespace has a container: its series are there, at first with 0. Call it every few minutes for each that
@@ -218,6 +224,16 @@ impl Metrics {
         self.baselines.set(gauge(baselines));
     }
 
+    /// Of those that are loaded.
+    pub fn baselines_unsigned(&self, baselines: u64) {
+        self.baselines_unsigned.set(gauge(baselines));
+    }
+
+    /// Room on the disk of the store.
+    pub fn store_free(&self, bytes: u64) {
+        self.store_free.set(gauge(bytes));
+    }
+
     pub fn baselines_refused(&self, reason: Reason, baselines: u64) {
         self.baselines_refused.with_label_values(&[reason.name()]).set(gauge(baselines));
     }
@@ -250,16 +266,7 @@ impl Metrics {
 
     /// What [`Spool::status`](crate::sink::Spool::status) says.
     pub fn sinks(&self, sinks: &[SinkStatus]) {
-        for sink in sinks {
-            let name = [sink.name.as_str()];
-            if let Some(up) = sink.up {
-                self.sink_up.with_label_values(&name).set(i64::from(up));
-            }
-            self.sink_queue.with_label_values(&name).set(gauge(sink.queue_length));
-            raise(&self.sink_failures.with_label_values(&name), sink.failures);
-            raise(&self.sink_refused.with_label_values(&name), sink.refused);
-            self.sink_success.with_label_values(&name).set(sink.last_success.map_or(0., seconds));
-        }
+        self.sinks.tell(sinks);
     }
 
     /// In Prometheus' text format.

@@ -21,10 +21,21 @@ pub(crate) use backoff::Backoff;
 pub use file::{EventsError, EventsFile, FileSink, Reopener, Rotation, Stored};
 pub use format::Format;
 pub use otlp::Otlp;
-pub use spool::{Sink, SinkError, SinkStatus, Spool};
+pub use spool::{Sighted, Sink, SinkError, SinkStatus, Spool};
 pub use syslog::Syslog;
 pub use terminal::Terminal;
 pub use webhook::Webhook;
+
+/// Whether a silence holds for it. A key is text between bare quotes before a colon, and no text in a line has bare quotes: so what a
+/// container named something cannot pass for one.
+fn is_silenced(event: &crate::store::StoredEvent) -> bool {
+    event.line.contains("\"drift.silence.id\":")
+}
+
+/// Whether Driftline made it itself, to see whether it arrives.
+fn is_canary(event: &crate::store::StoredEvent) -> bool {
+    event.line.contains("\"drift.canary\":true")
+}
 
 /// For what may block as long as it likes: a thread of its own, which neither holds up other tasks nor the end.
 async fn off_thread<T: Send + 'static>(

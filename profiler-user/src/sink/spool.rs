@@ -45,11 +45,24 @@ pub trait Sink: Send + 'static {
         async { None }
     }
 
+    /// Whether it is told of what a silence holds for: those who are called are not.
+    fn takes_silenced(&self) -> bool {
+        false
+    }
+
     /// Takes the events, all or none. After an error the same events come again, and maybe more behind them.
     fn deliver(
         &mut self,
         events: &[StoredEvent],
     ) -> impl Future<Output = Result<(), SinkError>> + Send;
+
+    /// Whether an event that it took came to where it was meant to go, as far as that can be asked. Asked of canaries.
+    fn confirm(
+        &mut self,
+        _event: &StoredEvent,
+    ) -> impl Future<Output = Result<(), SinkError>> + Send {
+        async { Ok(()) }
+    }
 
     /// Events that it let go since the start, because the receiver takes them never.
     fn refused(&self) -> u64 {
@@ -94,6 +107,18 @@ pub struct SinkStatus {
     pub last_success: Option<Timestamp>,
     /// Why the last try failed; absent where it did not.
     pub last_error: Option<String>,
+    /// The newest canary that it was given.
+    pub canary: Option<Sighted>,
+}
+
+/// What became of a canary at a sink.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sighted {
+    /// `event.id`
+    pub event: String,
+    pub at: Instant,
+    /// Why it did not arrive although the sink took it; absent where it did.
+    pub why: Option<String>,
 }
 
 /// The sinks that follow one store.
@@ -133,6 +158,7 @@ impl Spool {
             refused: 0,
             last_success: None,
             last_error: None,
+            canary: None,
         };
         let progress = Arc::new(Mutex::new(Progress { cursor, status }));
         self.sinks.push(Arc::clone(&progress));

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Sink, SinkError};
+use crate::drift::clean;
 use crate::drift::event::{Action, Event};
 use crate::drift::severity::Severity;
 use crate::store::StoredEvent;
@@ -37,6 +38,8 @@ struct Shown {
     container: Option<String>,
     #[serde(rename = "container.id")]
     id: Option<String>,
+    #[serde(rename = "drift.silence.reason")]
+    silenced: Option<String>,
 }
 
 impl Terminal {
@@ -61,6 +64,7 @@ impl Terminal {
             pod: event.origin.pod.clone(),
             container: event.origin.pod_container.clone().or(event.origin.container.clone()),
             id: event.origin.container_id.clone(),
+            silenced: event.silence.as_ref().map(|mark| mark.reason.clone()),
         };
         io::stderr().lock().write_all(shown.line(self.colour).as_bytes())
     }
@@ -70,6 +74,10 @@ impl Terminal {
 impl Sink for Terminal {
     fn name(&self) -> &'static str {
         "terminal"
+    }
+
+    fn takes_silenced(&self) -> bool {
+        true
     }
 
     async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {
@@ -94,6 +102,9 @@ impl Shown {
         let mut line = format!("drift {time} {on}{severity:<8}{off} {place}{kind}: {sentence}");
         if !self.techniques.is_empty() {
             let _ = write!(line, " [{}]", self.techniques.join(", "));
+        }
+        if let Some(reason) = &self.silenced {
+            let _ = write!(line, " (silenced: {})", clean(reason));
         }
         line.push('\n');
         line

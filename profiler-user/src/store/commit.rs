@@ -52,6 +52,12 @@ impl Store {
                     let now = Timestamp::now();
                     head.tell(connection, told, &note.machine, now).await.map_err(unwritten)?;
                 }
+            } else if let Write::Silence(note) = write
+                && note.is_news(connection).await.map_err(failed)?
+            {
+                let told = Told::Silence(note);
+                let now = Timestamp::now();
+                head.tell(connection, told, &note.machine, now).await.map_err(unwritten)?;
             }
             upsert::apply(connection, write).await.map_err(failed)?;
         }

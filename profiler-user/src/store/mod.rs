@@ -41,7 +41,7 @@ pub(crate) use ledger::CONTAINERS_FROM;
 pub use ledger::{Capture, LedgerEntry, LedgerFilter, LedgerRow};
 pub use line::event_line;
 pub use losses::{Losses, losses};
-pub use record::{CHAIN, HeadNote};
+pub use record::{CHAIN, HeadNote, SilenceNote};
 pub use retain::{Limits, Retained, Retention};
 pub use verify::{
     Break, Head, HeadError, HeadFound, LogFileError, Verdict, verify_events, verify_store,

@@ -3,10 +3,12 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use sqlx::SqliteConnection;
 use ulid::Ulid;
 
 use crate::drift::Action;
 pub(super) use crate::drift::Node as Machine;
+use crate::silence::Silence;
 
 pub(super) const SCHEMA_VERSION: &str = "driftline.chain/v1";
 
@@ -23,11 +25,79 @@ pub struct HeadNote {
     pub machine: Machine,
 }
 
+/// A silence that holds from now on, or that holds no more.
+#[derive(Clone, Debug)]
+pub struct SilenceNote {
+    pub silence: Silence,
+    /// Why it is over; none where it begins.
+    pub over: Option<&'static str>,
+    pub machine: Machine,
+}
+
+impl SilenceNote {
+    fn action(&self) -> Action {
+        if self.over.is_some() { Action::Closed } else { Action::Created }
+    }
+
+    /// Each is told once, also by an agent that was started again; of one that never held here nothing is told.
+    pub(super) async fn is_news(&self, connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+        let told: Vec<String> =
+            sqlx::query_scalar("SELECT action FROM events WHERE id = ? AND kind = ?")
+                .bind(self.silence.id.to_string())
+                .bind(CHAIN)
+                .fetch_all(connection)
+                .await?;
+        let has = |action: &str| told.iter().any(|told| told == action);
+        Ok(match self.action() {
+            Action::Created => told.is_empty(),
+            _ => has("created") && !has("closed"),
+        })
+    }
+}
+
 /// What is told.
 #[derive(Clone, Copy)]
 pub(super) enum Told<'a> {
     Head(&'a HeadNote),
     Removed(&'a Removal),
+    Silence(&'a SilenceNote),
+}
+
+/// What is told of a silence.
+#[derive(Serialize)]
+struct Silenced<'a> {
+    #[serde(rename = "silence.reason")]
+    reason: &'a str,
+    #[serde(rename = "silence.by")]
+    by: &'a str,
+    #[serde(rename = "silence.until")]
+    until: Timestamp,
+    /// What is graver is told all the same.
+    #[serde(rename = "silence.severity")]
+    severity: &'static str,
+    /// What it is about, for people.
+    #[serde(rename = "silence.match")]
+    selector: String,
+    /// `ended`, `expired`, `removed`; none where it begins.
+    #[serde(rename = "silence.over", skip_serializing_if = "Option::is_none")]
+    over: Option<&'static str>,
+    #[serde(rename = "silence.ended_by", skip_serializing_if = "Option::is_none")]
+    ended_by: Option<&'a str>,
+}
+
+impl<'a> Silenced<'a> {
+    fn of(note: &'a SilenceNote) -> Self {
+        let Silence { reason, by, until, severity, selector, ended, .. } = &note.silence;
+        Self {
+            reason,
+            by,
+            until: *until,
+            severity: severity.name(),
+            selector: selector.to_string(),
+            over: note.over,
+            ended_by: ended.as_ref().map(|ended| ended.by.as_str()),
+        }
+    }
 }
 
 /// What retention took in one transaction.
@@ -88,6 +158,8 @@ pub(super) struct Record<'a> {
     removed: i64,
     #[serde(flatten)]
     removal: Option<&'a Removal>,
+    #[serde(flatten)]
+    silence: Option<Silenced<'a>>,
 }
 
 impl<'a> Record<'a> {
@@ -99,11 +171,10 @@ impl<'a> Record<'a> {
         previous: Option<String>,
         removed: i64,
     ) -> Self {
-        let (id, action, about, removal) = match told {
-            Told::Head(note) => (note.id, note.action, "head", None),
-            Told::Removed(removal) => {
-                (Ulid::from_datetime(now.into()), Action::Created, "removal", Some(removal))
-            }
+        let (id, action, about) = match told {
+            Told::Head(note) => (note.id, note.action, "head"),
+            Told::Removed(_) => (Ulid::from_datetime(now.into()), Action::Created, "removal"),
+            Told::Silence(note) => (note.silence.id, note.action(), "silence"),
         };
         let time = format!("{now:.9}");
         Self {
@@ -123,7 +194,8 @@ impl<'a> Record<'a> {
             head: seq - 1,
             events: (seq - 1).saturating_sub(removed.unsigned_abs()),
             removed,
-            removal,
+            removal: if let Told::Removed(removal) = told { Some(removal) } else { None },
+            silence: if let Told::Silence(note) = told { Some(Silenced::of(note)) } else { None },
         }
     }
 

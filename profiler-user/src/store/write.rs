@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{HeadNote, LedgerEntry};
+use super::{HeadNote, LedgerEntry, SilenceNote};
 use crate::container::ContainerId;
 use crate::drift::Event;
 
@@ -32,6 +32,8 @@ pub enum Write {
     },
     /// Where the chain stands, for every sink to carry; nothing where nothing happened since it was last told.
     Head(Box<HeadNote>),
+    /// A silence began or is over; nothing where that was told before.
+    Silence(Box<SilenceNote>),
     /// The agent is alive.
     Heartbeat(Timestamp),
     /// Nobody watched; without a container, the whole node.
@@ -54,7 +56,7 @@ impl Write {
         }
     }
 
-    pub(super) fn event_mut(&mut self) -> Option<&mut Event> {
+    pub(crate) fn event_mut(&mut self) -> Option<&mut Event> {
         match self {
             Self::Event(event) | Self::Gap { event: Some(event), .. } => Some(event),
             _ => None,

@@ -90,6 +90,10 @@ impl Loaded {
         }
     }
 
+    pub(super) fn is_verified(&self) -> bool {
+        self.signature == BaselineSignature::Verified
+    }
+
     pub(super) fn choice(&self, nearness: Nearness, at: Whereabouts<'_>) -> Choice {
         let scope = Scope::narrowest(self.judges.keys(), at).unwrap_or(&Scope::Image);
         let status = match nearness.likeness {

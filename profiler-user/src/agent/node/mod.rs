@@ -11,6 +11,7 @@ mod pods;
 
 use self::pods::Pods;
 use super::{
+    canary::Cage,
     container::{Container, State},
     gaps::Gaps,
     selector::Selector,
@@ -64,6 +65,8 @@ pub(super) struct Node<T: Task> {
     gone: HashSet<u64>,
     /// Runs, says a runtime, and has no cgroup that was found.
     listed: HashSet<ContainerId>,
+    /// Driftline's own canary: no container of anybody's.
+    canary: Option<Cage>,
     pub(super) out: Vec<Write>,
 }
 
@@ -83,6 +86,7 @@ impl<T: Task> Node<T> {
             ticks: 0,
             gone: HashSet::new(),
             listed: HashSet::new(),
+            canary: None,
             out: Vec::new(),
         })
     }
@@ -100,6 +104,12 @@ impl<T: Task> Node<T> {
     }
 
     fn event(&mut self, event: Event) -> anyhow::Result<()> {
+        if let Some(canary) = &mut self.canary
+            && canary.cgroup().0 == event.container
+        {
+            canary.take(event, &mut self.out);
+            return Ok(());
+        }
         if let EventBody::CgroupMade { cgroup, path } = event.body {
             return self.cgroup_made(event.container, cgroup, path);
         }
@@ -158,6 +168,9 @@ impl<T: Task> Node<T> {
                 }
             }
         }
+        if self.canary.as_mut().is_some_and(Cage::is_done) {
+            self.take_out();
+        }
         if judged_anew {
             // After the jobs have changed over: what crosses from now on is judged by what is known now.
             for container in self.containers.values() {
@@ -174,6 +187,32 @@ impl<T: Task> Node<T> {
             self.scan()?;
         }
         self.sweep()
+    }
+
+    pub(super) fn hierarchy(&self) -> &Hierarchy {
+        &self.around.hierarchy
+    }
+
+    /// Runs the canary of this cage; the one before is done with.
+    pub(super) fn put(&mut self, mut cage: Cage) -> anyhow::Result<()> {
+        self.take_out();
+        self.around.sensor.track(cage.cgroup())?;
+        cage.sing(self.clock)?;
+        self.canary = Some(cage);
+        Ok(())
+    }
+
+    /// Its cgroup goes with it.
+    fn take_out(&mut self) {
+        if let Some(cage) = self.canary.take() {
+            // Nothing would come of it any more.
+            let _may_be_gone = self.around.sensor.release(cage.cgroup());
+        }
+    }
+
+    /// What was told of before shall cross again when it is done again.
+    pub(super) fn look_again(&mut self) -> anyhow::Result<()> {
+        self.around.sensor.forget_seen()
     }
 
     /// The agent ends: what is still waiting is taken as far as it is known.
@@ -211,8 +250,8 @@ impl<T: Task> Node<T> {
             namespaces.extend(container.member().and_then(|member| member.identity.namespace()));
         }
         let (baselines, unprofiled) = self.task.baselines();
-        let refused = self.task.refused();
-        Figures { containers, namespaces, baselines, refused, unprofiled }
+        let (refused, unsigned) = (self.task.refused(), self.task.unsigned());
+        Figures { containers, namespaces, baselines, refused, unsigned, unprofiled }
     }
 
     pub(super) fn runtimes(&self) -> crate::runtime::Health {
@@ -267,5 +306,6 @@ pub(super) struct Figures<'a> {
     pub(super) baselines: usize,
     /// Why, for each baseline that is not believed.
     pub(super) refused: Vec<Reason>,
+    pub(super) unsigned: usize,
     pub(super) unprofiled: usize,
 }

@@ -1,6 +1,8 @@
 //! The sinks that the command line asks for. What was written wrong there ends the agent at once; a receiver that is
 //! down does not.
 
+use std::sync::Arc;
+
 use tokio::task::JoinSet;
 
 use crate::{
@@ -54,9 +56,28 @@ fn webhooks(asked: &cli::Sinks, format: Format) -> Result<Vec<Webhook>, Error> {
         webhook::Key::read(path).map_err(|why| usage(&flag, &why))
     });
     let key = key.transpose()?;
+    let template = asked.webhook_template.as_deref().map(webhook::Template::load).transpose();
+    let template = template.map_err(|error| Error::Baseline(error.to_string()))?.map(Arc::new);
+    let headers = headers(asked)?;
     given(&asked.webhook)
-        .map(|url| Webhook::new(url, key.clone(), format).map_err(|why| usage("--webhook", &why)))
+        .map(|url| {
+            let sink = Webhook::new(url, key.clone(), format);
+            let sink = sink.map_err(|why| usage("--webhook", &why))?;
+            Ok(sink.with_template(template.clone()).with_headers(&headers))
+        })
         .collect()
+}
+
+fn headers(asked: &cli::Sinks) -> Result<webhook::Headers, Error> {
+    let mut headers = webhook::Headers::default();
+    for text in given(&asked.webhook_header) {
+        headers.add(text).map_err(|why| usage("--webhook-header", &why))?;
+    }
+    if let Some(path) = &asked.webhook_header_file {
+        let flag = format!("--webhook-header-file {}", path.display());
+        headers.add_file(path).map_err(|why| usage(&flag, &why))?;
+    }
+    Ok(headers)
 }
 
 /// A variable that is set to nothing asks for nothing.

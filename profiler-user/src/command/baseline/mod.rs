@@ -17,7 +17,7 @@ mod show;
 mod sign;
 mod text;
 mod verify;
-mod when;
+pub(super) mod when;
 
 use std::{io::Write, path::Path, process::ExitCode};
 

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 
 /// A length of time from now on, or a date or time that is to come.
-pub(super) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+pub(in crate::command) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let wrong =
         || format!("{text:?} is no time; write 90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z");
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

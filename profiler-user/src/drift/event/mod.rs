@@ -19,15 +19,21 @@ use ulid::Ulid;
 
 pub use self::notice::Notice;
 pub use self::origin::{Node, Origin};
-use self::parts::{EventProcess, Subject};
+use self::parts::{EventProcess, Subject, is_false};
 use super::fingerprint::Fingerprint;
 use super::kind::{DriftKind, Finding, Novelty};
 use super::sentence::sentence;
 use super::severity::{Severity, Table};
 use crate::behaviour::Observation;
 use crate::bind::Accepted;
+use crate::silence::Mark;
 
 pub const SCHEMA_VERSION: &str = "driftline.drift/v1";
+
+/// In the place of a rule.
+const CANARY: &str = "canary";
+const CANARY_SENTENCE: &str = "this is Driftline's canary, a harmless program that it ran itself to see whether its alerts \
+                               arrive; nothing is to be done";
 
 /// What is the same for all drift of one container.
 #[derive(Clone, Debug)]
@@ -48,6 +54,8 @@ pub struct Context {
     pub lost_events: u64,
     /// What grades it.
     pub rules: Arc<Table>,
+    /// It is Driftline's own canary: harmless, whatever the rules say.
+    pub canary: bool,
 }
 
 impl Context {
@@ -64,6 +72,7 @@ impl Context {
             sensor_tier: tier.to_owned(),
             lost_events: 0,
             rules: Arc::clone(Table::builtin()),
+            canary: false,
         }
     }
 }
@@ -166,6 +175,12 @@ pub struct Event {
     pub relearn: Option<Box<Accepted>>,
     #[serde(rename = "drift.fingerprint")]
     pub fingerprint: String,
+    /// A harmless one that Driftline made itself, to see whether it arrives.
+    #[serde(rename = "drift.canary", skip_serializing_if = "is_false")]
+    pub canary: bool,
+    /// The silence that it falls under; set where events are handed to the store.
+    #[serde(flatten)]
+    pub silence: Option<Box<Mark>>,
     #[serde(rename = "threat.technique.id", skip_serializing_if = "Vec::is_empty")]
     pub techniques: Vec<String>,
     /// The version of ATT&CK; where there is a technique.
@@ -218,19 +233,25 @@ impl Event {
             object: finding.object.clone(),
             pattern: Some(&finding.pattern).filter(|one| **one != finding.object).cloned(),
             severity: match finding.relearn {
-                Some(_) => Severity::Info,
-                None => verdict.severity,
+                None if !context.canary => verdict.severity,
+                _ => Severity::Info,
             },
             novelty: finding.novelty,
-            rule: verdict.rule.to_string(),
+            rule: if context.canary { CANARY.to_owned() } else { verdict.rule.to_string() },
             rules_version: table.version().to_owned(),
             accept: accept(context, drift),
-            sentence: sentence(context, observation, finding, verdict.why.as_deref()),
+            sentence: if context.canary {
+                CANARY_SENTENCE.to_owned()
+            } else {
+                sentence(context, observation, finding, verdict.why.as_deref())
+            },
             nearest: finding.nearest.clone(),
             relearn: finding.relearn.clone(),
             fingerprint: drift.fingerprint.to_string(),
-            techniques: verdict.techniques.clone(),
-            framework_version: framework.map(str::to_owned),
+            canary: context.canary,
+            silence: None,
+            techniques: if context.canary { Vec::new() } else { verdict.techniques.clone() },
+            framework_version: framework.filter(|_| !context.canary).map(str::to_owned),
             origin: Arc::clone(&context.origin),
             process: Some(EventProcess::of(observation)),
             subject: Subject::of(&observation.behaviour),
@@ -245,10 +266,18 @@ impl Event {
     }
 }
 
-/// What its reader would type to have no event of this drift any more.
+/// What its reader would type to have no event of this drift any more, or, where no baseline could take it in, to be called for it no more.
 fn accept(context: &Context, drift: &Drift) -> Option<String> {
     let id = drift.id;
-    context.baseline_id.as_ref()?;
+    if context.canary {
+        return None;
+    }
+    if context.baseline_id.is_none() {
+        let fingerprint = drift.fingerprint;
+        return Some(format!(
+            "driftline silence add --fingerprint {fingerprint} --for 7d --reason TEXT --store DIR"
+        ));
+    }
     if drift.finding.relearn.is_some() {
         return Some(format!("driftline baseline accept --bind FILE --events FILE {id}"));
     }

@@ -41,13 +41,15 @@ impl Notice {
             novelty: Novelty::Container,
             rule: verdict.rule.to_string(),
             rules_version: table.version().to_owned(),
-            accept: None,
+            accept: accept(self.kind, self.refused).map(str::to_owned),
             sentence: self.sentence,
             nearest: None,
             pattern: None,
             relearn: None,
             fingerprint: Fingerprint::of_notice(self.kind, &self.object).to_string(),
             object: self.object,
+            canary: false,
+            silence: None,
             techniques: Vec::new(),
             framework_version: None,
             origin: Arc::clone(&context.origin),
@@ -61,5 +63,14 @@ impl Notice {
             sensor_tier: context.sensor_tier.clone(),
             lost_events: context.lost_events,
         }
+    }
+}
+
+/// What would make it the last of its sort. Nothing brings back what was not seen.
+fn accept(kind: DriftKind, refused: bool) -> Option<&'static str> {
+    match kind {
+        DriftKind::ImageUnprofiled if refused => Some("driftline baseline sign --key PEM FILE"),
+        DriftKind::ImageUnprofiled => Some("driftline record --baselines DIR"),
+        _ => None,
     }
 }

@@ -127,3 +127,75 @@ fn without_a_technique_there_is_no_version_of_attack() {
     assert_eq!(value.get("threat.technique.id"), None);
     assert_eq!(value.get("threat.framework_version"), None);
 }
+
+/// Which rule or entry decided, and what would have to be typed: each event says so, whatever it is about.
+#[test]
+fn every_event_names_what_decided_and_what_would_accept_it() {
+    use crate::behaviour::Operation;
+
+    let observed = [
+        (DriftKind::Exec, sample::exec("/bin/sh", &["sh"], Some("/bin/app"))),
+        (DriftKind::ExecParent, sample::exec("/bin/sh", &["sh"], Some("/bin/app"))),
+        (DriftKind::ExecArgs, sample::exec("/bin/sh", &["sh"], Some("/bin/app"))),
+        (DriftKind::ExecInjected, sample::exec("/bin/sh", &["sh"], None)),
+        (DriftKind::ExecFileless, sample::exec("memfd:x", &["x"], None)),
+        (DriftKind::ExecNotInImage, sample::exec("/dropped/x", &["x"], None)),
+        (DriftKind::FileRead, sample::read("/a")),
+        (DriftKind::FileWrite, sample::write("/a")),
+        (DriftKind::FileDelete, sample::change(Operation::Delete, "/a")),
+        (DriftKind::FileLink, sample::change(Operation::Rename("/b".to_owned()), "/a")),
+        (DriftKind::FileMeta, sample::change(Operation::Owner, "/a")),
+        (DriftKind::FileMapExec, sample::map("/a.so")),
+        (DriftKind::NetConnect, sample::connect("/bin/app", "10.0.0.7:5432")),
+        (DriftKind::NetListen, sample::listen("0.0.0.0:80")),
+        (DriftKind::NetAccept, sample::accept("10.0.0.1:80", "10.0.0.9:5555")),
+        (DriftKind::NetUnix, sample::unix("/run/app.sock")),
+        (DriftKind::NetSocket, sample::socket(17, 3, 0)),
+        (DriftKind::Dns, sample::dns("db.shop")),
+        (DriftKind::Identity, sample::identity(33, 0)),
+        (DriftKind::Capability, sample::capability(21)),
+        (DriftKind::ContainerEscape, sample::escape("/")),
+        (DriftKind::Syscall, sample::syscall("ptrace")),
+        (DriftKind::SyscallAbi, sample::syscall("foreign_3")),
+    ];
+    let told: std::collections::BTreeSet<_> = observed.iter().map(|(kind, _)| *kind).collect();
+    for (kind, observation) in &observed {
+        let event = sample::event(*kind, observation);
+        assert!(!event.rule.is_empty() && !event.rules_version.is_empty(), "{kind}");
+        let accept = event.accept.expect("a command");
+        assert!(
+            accept.starts_with(&format!("driftline baseline approve {} ", event.id)),
+            "{accept}"
+        );
+        // And what that command reads allows it.
+        let line = serde_json::to_string(&sample::event(*kind, observation)).unwrap();
+        let drifted: crate::baseline::Drifted = serde_json::from_str(&line).unwrap();
+        let grant = crate::baseline::Grant {
+            approved: sample::start(),
+            by: None,
+            reason: "it was looked at".to_owned(),
+            expires: None,
+            scope: crate::baseline::Scope::Image,
+        };
+        let approval = crate::baseline::Approval::of(&drifted, grant).unwrap();
+        assert!(approval.entries().count() > 0, "{kind}");
+
+        let finding = sample::finding(*kind, Novelty::Container, observation);
+        let bare = Context::unjudged(sample::context().origin, "full");
+        let mut all = crate::drift::Aggregator::new(1);
+        let event = all.observe(&bare, observation, finding, |_| None).remove(0);
+        let accept = event.accept.expect("a command");
+        assert!(accept.contains(&event.fingerprint) && accept.contains("silence add"), "{accept}");
+    }
+    for kind in DriftKind::ALL.into_iter().filter(|kind| !told.contains(kind)) {
+        for refused in [false, true] {
+            let (object, sentence) = ("x".to_owned(), "x".to_owned());
+            let (time, last) = (sample::start(), sample::start());
+            let notice = Notice { kind, object, sentence, refused, time, last };
+            let event = notice.event(&sample::context());
+            assert!(!event.rule.is_empty(), "{kind}");
+            // What nobody saw nobody can accept.
+            assert_eq!(event.accept.is_some(), kind == DriftKind::ImageUnprofiled, "{kind}");
+        }
+    }
+}

@@ -14,18 +14,23 @@ impl Glob {
     }
 
     pub(super) fn matches(&self, text: &str) -> bool {
-        let Some((first, rest)) = self.0.split_once('*') else { return self.0 == text };
-        let Some(mut text) = text.strip_prefix(first) else { return false };
-        let mut parts: Vec<&str> = rest.split('*').collect();
-        // What follows the last star has to end the text; the parts before it may match as early
-        // as they can, which leaves the most for those behind them.
-        let last = parts.pop().unwrap_or_default();
-        for part in parts {
-            let Some(at) = text.find(part) else { return false };
-            text = &text[at + part.len()..];
-        }
-        text.ends_with(last)
+        like(&self.0, text)
     }
+}
+
+/// Whether a text is like a pattern, in which `*` stands for any run of characters.
+pub(crate) fn like(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    // What follows the last star has to end the text; the parts before it may match as early
+    // as they can, which leaves the most for those behind them.
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some(at) = text.find(part) else { return false };
+        text = &text[at + part.len()..];
+    }
+    text.ends_with(last)
 }
 
 /// `10.0.0.0/8`: addresses that share the first so many bits.

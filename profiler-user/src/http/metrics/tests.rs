@@ -52,6 +52,7 @@ fn what_is_told_is_shown() {
         refused: 0,
         last_success: None,
         last_error: None,
+        canary: None,
     };
     metrics.sinks(std::slice::from_ref(&sink));
     sink.failures = 4;
@@ -106,4 +107,55 @@ fn a_namespace_more_than_fits_is_counted_with_the_others_and_one_that_is_gone_ma
     drop(namespaces);
     let text = metrics.text().unwrap();
     assert!(text.contains("\"ns-0\"") && text.contains("\"late\"") && !text.contains("\"ns-1\""));
+}
+
+/// A node with as much of everything as there may be: nothing that a container is called by is a label.
+#[test]
+fn two_hundred_containers_are_a_thousand_series_at_most_and_those_that_are_gone_have_none() {
+    let metrics = metrics();
+    let now = Timestamp::UNIX_EPOCH;
+    metrics.canary_every(Some(Duration::from_mins(10)));
+    for number in 0..200 {
+        let namespace = format!("ns-{number}");
+        metrics.namespace_seen(&namespace);
+        for kind in DriftKind::ALL {
+            metrics.drift(kind, Severity::High, Some(&namespace), now);
+        }
+        metrics.silenced_drift(Severity::High, now);
+    }
+    for kind in profiler_common::event::Kind::ALL {
+        metrics.lost(kind.name(), 0);
+    }
+    for number in 0..24 {
+        metrics.blind(&number.to_string(), false);
+    }
+    let sink = |name: &str| SinkStatus {
+        name: name.to_owned(),
+        up: Some(true),
+        queue_length: 0,
+        failures: 0,
+        refused: 0,
+        last_success: None,
+        last_error: None,
+        canary: None,
+    };
+    // Every sort of sink, two of each.
+    metrics.sinks(&(0..12).map(|number| sink(&number.to_string())).collect::<Vec<_>>());
+    metrics.containers(Containers { watched: 200, ..Containers::default() });
+    let text = metrics.text().unwrap();
+    assert!(series(&text) <= 1_000, "{} series", series(&text));
+    for label in ["container=", "pod=", "pid=", "path=", "digest=", "image="] {
+        assert!(!text.contains(label), "{label}");
+    }
+
+    // All but one namespace are gone for an hour.
+    let later = Instant::now() + KEPT + Duration::from_secs(1);
+    let mut namespaces = metrics.namespaces.lock().unwrap();
+    namespaces.seen("ns-7", later);
+    namespaces.expire(later);
+    drop(namespaces);
+    let text = metrics.text().unwrap();
+    let left = text.lines().filter(|line| line.contains("namespace=\"ns-"));
+    assert_eq!(left.filter(|line| !line.contains("\"ns-7\"")).count(), 0);
+    assert_line(&text, "driftline_containers{state=\"watched\"} 200");
 }

@@ -30,7 +30,16 @@ pub(super) struct Labels {
     workload: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     image_repo: Option<String>,
+    /// Of a canary: a route sends it to nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<&'static str>,
+    /// Of a canary: each node's is to be found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
 }
+
+/// What a canary's alert is called.
+pub(super) const CANARY: &str = "DriftlineCanary";
 
 /// The keys of an event that an alert needs.
 #[derive(Debug, Deserialize)]
@@ -61,6 +70,8 @@ pub(super) struct Keys {
     node: Option<String>,
     #[serde(rename = "host.name")]
     host: Option<String>,
+    #[serde(rename = "drift.canary", default)]
+    canary: bool,
 }
 
 #[derive(Debug)]
@@ -112,13 +123,15 @@ impl Labels {
         // To Alertmanager an empty value is the same as none.
         let known = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
         Self {
-            alertname: "DriftlineDrift",
+            alertname: if keys.canary { CANARY } else { "DriftlineDrift" },
             drift_kind: event.kind.clone(),
             severity: event.severity,
             cluster: known(&keys.cluster),
             namespace: known(&keys.namespace),
             workload: known(&keys.workload),
             image_repo: known(&keys.image),
+            canary: keys.canary.then_some("true"),
+            node: keys.canary.then(|| keys.node.clone().or_else(|| keys.host.clone())).flatten(),
         }
     }
 

@@ -1,8 +1,10 @@
 //! The wire: one request, and what can become of it.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use reqwest::{Client, StatusCode, Url};
+use serde::Deserialize;
 
 use super::alert::Body;
 use crate::sink::SinkError;
@@ -65,6 +67,32 @@ impl Api {
             return Ok(());
         }
         Err(SinkError::new(http::refusal(&self.shown, &mut answer).await))
+    }
+
+    /// Whether an alert of this name is there that names the event.
+    pub(super) async fn shows(&self, alertname: &str, event: &str) -> Result<(), SinkError> {
+        #[derive(Deserialize)]
+        struct Shown {
+            annotations: HashMap<String, String>,
+        }
+        let mut url = self.url.clone();
+        url.query_pairs_mut().append_pair("filter", &format!("alertname=\"{alertname}\""));
+        let answer = self.client.get(url).send().await;
+        let mut answer = answer.map_err(|error| http::unreachable(&self.shown, error))?;
+        if !answer.status().is_success() {
+            return Err(SinkError::new(http::refusal(&self.shown, &mut answer).await));
+        }
+        let alerts: Vec<Shown> =
+            answer.json().await.map_err(|error| http::unreachable(&self.shown, error))?;
+        let names = |alert: &Shown| {
+            let ids = alert.annotations.get("event_ids").map(String::as_str).unwrap_or_default();
+            ids.split(' ').any(|id| id == event)
+        };
+        if alerts.iter().any(names) {
+            return Ok(());
+        }
+        let shown = &self.shown;
+        Err(SinkError::new(format!("{shown} took the alert and does not show it among its alerts")))
     }
 
     pub(super) async fn post(&self, alerts: &[Body<'_>]) -> Result<(), PostError> {

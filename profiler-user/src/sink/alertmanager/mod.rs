@@ -108,6 +108,11 @@ impl Sink for Alertmanager {
         GATHER
     }
 
+    /// To count them; no alert is made of one.
+    fn takes_silenced(&self) -> bool {
+        true
+    }
+
     /// What an earlier run sent in the last hour is open.
     async fn restore(&mut self, store: &Store, cursor: i64) -> Result<(), StoreError> {
         let now = Timestamp::now();
@@ -133,6 +138,12 @@ impl Sink for Alertmanager {
 
     async fn try_out(&mut self) -> Option<Result<(), SinkError>> {
         Some(self.api.try_out().await)
+    }
+
+    /// Whether it shows the alert, whatever it does with it.
+    async fn confirm(&mut self, event: &StoredEvent) -> Result<(), SinkError> {
+        let id = serde_json::from_str::<alert::Keys>(&event.line).map_err(SinkError::new)?.id;
+        self.api.shows(alert::CANARY, &id).await
     }
 
     async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {

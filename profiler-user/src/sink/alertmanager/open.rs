@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::alert::{Alert, Body, Keys, Labels};
 use super::{QUIET, RESEND};
+use crate::sink::is_silenced;
 use crate::store::StoredEvent;
 
 /// Drifts whose count is known, at about 100 bytes each. Beyond that, those that were quiet longest are
@@ -40,13 +41,19 @@ impl OpenAlerts {
         self.make_room();
         let before = self.counted.insert(keys.id.clone(), (keys.count, event.last));
         let more = keys.count.saturating_sub(before.map_or(0, |(count, _)| count));
+        // Counted all the same, so that what happens after the silence is not told together with what happened in it.
+        if is_silenced(event) {
+            return;
+        }
         let labels = Labels::of(event, &keys);
-        let alert = match self.alerts.get_mut(&labels) {
-            Some(alert) => {
-                alert.add(event, keys, more);
-                alert
-            }
-            None => self.alerts.entry(labels).or_insert_with(|| Alert::new(event, keys)),
+        let alert = if let Some(alert) = self.alerts.get_mut(&labels) {
+            alert.add(event, keys, more);
+            alert
+        } else {
+            // What no event before told of, or all of it, where none did.
+            let mut keys = keys;
+            keys.count = before.map_or(keys.count, |_| more);
+            self.alerts.entry(labels).or_insert_with(|| Alert::new(event, keys))
         };
         alert.changed |= news;
     }

@@ -11,6 +11,7 @@ use crate::store::Write;
 use crate::store::testing::write;
 
 mod real;
+mod routes;
 mod tls;
 
 /// What a request held: path, authorization, alerts.
@@ -313,4 +314,17 @@ async fn a_word_about_the_chain_is_no_alert() {
     assert!(open.due(Instant::now()).is_empty());
     open.merge(&events[0], true);
     assert_eq!(open.due(Instant::now()).len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_silenced_is_no_alert_and_what_comes_after_it_counts_for_itself() {
+    let fake = Fake::default();
+    let mut sink = Alertmanager::new(&fake.start().await, None).unwrap();
+    let silenced = json!({"drift.count": 7, "event.id": "01K", "drift.silence.id": "01S"});
+    sink.deliver(&[event(1, silenced)]).await.unwrap();
+    assert_eq!(fake.requests().len(), 0);
+    let goes_on = json!({"action": "updated", "drift.count": 9, "event.id": "01K"});
+    sink.deliver(&[event(2, goes_on)]).await.unwrap();
+    let requests = fake.requests();
+    assert_eq!(requests[0].2[0]["annotations"]["count"], "2");
 }

@@ -78,6 +78,16 @@ impl Lines {
         self.torn
     }
 
+    /// Whether this line is the newest in the file of this name, or in the one that was just set aside. A pipe or a device cannot be
+    /// looked at.
+    pub(super) fn ends_with(&self, line: &str) -> bool {
+        let is_it = |number| {
+            resume::last_of(&numbered(&self.path, number))
+                .is_some_and(|last| last == line.as_bytes())
+        };
+        !self.regular || is_it(0) || is_it(1)
+    }
+
     fn open_anew(&mut self) -> Result<Option<Vec<u8>>, EventsError> {
         let path = &self.path;
         let failed = |source| EventsError::Open { path: path.clone(), source };

@@ -127,11 +127,26 @@ impl Sink for FileSink {
         self.name
     }
 
+    /// It is the record, and calls nobody.
+    fn takes_silenced(&self) -> bool {
+        true
+    }
+
     /// Whether it is there; whether there is room shows when something is written.
     async fn try_out(&mut self) -> Option<Result<(), SinkError>> {
         let lines = self.lines.clone();
         let followed = off_thread(move || lines.lock().follow()).await;
         Some(followed.and_then(|followed| followed.map_err(|error| self.failed(&error))))
+    }
+
+    /// Whether the line is there, for whoever reads the file by its name.
+    async fn confirm(&mut self, event: &StoredEvent) -> Result<(), SinkError> {
+        let line = self.format.render(&event.line).into_owned();
+        let lines = self.lines.clone();
+        if off_thread(move || lines.lock().ends_with(&line)).await? {
+            return Ok(());
+        }
+        Err(self.failed(&io::Error::other("the line that was written is not in it")))
     }
 
     async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {

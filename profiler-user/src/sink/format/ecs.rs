@@ -109,7 +109,11 @@ fn described(keys: &Keys) -> Value {
             "end": keys.get("time.last"),
         },
         "observer": {"vendor": "Driftline", "product": "Driftline", "type": "ids"},
-        "rule": {"id": text(keys, "drift.fingerprint"), "name": kind},
+        "rule": {
+            "id": text(keys, "drift.fingerprint"),
+            "name": text(keys, "drift.rule").or(kind),
+            "version": text(keys, "drift.rules_version"),
+        },
         "threat": (!techniques.is_empty()).then(|| json!({
             "framework": "MITRE ATT&CK",
             "technique": {

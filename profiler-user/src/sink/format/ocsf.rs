@@ -133,7 +133,8 @@ fn finding_of(keys: &Keys) -> Value {
             "analytic": {
                 "type_id": 2,
                 "type": "Behavioral",
-                "name": kind,
+                "name": text(keys, "drift.rule").or(kind),
+                "version": text(keys, "drift.rules_version"),
                 "uid": text(keys, "drift.fingerprint"),
             },
             "attacks": (!attacks.is_empty()).then_some(attacks),

@@ -84,6 +84,11 @@ fn events() -> Vec<Event> {
         });
         event.seq = Some(7);
     }
+    // One that a silence holds for, and a canary.
+    let (id, until) = (ulid::Ulid::from_parts(1, 1), sample::later(60));
+    let (reason, by) = ("known".to_owned(), "ann".to_owned());
+    events[2].silence = Some(Box::new(crate::silence::Mark { id, reason, by, until }));
+    events[3].canary = true;
     events
 }
 
@@ -177,6 +182,8 @@ fn what_others_look_for_is_where_they_look() {
         ("/destination/ip", json!("2001:db8::7")),
         ("/destination/port", json!(443)),
         ("/driftline/drift/kind", json!("net.connect")),
+        ("/rule/name", json!("default/net.connect")),
+        ("/rule/version", json!("1")),
         ("/driftline/k8s/node/name", json!("node-1")),
     ] {
         assert_eq!(ecs.pointer(pointer), Some(&expected), "{pointer} in {ecs:#}");
@@ -187,6 +194,7 @@ fn what_others_look_for_is_where_they_look() {
         ("/type_uid", json!(200_401)),
         ("/is_alert", json!(true)),
         ("/finding_info/analytic/type_id", json!(2)),
+        ("/finding_info/analytic/name", json!("default/net.connect")),
         ("/anomaly_analyses/0/anomalies/0/observed_pattern", json!("UNSEEN")),
         ("/anomaly_analyses/0/anomalies/0/observations/0/value", json!("tcp [2001:db8::7]:443")),
         ("/evidences/0/container/uid", json!("c0ffee")),
@@ -237,6 +245,34 @@ async fn a_word_about_the_chain_is_an_event_and_no_alert() {
     let ocsf = rendered(Format::Ocsf, &head);
     assert_valid(&ocsf_schema(), &ocsf);
     assert_eq!((&ocsf["class_uid"], &ocsf["unmapped"]["chain.hash"]), (&json!(0), &hash));
+}
+
+#[tokio::test]
+async fn a_word_about_a_silence_is_an_event_and_says_all_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let silence = crate::silence::Silence {
+        id: ulid::Ulid::from_parts(1, 1),
+        reason: "known".to_owned(),
+        by: "ann".to_owned(),
+        created: sample::start(),
+        until: sample::later(60),
+        severity: crate::drift::Severity::High,
+        selector: crate::silence::Selector {
+            kinds: vec![DriftKind::Exec],
+            ..crate::silence::Selector::default()
+        },
+        ended: None,
+    };
+    let machine = Node { host_name: "node-1".to_owned(), name: None, cluster: None };
+    let note = crate::store::SilenceNote { silence, over: None, machine };
+    store.commit(vec![Write::Silence(Box::new(note))]).await.unwrap();
+    let line = verified(&store).await.remove(0).line;
+    let (ecs, ocsf) = (rendered(Format::Ecs, &line), rendered(Format::Ocsf, &line));
+    assert_valid(&ecs_schema(), &ecs);
+    assert_valid(&ocsf_schema(), &ocsf);
+    assert_eq!(ecs["driftline"]["silence"]["reason"], "known", "{ecs:#}");
+    assert_eq!(ocsf["unmapped"]["silence.match"], "kind exec", "{ocsf:#}");
 }
 
 #[test]

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Progress, Sink, SinkError};
-use crate::sink::Backoff;
-use crate::store::Store;
+use super::{Progress, Sighted, Sink, SinkError};
+use crate::sink::{Backoff, is_canary, is_silenced};
+use crate::store::{Store, StoredEvent};
 
 /// Events that a sink gets at once.
 const BATCH: u32 = 256;
@@ -29,6 +30,12 @@ pub(super) struct Runner<S> {
     try_at: Option<Instant>,
     /// That it works was not said yet.
     is_untold: bool,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(rename = "event.id")]
+    id: String,
 }
 
 /// What is to be done next.
@@ -61,7 +68,10 @@ impl<S: Sink> Runner<S> {
                 },
                 Some(Step::Deliver) => {
                     wait(self.sink.gather(), &mut stop).await;
-                    self.deliver().await
+                    match self.deliver().await {
+                        Some(result) => result,
+                        None => continue,
+                    }
                 }
                 Some(Step::Tick) => self.sink.tick().await,
                 None => {
@@ -121,14 +131,56 @@ impl<S: Sink> Runner<S> {
         result
     }
 
-    async fn deliver(&mut self) -> Result<(), SinkError> {
-        let events = self.store.events_after(self.cursor, BATCH).await.map_err(SinkError::new)?;
-        let Some(last) = events.last() else { return Ok(()) };
-        self.sink.deliver(&events).await?;
-        self.cursor = last.seq;
+    /// None where there was nothing for this sink: how it does is as unknown as before.
+    async fn deliver(&mut self) -> Option<Result<(), SinkError>> {
+        let events = self.store.events_after(self.cursor, BATCH).await.map_err(SinkError::new);
+        let mut events = match events {
+            Ok(events) => events,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut last = events.last().map(|event| event.seq)?;
+        if !self.sink.takes_silenced() {
+            events.retain(|event| !is_silenced(event));
+        }
+        // A canary goes by itself, so that what becomes of it is known of it.
+        let canary = events.iter().position(is_canary);
+        if let Some(at) = canary {
+            events.truncate(at.max(1));
+            last = events.last().map_or(last, |event| event.seq);
+        }
+        let refused = self.sink.refused();
+        if !events.is_empty()
+            && let Err(error) = self.sink.deliver(&events).await
+        {
+            return Some(Err(error));
+        }
+        if canary == Some(0)
+            && let Some(event) = events.first()
+        {
+            self.follow(event, self.sink.refused() > refused).await;
+        }
+        self.cursor = last;
         // If it cannot be noted, a crash repeats more; the next batch notes it as well.
         let _noted_later = self.store.advance(self.sink.name(), self.cursor).await;
-        Ok(())
+        if events.is_empty() {
+            self.progress.lock().unwrap_or_else(PoisonError::into_inner).cursor = last;
+            return None;
+        }
+        Some(Ok(()))
+    }
+
+    /// Looks where a canary has come to.
+    async fn follow(&mut self, event: &StoredEvent, was_refused: bool) {
+        let Ok(Named { id }) = serde_json::from_str(&event.line) else { return };
+        let result = if was_refused {
+            Err(SinkError::new("its receiver refuses the event"))
+        } else {
+            self.sink.confirm(event).await
+        };
+        let why = result.err().map(|error| error.to_string());
+        let sighted = Sighted { event: id, at: Instant::now(), why };
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.status.canary = Some(sighted);
     }
 
     /// Says once whether it works, then when it begins to fail, and when it works again.

@@ -279,3 +279,45 @@ async fn the_head_of_the_chain_goes_to_every_sink_once_for_what_is_new() {
     let verdict = crate::store::verify_events(&file, &[head]).unwrap();
     assert!(verdict.whole && verdict.heads[0].holds == Some(true), "{verdict:?}");
 }
+
+/// What a silence holds for.
+fn silenced(object: &str) -> Write {
+    let mut write = write(object);
+    if let Some(event) = write.event_mut() {
+        event.silence = Some(Box::new(crate::silence::Mark {
+            id: ulid::Ulid::from_parts(1, 1),
+            reason: "known".to_owned(),
+            by: "ann".to_owned(),
+            until: Timestamp::UNIX_EPOCH,
+        }));
+    }
+    write
+}
+
+#[tokio::test]
+async fn what_is_silenced_passes_by_those_who_are_called_and_is_in_the_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, mut tasks) = (Store::open(dir.path()).await.unwrap(), JoinSet::new());
+    let (called, got) = fake("called", 0);
+    let mut spool = Spool::new(store.clone());
+    spool.add(called, &mut tasks).await.unwrap();
+    let path = dir.path().join("events.jsonl");
+    let file = FileSink::open(&path, None, crate::sink::Format::Native, &store).await.unwrap();
+    spool.add(file, &mut tasks).await.unwrap();
+    // Nobody's name for a file makes an exception of it.
+    let crafted = write("/tmp/\"drift.silence.id\":\"01");
+    store.commit(vec![silenced("/a")]).await.unwrap();
+    until(|| spool.status().iter().all(|sink| sink.queue_length == 0)).await;
+    let status = &spool.status()[0];
+    assert_eq!((status.up, status.last_success), (None, None), "it was not spoken to");
+    store.commit(vec![silenced("/b"), crafted, silenced("/c"), write("/d")]).await.unwrap();
+    until(|| spool.status().iter().all(|sink| sink.queue_length == 0)).await;
+    assert_eq!(*got.lock().unwrap(), [3, 5]);
+    finish(&spool, tasks).await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    let marked = text.lines().filter(|line| {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        value["drift.silence.reason"] == "known"
+    });
+    assert_eq!((text.lines().count(), marked.count()), (5, 3));
+}

@@ -18,6 +18,8 @@ use crate::sink::{Spool, hostile};
 use crate::store::Store;
 use crate::store::testing::{verified, write};
 
+mod template;
+
 const SECRET: &str = "sixteen bytes or more";
 
 /// A receiver: what came, and what it is to answer next; 200 once nothing is left.

@@ -8,9 +8,9 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use crate::sink::Spool;
 
-struct Server {
+pub(super) struct Server {
     child: Child,
-    url: String,
+    pub(super) url: String,
     _dir: tempfile::TempDir,
 }
 
@@ -24,10 +24,14 @@ impl Drop for Server {
 impl Server {
     /// None, said loudly, where there is none.
     async fn start() -> Option<Self> {
+        Self::start_with("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n").await
+    }
+
+    /// With this for its configuration.
+    pub(super) async fn start_with(text: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("alertmanager.yaml");
-        std::fs::write(&config, "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
-            .unwrap();
+        std::fs::write(&config, text).unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("prometheus-alertmanager")
             .arg(format!("--config.file={}", config.display()))
@@ -54,7 +58,7 @@ impl Server {
         Some(server)
     }
 
-    async fn alerts(&self) -> Vec<Value> {
+    pub(super) async fn alerts(&self) -> Vec<Value> {
         let answer = reqwest::get(format!("{}/api/v2/alerts", self.url)).await.unwrap();
         answer.json().await.unwrap()
     }
