@@ -1,6 +1,7 @@
 //! Running the real binary on the real kernel.
 
 pub mod agent;
+pub mod attacks;
 pub mod churned;
 pub mod deeds;
 pub mod deviation;
@@ -18,6 +19,7 @@ pub mod shop;
 pub mod signer;
 pub mod subnets;
 mod terminal;
+pub mod tiers;
 #[path = "bench/program.rs"]
 mod tiny;
 pub mod told;

@@ -1,0 +1,1 @@
+//! The table in `docs/attacks.md`.

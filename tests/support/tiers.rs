@@ -1,0 +1,20 @@
+//! By which tier this machine's probes see a behaviour.
+
+use std::{process::Command, sync::OnceLock};
+
+use serde_json::Value;
+
+use crate::driftline;
+
+/// `full`, `restricted` or `blind`, as `driftline check` says.
+pub fn tier(behaviour: &str) -> String {
+    static REPORT: OnceLock<Value> = OnceLock::new();
+    let report = REPORT.get_or_init(|| {
+        let output = Command::new(driftline()).args(["check", "--json"]).output();
+        serde_json::from_slice(&output.expect("driftline runs").stdout).expect("JSON")
+    });
+    let all = report["behaviours"].as_array().expect("behaviours");
+    let found = all.iter().find(|one| one["behaviour"] == behaviour);
+    let found = found.unwrap_or_else(|| panic!("no behaviour {behaviour}: {report:#}"));
+    found["tier"].as_str().expect("text").to_owned()
+}
