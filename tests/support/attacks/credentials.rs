@@ -109,10 +109,9 @@ pub(super) const STEPS: &[Step] = &[
         "/proc/1/mem",
         "T1055.009",
     ),
-    step(
+    refused_call(
         "reads the memory of another process (process_vm_readv)",
         C("process-vm-read"),
-        "syscall",
         "process_vm_readv",
         "T1055",
     ),

@@ -74,13 +74,6 @@ pub(super) const STEPS: &[Step] = &[
     )
     .on_a_node("a runtime mounts the container's cgroups"),
     step(
-        "tries the keys of the kernel (sysrq-trigger)",
-        Perl("open F,'>','/proc/sysrq-trigger'"),
-        "file.write",
-        "/proc/sysrq-trigger",
-        "T1611",
-    ),
-    step(
         "talks to Docker's socket",
         Python(
             "import os,socket\nos.makedirs('/run/docker',exist_ok=True)\n\
@@ -120,5 +113,6 @@ pub(super) const STEPS: &[Step] = &[
         "container.escape",
         "/driftline-test-*",
         "T1611",
-    ),
+    )
+    .on_a_node("the cgroup is a volume of the pod's"),
 ];

@@ -89,16 +89,13 @@ pub(super) const STEPS: &[Step] = &[
         "foreign_20 (foreign)",
         "T1106",
     ),
-    Step {
-        refused: false,
-        ..step(
-            "a call there that a filter refuses: mount",
-            C("int80 21"),
-            "syscall.abi",
-            "foreign_21 (foreign*)",
-            "T1106",
-        )
-    },
+    step(
+        "a call there that a filter refuses: mount",
+        C("int80 21"),
+        "syscall.abi",
+        "foreign_21 (foreign*)",
+        "T1106",
+    ),
     refused_call(
         "switches off what makes addresses unforeseeable (personality)",
         Perl("syscall(135,0x0040000)"),
@@ -112,10 +109,9 @@ pub(super) const STEPS: &[Step] = &[
         "ptrace",
         "T1055.008",
     ),
-    step(
+    refused_call(
         "writes into another process (process_vm_writev)",
         C("process-vm-write"),
-        "syscall",
         "process_vm_writev",
         "T1055",
     ),

@@ -2,10 +2,18 @@
 
 use super::{How::*, Step, step};
 
-/// Debian's dynamic loader.
-const LOADER: &str = "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
+/// The dynamic loader, as the image has it.
+const LOADER: &str = "/usr/lib64/ld-linux-x86-64.so.2";
 
 pub(super) const STEPS: &[Step] = &[
+    step(
+        "somebody opens a shell in it (kubectl exec)",
+        Shell("echo here"),
+        "exec.injected",
+        "/bin/sh -c 'echo here'",
+        "T1609",
+    )
+    .from_outside(),
     step(
         "runs a program that the service never runs",
         Shell("/usr/bin/whoami"),
@@ -31,7 +39,7 @@ pub(super) const STEPS: &[Step] = &[
         "a server starts a shell with words of its own",
         Python("import os; os.system('echo drift-by-python')"),
         "exec.args",
-        "sh -c * 'echo drift-by-python'",
+        "sh -c 'echo drift-by-python'",
         "T1059.004",
     ),
     step(
@@ -91,7 +99,7 @@ pub(super) const STEPS: &[Step] = &[
         "the same by Perl",
         Perl(
             "my $n='perl-only'; my $fd=syscall(319,$n,0); open my $t,'<','/usr/bin/true'; binmode $t; local $/; \
-             open my $m,'>&=',$fd; binmode $m; print $m <$t>; $m->flush; system \"/proc/$$/fd/$fd\"",
+             open my $m,'>&=',$fd; binmode $m; print {$m} readline($t); $m->flush; system \"/proc/$$/fd/$fd\"",
         ),
         "exec.fileless",
         "/memfd:perl-only*",
@@ -161,7 +169,7 @@ pub(super) const STEPS: &[Step] = &[
     .unless_blind("map", "executable mappings are not seen there"),
     step(
         "fetches with a tool that the service never uses",
-        Shell("/bin/busybox wget -q -T 1 -O /tmp/x http://127.0.0.1:9/"),
+        Shell("/bin/busybox nc -w 1 127.0.0.1 9"),
         "exec",
         "/usr/bin/busybox",
         "T1105",

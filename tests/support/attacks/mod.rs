@@ -33,6 +33,8 @@ pub struct Step {
     pub refused: bool,
     /// Where it cannot be seen.
     pub unseen: Option<Unseen>,
+    /// Only somebody from outside can do it.
+    pub from_outside: bool,
     /// Why it is done on a node with a container runtime only.
     pub on_a_node: Option<&'static str>,
     /// `process.executable.path`, where it is not the program that [`How`] says.
@@ -81,7 +83,18 @@ const fn step(
     object: &'static str,
     technique: &'static str,
 ) -> Step {
-    Step { what, how, kind, object, technique, refused: false, unseen: None, on_a_node: None, by: None }
+    Step {
+        what,
+        how,
+        kind,
+        object,
+        technique,
+        refused: false,
+        unseen: None,
+        from_outside: false,
+        on_a_node: None,
+        by: None,
+    }
 }
 
 /// A system call that a default profile refuses.
@@ -106,6 +119,10 @@ impl Step {
 
     const fn unless_blind(self, behaviour: &'static str, why: &'static str) -> Self {
         Self { unseen: Some(Unseen { behaviour, first_choice_only: false, why }), ..self }
+    }
+
+    const fn from_outside(self) -> Self {
+        Self { from_outside: true, ..self }
     }
 
     const fn on_a_node(self, why: &'static str) -> Self {

@@ -71,11 +71,11 @@ pub(super) const STEPS: &[Step] = &[
         "T1040",
     ),
     step(
-        "a socket of a rare family (AF_ALG)",
-        C("socket 38.5.0"),
+        "a socket past the kernel's network (AF_XDP)",
+        C("socket 44.3.0"),
         "net.socket",
-        "alg seqpacket",
-        "T1068",
+        "xdp raw",
+        "T1106",
     ),
     step(
         "a socket to the packet filter's configuration",

@@ -2,6 +2,7 @@
 
 use std::{
     fmt, fs,
+    panic::resume_unwind,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -61,9 +62,13 @@ pub fn on(node: &Node) -> Vec<Done> {
     let mut all = Vec::new();
     for tactic in TACTICS {
         for vector in [Vector::Exec, Vector::Workload] {
-            for profile in [true, false] {
-                all.extend(lab.attack(tactic, vector, profile, &tail));
-            }
+            // One with the profile and one without, side by side.
+            thread::scope(|scope| {
+                let attack = |profile| scope.spawn({ let (lab, tail) = (&lab, &tail); move || lab.attack(tactic, vector, profile, tail) });
+                for attack in [true, false].map(attack) {
+                    all.extend(attack.join().unwrap_or_else(|panic| resume_unwind(panic)));
+                }
+            });
         }
     }
     watcher.stop();
@@ -102,7 +107,7 @@ impl Laboratory<'_> {
         let mut spec = ContainerSpec::new("service", ATTACKED)
             .command(&ENTRYPOINT)
             .mount(&inside, ORDERS, false)
-            .mount(self.outside.path().to_str().expect("UTF-8"), "/outside", false);
+            .mount(&format!("/sys/fs/cgroup{}", self.outside.name()), "/outside", false);
         spec.seccomp = Some(if profile { "runtime/default" } else { "unconfined" }.to_owned());
         let pod = PodSpec::new("attacks", "service").service_account().container(spec);
         let target = Target { pod: self.node.run(pod), orders, number: AtomicUsize::new(0) };
@@ -138,7 +143,7 @@ impl Laboratory<'_> {
         let quiet: Vec<_> = tail.of(Some(&container.id), began).iter().map(|line| run::brief(&line.event)).collect();
         assert!(quiet.is_empty(), "the service is not quiet: {quiet:#?}");
         let done = |step| Done { tactic: tactic.name, step, vector, profile, outcome: outcome(step) };
-        let all = tactic.steps.iter().map(done).collect();
+        let all = tactic.steps.iter().filter(|step| vector == Vector::Exec || !step.from_outside).map(done).collect();
         target.pod.remove();
         all
     }
