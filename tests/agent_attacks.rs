@@ -14,8 +14,12 @@ fn every_step_is_told_within_a_second() {
     }
     let _alone = agent::alone();
     let node = Node::start();
-    let all = suite::on(&node);
-    for done in &all {
+    let report = suite::on(&node);
+    let all = &report.done;
+    if let Some(directory) = std::env::var_os("DRIFTLINE_ATTACKS") {
+        suite::write_down(std::path::Path::new(&directory), &report);
+    }
+    for done in all {
         if let Outcome::Told(took) = done.outcome { eprintln!("{took:?} {done}"); }
     }
     let failed: Vec<_> =

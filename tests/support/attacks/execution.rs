@@ -3,7 +3,7 @@
 use super::{How::*, Step, step};
 
 /// The dynamic loader, as the image has it.
-const LOADER: &str = "/usr/lib64/ld-linux-x86-64.so.2";
+const LOADER: &str = "/usr/lib*/ld-linux-x86-64.so.2";
 
 pub(super) const STEPS: &[Step] = &[
     step(

@@ -37,7 +37,7 @@ const PACKAGES: &[&str] = &[
 ];
 
 /// What an intruder looks for, and directories for what one leaves behind.
-const FILES: &[(&str, u32, &str)] = &[
+pub(super) const FILES: &[(&str, u32, &str)] = &[
     ("/etc/group", 0o644, "root:x:0:\nnogroup:x:65534:\n"),
     ("/etc/gshadow", 0o640, "root:*::\n"),
     ("/etc/passwd", 0o644, "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n"),
@@ -57,7 +57,7 @@ const FILES: &[(&str, u32, &str)] = &[
     ("/var/log/auth.log", 0o644, "started\n"),
 ];
 
-const DIRECTORIES: &[&str] = &[
+pub(super) const DIRECTORIES: &[&str] = &[
     "/etc/cron.d",
     "/etc/profile.d",
     "/etc/sudoers.d",

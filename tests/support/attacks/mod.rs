@@ -8,6 +8,7 @@ mod discovery;
 mod escape;
 mod evasion;
 mod execution;
+pub mod guest;
 pub mod image;
 mod network;
 mod persistence;
@@ -37,7 +38,7 @@ pub struct Step {
     pub from_outside: bool,
     /// Why it is done on a node with a container runtime only.
     pub on_a_node: Option<&'static str>,
-    /// `process.executable.path`, where it is not the program that [`How`] says.
+    /// `process.executable.path` like `object`, where it is not the program that [`How`] says.
     by: Option<&'static str>,
 }
 
@@ -160,7 +161,7 @@ impl Step {
         text("drift.kind") == self.kind
             && fits(&self.object(profile), text("drift.object"))
             && techniques.is_some_and(|all| all.iter().any(|one| one == self.technique))
-            && self.by.or(program).is_none_or(|path| path == text("process.executable.path"))
+            && self.by.or(program).is_none_or(|path| fits(path, text("process.executable.path")))
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     run::{self, Outcome, Tail},
 };
 use crate::{
-    agent::{Agent, EVENTS},
+    agent::{self, Agent, EVENTS},
     outside::OtherCgroup,
     pods::{Container, ContainerSpec, Node, Pod, PodSpec},
     tiers,
@@ -51,12 +51,21 @@ impl fmt::Display for Done {
     }
 }
 
+/// What came of it.
+pub struct Report {
+    pub done: Vec<Done>,
+    /// Of the quiet service.
+    pub baseline: Value,
+    /// The runtime's default seccomp profile, as the runtime gave it to runc.
+    pub profile: Value,
+}
+
 /// Records the quiet service on the node, and then attacks it, while the agent watches.
-pub fn on(node: &Node) -> Vec<Done> {
+pub fn on(node: &Node) -> Report {
     node.import(std::slice::from_ref(image::built()));
     let outside = OtherCgroup::new("attacks");
     let lab = Laboratory { node, outside: &outside, count: AtomicUsize::new(0) };
-    lab.record();
+    let (baseline, profile) = lab.record();
     let watcher = Agent::start(node, "watch", &[&EVENTS[..], &["--namespace", "attacks"]].concat());
     let tail = Tail::new(&node.outside(EVENTS[1]));
     let mut all = Vec::new();
@@ -72,7 +81,7 @@ pub fn on(node: &Node) -> Vec<Done> {
         }
     }
     watcher.stop();
-    all
+    Report { done: all, baseline, profile }
 }
 
 struct Laboratory<'a> {
@@ -90,12 +99,18 @@ struct Target {
 }
 
 impl Laboratory<'_> {
-    fn record(&self) {
+    fn record(&self) -> (Value, Value) {
         let recorder = Agent::start(self.node, "record", &["--namespace", "attacks"]);
-        for profile in [true, false, true] {
-            self.start(profile).pod.remove();
+        let targets = [true, false, true].map(|profile| self.start(profile));
+        let bundle = format!("/run/containerd/io.containerd.runtime.v2.task/k8s.io/{}", targets[0].container().id);
+        let config = fs::read(self.node.outside(bundle).join("config.json")).expect("it runs");
+        let config: Value = serde_json::from_slice(&config).expect("JSON");
+        for target in targets {
+            target.pod.remove();
         }
         recorder.stop();
+        let baseline = agent::baselines(self.node).into_iter().find(|one| one["image"]["name"] == "registry.test/attacks/service");
+        (baseline.expect("it was recorded"), config["linux"]["seccomp"].clone())
     }
 
     /// Until it has done its routine, once of itself and once because it was told to.
@@ -192,4 +207,28 @@ pub fn is_seen(unseen: &Unseen) -> bool {
         "restricted" => !unseen.first_choice_only,
         _ => false,
     }
+}
+
+/// Writes down what came of it, for `cargo xtask attacks`, and what the machines without a node need.
+pub fn write_down(directory: &Path, report: &Report) {
+    let write = |path: PathBuf, value: &Value| {
+        let text = serde_json::to_string_pretty(value).expect("JSON") + "\n";
+        fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    };
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/attacks/recorded");
+    write(recorded.join("baseline.json"), &report.baseline);
+    write(recorded.join("runtime-default.json"), &report.profile);
+    let took = report.done.iter().filter_map(|done| match done.outcome {
+        Outcome::Told(took) => Some(took.as_secs_f64() * 1000.),
+        _ => None,
+    });
+    let mut took: Vec<_> = took.collect();
+    took.sort_by(f64::total_cmp);
+    let share = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
+    let result = json!({
+        "done": report.done.len(),
+        "told": took.len(),
+        "ms": { "p50": share(0.5), "p99": share(0.99), "max": share(1.) },
+    });
+    write(directory.join("result.json"), &result);
 }

@@ -60,6 +60,7 @@ pub(super) fn machines<'a>(
 type Choice = &'static [(&'static str, &'static [&'static str])];
 
 const BEHAVIOURS: Choice = &[
+    ("attacks", &[]),
     ("check", &[]),
     ("command", &["stdio_and_status"]),
     ("drift", &["reading_shadow"]),
