@@ -33,11 +33,11 @@ pub(super) const STEPS: &[Step] = &[
         "T1003.008",
     ),
     step(
-        "the same under the name of another program (comm)",
-        C("comm /etc/shadow sshd"),
+        "reads a private key under the name of another program (comm)",
+        C("comm /etc/ssl/private/tls.key sshd"),
         "file.read",
-        "/etc/shadow",
-        "T1003.008",
+        "/etc/ssl/private/tls.key",
+        "T1552.004",
     ),
     step(
         "tries to read them as somebody who may not",

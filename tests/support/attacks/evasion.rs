@@ -63,9 +63,9 @@ pub(super) const STEPS: &[Step] = &[
     ),
     step(
         "writes over its own arguments, and goes on",
-        C("argv /etc/gshadow"),
+        C("argv /etc/shadow-"),
         "file.read",
-        "/etc/gshadow",
+        "/etc/shadow-",
         "T1003.008",
     ),
     step(

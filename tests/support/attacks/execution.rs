@@ -141,7 +141,7 @@ pub(super) const STEPS: &[Step] = &[
     .unless_blind("map", "executable mappings are not seen there"),
     step(
         "a known program loads a dropped library (LD_PRELOAD)",
-        Shell("cp /lib/x86_64-linux-gnu/libutil.so.1 /tmp/hook.so; LD_PRELOAD=/tmp/hook.so date"),
+        Shell("cp /lib/x86_64-linux-gnu/libm.so.6 /tmp/hook.so; LD_PRELOAD=/tmp/hook.so date"),
         "file.map_exec",
         "/tmp/hook.so",
         "T1574.006",
@@ -151,7 +151,7 @@ pub(super) const STEPS: &[Step] = &[
     step(
         "an interpreter loads a dropped library (dlopen)",
         Python(
-            "import ctypes,shutil; shutil.copy('/lib/x86_64-linux-gnu/libutil.so.1','/var/tmp/plugin.so'); \
+            "import ctypes,shutil; shutil.copy('/lib/x86_64-linux-gnu/libm.so.6','/var/tmp/plugin.so'); \
              ctypes.CDLL('/var/tmp/plugin.so')",
         ),
         "file.map_exec",

@@ -3,9 +3,11 @@
 
 use std::{
     fs,
+    panic::resume_unwind,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
@@ -14,12 +16,12 @@ use profiler_user::baseline::Baseline;
 use serde_json::{Value, json};
 
 use super::{
-    Step, TACTICS,
+    Step, TACTICS, Tactic,
     image::{DIRECTORIES, FILES},
     run::{self, Outcome, Tail},
     suite::is_seen,
 };
-use crate::{driftline, numbered};
+use crate::{driftline, numbered, tiers::tier};
 
 /// As the suite on a node recorded it, see `cargo xtask attacks`.
 const BASELINE: &str = include_str!("recorded/baseline.json");
@@ -48,19 +50,43 @@ pub fn attack() -> Vec<(&'static Step, Outcome)> {
     let directory = PathBuf::from("/run/attacks");
     fs::create_dir_all(&directory).expect("the guest is ours");
     let agent = Agent::start(&directory);
-    let container = Container::start(&directory);
     let tail = Tail::new(&directory.join("events.jsonl"));
-    let steps = TACTICS.iter().flat_map(|tactic| tactic.steps);
-    let steps = steps.filter(|step| step.on_a_node.is_none());
+    let next = AtomicUsize::new(0);
+    // Two tactics at a time, as the machine has two processors.
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(tactic) = TACTICS.get(number) else { return done };
+            done.extend(one(tactic, number, &directory, &tail));
+        }
+    };
+    let all = thread::scope(|scope| {
+        let workers = [(); 2].map(|()| scope.spawn(worker));
+        let join = |worker: ScopedJoinHandle<'_, Vec<_>>| {
+            worker.join().unwrap_or_else(|panic| resume_unwind(panic))
+        };
+        workers.into_iter().flat_map(join).collect()
+    });
+    drop(agent);
+    all
+}
+
+/// One tactic, in a container of its own.
+fn one(
+    tactic: &'static Tactic,
+    number: usize,
+    directory: &Path,
+    tail: &Tail,
+) -> Vec<(&'static Step, Outcome)> {
+    let container = Container::start(directory, number);
+    let steps = tactic.steps.iter().filter(|step| step.on_a_node.is_none());
     let done = |step: &'static Step| {
         let seen = step.unseen.is_none_or(|unseen| is_seen(&unseen));
         let act = || container.exec(&step.words());
-        (step, run::done(step, true, seen, &tail, Some(&container.id), act))
+        (step, run::done(step, true, seen, tail, Some(&container.id), act))
     };
-    let all = steps.map(done).collect();
-    drop(container);
-    drop(agent);
-    all
+    steps.map(done).collect()
 }
 
 /// An agent, and a runtime that names the container to it. Letting go of its trampolines would take it longer than all
@@ -70,6 +96,10 @@ struct Agent(Child);
 impl Agent {
     fn start(directory: &Path) -> Self {
         let mut baseline: Baseline = serde_json::from_str(BASELINE).expect("a baseline");
+        // It was recorded where nothing sees capabilities used. The quiet service uses none, so it holds all of them.
+        if tier("capability") == "full" {
+            baseline.runs.values_mut().for_each(|run| "full".clone_into(&mut run.tier));
+        }
         baseline.image.name = numbered::repository(0);
         baseline.image.id = Some(numbered::digest(0));
         baseline.image.container = Some("app".to_owned());
@@ -114,9 +144,10 @@ struct Container {
 }
 
 impl Container {
-    fn start(directory: &Path) -> Self {
+    fn start(directory: &Path, number: usize) -> Self {
+        let own = directory.join(number.to_string());
         let [image, upper, work, root] =
-            ["image", "upper", "work", "root"].map(|name| directory.join(name));
+            ["image", "upper", "work", "root"].map(|name| own.join(name));
         for path in [&image, &upper, &work, &root] {
             fs::create_dir_all(path).expect("the directory is ours");
         }
@@ -135,14 +166,14 @@ impl Container {
         let no_flags = MsFlags::empty();
         mount(Some("overlay"), &root, Some("overlay"), no_flags, Some(layers.as_str()))
             .expect("overlay is there");
-        let container = Self { id: numbered::id('a', 0), state: directory.join("crun") };
+        let container = Self { id: numbered::id('a', number), state: directory.join("crun") };
         let config = config(&root, &container.id).to_string();
-        fs::write(directory.join("config.json"), config).expect("the directory is ours");
+        fs::write(own.join("config.json"), config).expect("the directory is ours");
         // A root file system that is in memory cannot be pivoted away from.
         let started = container
             .crun("run")
             .args(["--no-pivot", "--detach", "--bundle"])
-            .arg(directory)
+            .arg(&own)
             .arg(&container.id)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

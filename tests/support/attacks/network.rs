@@ -78,10 +78,10 @@ pub(super) const STEPS: &[Step] = &[
         "T1106",
     ),
     step(
-        "a socket to the packet filter's configuration",
-        Perl("socket(my $s,16,3,12)"),
+        "a socket to the kernel's audit",
+        Perl("socket(my $s,16,3,9)"),
         "net.socket",
-        "netlink netfilter",
+        "netlink audit",
         "T1106",
     ),
     step(
