@@ -140,6 +140,15 @@ pub fn done(
     }
 }
 
+/// The promises that were broken, each with the name of its step.
+pub fn failed<'a>(all: impl Iterator<Item = (String, &'a Outcome)>) -> Vec<String> {
+    let failed = all.filter_map(|(name, outcome)| match outcome {
+        Outcome::Failed(why) => Some(format!("{name}: {why}")),
+        Outcome::Told(_) | Outcome::Unseen => None,
+    });
+    failed.collect()
+}
+
 fn before(time: Timestamp) -> Timestamp {
     time.checked_sub(CLOCKS).expect("after 1970")
 }

@@ -16,6 +16,7 @@ use super::{
     Step, TACTICS, Tactic, Unseen,
     image::{self, ATTACKED, ENTRYPOINT, ORDERS},
     run::{self, Outcome, Tail},
+    table,
 };
 use crate::{
     agent::{self, Agent, EVENTS},
@@ -46,8 +47,7 @@ pub struct Done {
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let profile = if self.profile { "RuntimeDefault" } else { "Unconfined" };
-        let Self { tactic, step, vector, outcome, .. } = self;
-        write!(f, "{tactic}: {} ({:?}, {profile}): {outcome:?}", step.what, vector)
+        write!(f, "{}: {} ({:?}, {profile})", self.tactic, self.step.what, self.vector)
     }
 }
 
@@ -218,17 +218,7 @@ pub fn write_down(directory: &Path, report: &Report) {
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/attacks/recorded");
     write(recorded.join("baseline.json"), &report.baseline);
     write(recorded.join("runtime-default.json"), &report.profile);
-    let took = report.done.iter().filter_map(|done| match done.outcome {
-        Outcome::Told(took) => Some(took.as_secs_f64() * 1000.),
-        _ => None,
-    });
-    let mut took: Vec<_> = took.collect();
-    took.sort_by(f64::total_cmp);
-    let share = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
-    let result = json!({
-        "done": report.done.len(),
-        "told": took.len(),
-        "ms": { "p50": share(0.5), "p99": share(0.99), "max": share(1.) },
-    });
+    let mut result = table::figures(report.done.iter().map(|done| &done.outcome));
+    result["table"] = table::rendered().into();
     write(directory.join("result.json"), &result);
 }
