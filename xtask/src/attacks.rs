@@ -12,8 +12,7 @@ use serde_json::Value;
 use crate::sh::{self, say};
 use crate::{cargo, setup, vm};
 
-const FIGURES: [&str; 2] =
-    ["<!-- figures: cargo xtask attacks -->\n", "<!-- end of figures -->"];
+const FIGURES: [&str; 2] = ["<!-- figures: cargo xtask attacks -->\n", "<!-- end of figures -->"];
 const TABLE: [&str; 2] = ["<!-- table: cargo xtask attacks -->\n", "<!-- end of table -->"];
 
 /// What the test in a guest writes before its figures.

@@ -5,13 +5,7 @@ use super::{How::*, Step, step};
 pub(super) const STEPS: &[Step] = &[
     step("asks who it is", Shell("/usr/bin/id"), "exec", "/usr/bin/id", "T1033"),
     step("asks what the system is", Shell("uname -a"), "exec", "/usr/bin/uname", "T1082"),
-    step(
-        "prints the environment",
-        Perl("system '/usr/bin/env'"),
-        "exec",
-        "/usr/bin/env",
-        "T1082",
-    ),
+    step("prints the environment", Perl("system '/usr/bin/env'"), "exec", "/usr/bin/env", "T1082"),
     step(
         "searches for set-user-id programs",
         Shell("find /usr/local -xdev -perm -4000"),

@@ -5,9 +5,15 @@ use super::{How::*, Step, refused_call, step};
 const CHANGES: &str = "changes of files are not seen there";
 
 pub(super) const STEPS: &[Step] = &[
-    step("deletes a log", Shell("rm /var/log/app.log"), "file.delete", "/var/log/app.log", "T1070.004")
-        .by("/usr/bin/rm")
-        .unless_blind("change", CHANGES),
+    step(
+        "deletes a log",
+        Shell("rm /var/log/app.log"),
+        "file.delete",
+        "/var/log/app.log",
+        "T1070.004",
+    )
+    .by("/usr/bin/rm")
+    .unless_blind("change", CHANGES),
     step(
         "empties a log",
         Shell(": >/var/log/auth.log"),
@@ -102,13 +108,7 @@ pub(super) const STEPS: &[Step] = &[
         "personality",
         "T1106",
     ),
-    step(
-        "takes hold of another process (ptrace)",
-        C("ptrace"),
-        "syscall",
-        "ptrace",
-        "T1055.008",
-    ),
+    step("takes hold of another process (ptrace)", C("ptrace"), "syscall", "ptrace", "T1055.008"),
     refused_call(
         "writes into another process (process_vm_writev)",
         C("process-vm-write"),

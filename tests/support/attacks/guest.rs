@@ -207,7 +207,8 @@ impl Drop for Container {
 fn config(root: &Path, id: &str) -> Value {
     let seccomp: Value = serde_json::from_str(PROFILE).expect("JSON");
     let namespaces = ["pid", "ipc", "uts", "mount"].map(|kind| json!({ "type": kind }));
-    let capabilities = ["bounding", "effective", "permitted"].map(|set| (set.to_owned(), json!(CAPABILITIES)));
+    let capabilities =
+        ["bounding", "effective", "permitted"].map(|set| (set.to_owned(), json!(CAPABILITIES)));
     json!({
         "ociVersion": "1.0.2",
         "process": {

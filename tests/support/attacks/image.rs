@@ -87,9 +87,9 @@ pub fn built() -> &'static Built {
             // Modules that Python would compile at the first start and keep beside the sources.
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .entrypoint(&ENTRYPOINT);
+        let image = DIRECTORIES.iter().fold(image, |image, path| image.directory(path, 0o755));
         let image =
-            DIRECTORIES.iter().fold(image, |image, path| image.directory(path, 0o755));
-        let image = FILES.iter().fold(image, |image, (path, mode, text)| image.file(path, *mode, *text));
+            FILES.iter().fold(image, |image, (path, mode, text)| image.file(path, *mode, *text));
         image.build().expect("images are built in memory")
     })
 }

@@ -40,7 +40,8 @@ pub struct Line {
 impl Tail {
     /// The file must be there.
     pub fn new(path: &Path) -> Self {
-        let mut file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut file =
+            File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let lines = Arc::new(Mutex::new(Vec::<Line>::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let (kept, stopped) = (Arc::clone(&lines), Arc::clone(&stop));
@@ -70,9 +71,8 @@ impl Tail {
         let lines = self.lines.lock().expect("nobody panics");
         // Whoever asks is interested in what came last.
         let recent = lines.iter().rev().take_while(|line| line.seen >= since);
-        let is_its = |line: &&Line| {
-            line.event["container.id"].as_str() == container || container.is_none()
-        };
+        let is_its =
+            |line: &&Line| line.event["container.id"].as_str() == container || container.is_none();
         let mut recent: Vec<_> = recent.filter(is_its).cloned().collect();
         recent.reverse();
         recent.retain(|line| time(&line.event) >= since);
@@ -123,7 +123,10 @@ pub fn done(
         let told = lines.iter().find(|line| step.is_told_by(&line.event, profile));
         match told {
             Some(line) if !seen => {
-                return Outcome::Failed(format!("told, although it cannot be seen: {}", line.event));
+                return Outcome::Failed(format!(
+                    "told, although it cannot be seen: {}",
+                    line.event
+                ));
             }
             Some(line) => return in_time(line, ended),
             None if now > limit && seen => {

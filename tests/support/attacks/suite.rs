@@ -73,7 +73,12 @@ pub fn on(node: &Node) -> Report {
         for vector in [Vector::Exec, Vector::Workload] {
             // One with the profile and one without, side by side.
             thread::scope(|scope| {
-                let attack = |profile| scope.spawn({ let (lab, tail) = (&lab, &tail); move || lab.attack(tactic, vector, profile, tail) });
+                let attack = |profile| {
+                    scope.spawn({
+                        let (lab, tail) = (&lab, &tail);
+                        move || lab.attack(tactic, vector, profile, tail)
+                    })
+                };
                 for attack in [true, false].map(attack) {
                     all.extend(attack.join().unwrap_or_else(|panic| resume_unwind(panic)));
                 }
@@ -102,14 +107,19 @@ impl Laboratory<'_> {
     fn record(&self) -> (Value, Value) {
         let recorder = Agent::start(self.node, "record", &["--namespace", "attacks"]);
         let targets = [true, false, true].map(|profile| self.start(profile));
-        let bundle = format!("/run/containerd/io.containerd.runtime.v2.task/k8s.io/{}", targets[0].container().id);
+        let bundle = format!(
+            "/run/containerd/io.containerd.runtime.v2.task/k8s.io/{}",
+            targets[0].container().id
+        );
         let config = fs::read(self.node.outside(bundle).join("config.json")).expect("it runs");
         let config: Value = serde_json::from_slice(&config).expect("JSON");
         for target in targets {
             target.pod.remove();
         }
         recorder.stop();
-        let baseline = agent::baselines(self.node).into_iter().find(|one| one["image"]["name"] == "registry.test/attacks/service");
+        let baseline = agent::baselines(self.node)
+            .into_iter()
+            .find(|one| one["image"]["name"] == "registry.test/attacks/service");
         (baseline.expect("it was recorded"), config["linux"]["seccomp"].clone())
     }
 
@@ -155,10 +165,20 @@ impl Laboratory<'_> {
         };
         // Whatever comes later is not of the routine.
         thread::sleep(Duration::from_millis(100));
-        let quiet: Vec<_> = tail.of(Some(&container.id), began).iter().map(|line| run::brief(&line.event)).collect();
+        let quiet: Vec<_> = tail
+            .of(Some(&container.id), began)
+            .iter()
+            .map(|line| run::brief(&line.event))
+            .collect();
         assert!(quiet.is_empty(), "the service is not quiet: {quiet:#?}");
-        let done = |step| Done { tactic: tactic.name, step, vector, profile, outcome: outcome(step) };
-        let all = tactic.steps.iter().filter(|step| vector == Vector::Exec || !step.from_outside).map(done).collect();
+        let done =
+            |step| Done { tactic: tactic.name, step, vector, profile, outcome: outcome(step) };
+        let all = tactic
+            .steps
+            .iter()
+            .filter(|step| vector == Vector::Exec || !step.from_outside)
+            .map(done)
+            .collect();
         target.pod.remove();
         all
     }
