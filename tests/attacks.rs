@@ -19,6 +19,8 @@ fn every_step_is_told_in_a_virtual_machine() {
     let figures = table::figures(all.iter().map(|(_, outcome)| outcome));
     let _stderr_may_be_gone = writeln!(std::io::stderr(), "attacks: {figures}");
     assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), all.len(), failed.join("\n"));
+    let half = figures["ms"]["p50"].as_f64();
+    assert!(half.is_some_and(|half| half <= 1_000.), "half of them took longer than a second");
 }
 
 /// Written by `cargo xtask attacks`.

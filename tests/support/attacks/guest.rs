@@ -3,11 +3,9 @@
 
 use std::{
     fs,
-    panic::resume_unwind,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
-    thread::{self, ScopedJoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -51,23 +49,8 @@ pub fn attack() -> Vec<(&'static Step, Outcome)> {
     fs::create_dir_all(&directory).expect("the guest is ours");
     let agent = Agent::start(&directory);
     let tail = Tail::new(&directory.join("events.jsonl"));
-    let next = AtomicUsize::new(0);
-    // Two tactics at a time, as the machine has two processors.
-    let worker = || {
-        let mut done = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(tactic) = TACTICS.get(number) else { return done };
-            done.extend(one(tactic, number, &directory, &tail));
-        }
-    };
-    let all = thread::scope(|scope| {
-        let workers = [(); 2].map(|()| scope.spawn(worker));
-        let join = |worker: ScopedJoinHandle<'_, Vec<_>>| {
-            worker.join().unwrap_or_else(|panic| resume_unwind(panic))
-        };
-        workers.into_iter().flat_map(join).collect()
-    });
+    let tactics = TACTICS.iter().enumerate();
+    let all = tactics.flat_map(|(number, tactic)| one(tactic, number, &directory, &tail)).collect();
     drop(agent);
     all
 }
