@@ -18,6 +18,8 @@ use crate::{arch::Call, container::Container};
 
 const EPERM: i64 = -1;
 const EACCES: i64 = -13;
+/// A file system that is mounted read-only, as a container's `/proc/sys` and `/sys` are.
+const EROFS: i64 = -30;
 /// From here up to -1, a result is an error.
 const ERRORS: i64 = -4095;
 
@@ -60,7 +62,7 @@ fn follower(call: &Call, result: i64) -> Option<Follower> {
         return (result >= 0).then_some(Follower::Opened);
     }
     match (of_number(call.native()?)?, result) {
-        (Follower::Opened, EPERM | EACCES) => Some(Follower::Denied),
+        (Follower::Opened, EPERM | EACCES | EROFS) => Some(Follower::Denied),
         (_, ERRORS..0) => None,
         (follower, _) => Some(follower),
     }

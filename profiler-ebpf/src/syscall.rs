@@ -24,6 +24,8 @@ use crate::{
 const EPERM: i64 = -1;
 const EACCES: i64 = -13;
 const ENOSYS: i64 = -38;
+/// No refusal of the call, but of the file that it was to open.
+const EROFS: i64 = -30;
 /// `SECCOMP_MODE_FILTER`: a filter is on.
 const SECCOMP_FILTER: u32 = 2;
 /// `SECCOMP_MODE_DEAD`: a filter has just killed the task.
@@ -64,7 +66,7 @@ pub(crate) fn syscall(ctx: BtfTracePointContext) -> i32 {
 /// `regs` must be `sys_exit`'s argument, `task` the current one and BTF-typed, `near` this program's own.
 #[inline(always)]
 unsafe fn is_quiet(regs: *const u8, result: i64, task: *const u8, near: *const Near) -> bool {
-    if result < 0 && matches!(result, EPERM | EACCES | ENOSYS) {
+    if result < 0 && matches!(result, EPERM | EACCES | ENOSYS | EROFS) {
         return false;
     }
     // SAFETY: the caller's promise.

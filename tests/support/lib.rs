@@ -1,11 +1,13 @@
 //! Running the real binary on the real kernel.
 
 pub mod agent;
+pub mod attacks;
 pub mod churned;
 pub mod deeds;
 pub mod deviation;
 pub mod false_registry;
 pub mod names;
+pub mod numbered;
 pub mod outside;
 pub mod pods;
 mod programs;
@@ -18,6 +20,7 @@ pub mod shop;
 pub mod signer;
 pub mod subnets;
 mod terminal;
+pub mod tiers;
 #[path = "bench/program.rs"]
 mod tiny;
 pub mod told;

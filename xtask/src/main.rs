@@ -1,5 +1,6 @@
 //! `cargo xtask`: what a developer of Driftline runs. Each task is one module.
 
+mod attacks;
 mod baselines;
 mod bench;
 mod cargo;
@@ -23,6 +24,8 @@ use xtask::{libraries, oci, sh};
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Set-up, tests and demo of Driftline")]
 enum Task {
+    /// Do every attack of the tests on a node, and write docs/attacks.md from what came of it
+    Attacks,
     /// Find or install what building, testing and the demo need
     Setup,
     /// Record the services of `baselines/`, or prove their baselines: false drifts, seccomp, deviations
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<()> {
     match task {
+        Task::Attacks => attacks::attacks(),
         Task::Baselines(options) => baselines::baselines(&options),
         Task::Bench(options) => bench::bench(&options),
         Task::BenchInside(options) => bench::inside(&options),

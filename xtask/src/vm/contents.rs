@@ -12,6 +12,7 @@ pub(super) const PACKAGES: &[&str] = &[
     "bash",
     "busybox-static",
     "coreutils",
+    "crun",
     "dash",
     "diffutils",
     "dpkg",

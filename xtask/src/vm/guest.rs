@@ -32,11 +32,24 @@ pub(super) fn build(
         guest.add(&path)?;
     }
     guest.add_tree(&super::tests_directory())?;
+    attacked(root)?;
     guest.add_ours(&programs.driftline)?;
     for test in &programs.tests {
         guest.add_ours(&test.path)?;
     }
     finish(guest, kernel, &run_script(programs, tests, options))
+}
+
+/// Adds what `tests/attacks.rs` attacks: the worker of the tests' image, also as a set-user-id program.
+fn attacked(root: &Path) -> Result<()> {
+    let source = super::tests_directory().join("support/attacks/image/worker.c");
+    let programs = root.join("usr/local/bin");
+    fs::create_dir_all(&programs)?;
+    let worker = programs.join("worker");
+    sh::run(sh::command("cc").args(["-O1", "-Wall", "-Wextra", "-o"]).arg(&worker).arg(source))?;
+    let elevated = programs.join("elevated");
+    fs::copy(&worker, &elevated)?;
+    Ok(fs::set_permissions(elevated, fs::Permissions::from_mode(0o4755))?)
 }
 
 /// Builds an initramfs with these programs and unpacked packages alone, and what runs a script.

@@ -21,6 +21,8 @@ pub(super) enum Tests {
     Behaviours,
     /// What depends on the probes.
     Probes,
+    /// The same, and every attack.
+    Attacks,
 }
 
 /// Without `bpf` in `lsm=`, programs on LSM hooks would load, attach and never fire.
@@ -28,10 +30,10 @@ const NO_BPF_LSM: &str = "lsm=landlock,lockdown,yama,integrity,apparmor";
 
 pub(super) const MACHINES: &[Machine] = &[
     Machine { kernel: "6.12", append: "", tests: Tests::Behaviours },
-    Machine { kernel: "6.1", append: "", tests: Tests::Probes },
+    Machine { kernel: "6.1", append: "", tests: Tests::Attacks },
     Machine { kernel: "6.12", append: "lockdown=integrity", tests: Tests::Probes },
     Machine { kernel: "6.1", append: "lockdown=integrity", tests: Tests::Probes },
-    Machine { kernel: "6.12", append: "lockdown=confidentiality", tests: Tests::Probes },
+    Machine { kernel: "6.12", append: "lockdown=confidentiality", tests: Tests::Attacks },
     Machine { kernel: "6.1", append: "lockdown=confidentiality", tests: Tests::Probes },
     Machine { kernel: "6.12", append: NO_BPF_LSM, tests: Tests::Probes },
 ];
@@ -60,6 +62,7 @@ pub(super) fn machines<'a>(
 type Choice = &'static [(&'static str, &'static [&'static str])];
 
 const BEHAVIOURS: Choice = &[
+    ("attacks", &[]),
     ("check", &[]),
     ("command", &["stdio_and_status"]),
     ("drift", &["reading_shadow"]),
@@ -73,6 +76,13 @@ const BEHAVIOURS: Choice = &[
 const PROBES: Choice =
     &[("check", &[]), ("known_calls", &[]), ("tiers", &["every_tier_records_the_same"])];
 
+const ATTACKS: Choice = &[
+    ("attacks", &[]),
+    ("check", &[]),
+    ("known_calls", &[]),
+    ("tiers", &["every_tier_records_the_same"]),
+];
+
 fn of(choice: Choice, program: &str) -> Option<&'static [&'static str]> {
     choice.iter().find(|(name, _)| *name == program).map(|(_, filters)| *filters)
 }
@@ -84,6 +94,7 @@ impl Tests {
             Self::All => Some(&[]),
             Self::Behaviours => of(BEHAVIOURS, program),
             Self::Probes => of(PROBES, program),
+            Self::Attacks => of(ATTACKS, program),
         }
     }
 }

@@ -134,15 +134,16 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The name a program goes by. One file holds all of busybox's, told apart by the first argument.
+/// The name a program goes by. One file holds all of busybox's, told apart by what it is called as, or by the word behind its
+/// own name.
 fn program<'a>(executable: &'a str, args: &'a [String]) -> &'a str {
     let name = file_name(executable);
-    match args.first() {
-        Some(applet) if matches!(name, "busybox" | "toybox") => {
-            file_name(applet.trim_start_matches('-'))
-        }
-        _ => name,
+    let is_box = |name: &str| matches!(name, "busybox" | "toybox");
+    if !is_box(name) {
+        return name;
     }
+    let called = args.iter().map(|word| file_name(word.trim_start_matches('-')));
+    called.take(2).find(|word| !is_box(word)).unwrap_or(name)
 }
 
 fn parent_name<'a>(process: &'a Process, parent: &'a str) -> &'a str {

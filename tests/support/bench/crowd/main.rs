@@ -6,8 +6,6 @@
 
 mod baselines;
 mod containers;
-mod messages;
-mod runtime;
 
 use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
@@ -15,6 +13,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use containers::Containers;
+use support::numbered::{self, digest, id, repository};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args_os().skip(1);
@@ -23,7 +22,7 @@ fn main() -> anyhow::Result<()> {
     let images = arguments.next().and_then(|count| count.to_str()?.parse().ok()).context(usage)?;
     baselines::write(&directory.join("baselines"), images)?;
     let mut containers = Containers::make()?;
-    runtime::serve(&directory.join("runtime.sock"), images)?;
+    numbered::serve(&directory.join("runtime.sock"), images)?;
 
     let mut answers = std::io::stdout().lock();
     writeln!(answers, "ready {}", std::process::id())?;
@@ -39,24 +38,4 @@ fn main() -> anyhow::Result<()> {
         answers.flush()?;
     }
     Ok(())
-}
-
-/// The id of a container, or with another letter of its sandbox, and back.
-fn id(letter: char, number: usize) -> String {
-    format!("{letter}{number:063}")
-}
-
-/// The number in an id, if it has this letter.
-fn number(letter: char, id: &str) -> Option<usize> {
-    id.strip_prefix(letter).filter(|rest| rest.len() == 63)?.parse().ok()
-}
-
-/// An image's config digest.
-fn digest(image: usize) -> String {
-    format!("sha256:{image:064}")
-}
-
-/// An image's repository.
-fn repository(image: usize) -> String {
-    format!("registry.test/crowd/app-{image}")
 }

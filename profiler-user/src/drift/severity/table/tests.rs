@@ -27,7 +27,7 @@ use Severity::{Critical, High, Info, Low, Medium};
 fn programs_are_graded_as_the_conventions_say() {
     let run = |program, parent| sample::exec(program, &[program], Some(parent));
     new(Exec, &run("/usr/bin/sort", "/bin/app"), Low, &["T1059"]);
-    new(Exec, &run("/usr/bin/id", "/bin/app"), Medium, &["T1059"]);
+    new(Exec, &run("/usr/bin/id", "/bin/app"), Medium, &["T1033", "T1059"]);
     new(Exec, &run("/usr/bin/curl", "/bin/app"), Medium, &["T1105"]);
     new(Exec, &run("/usr/bin/dash", "/bin/app"), Medium, &["T1059.004"]);
     new(Exec, &run("/usr/bin/dash", "/usr/sbin/nginx"), Critical, &["T1059.004", "T1505.003"]);
@@ -52,6 +52,11 @@ fn a_script_in_tmp_counts_as_a_program_there() {
 fn busybox_is_known_by_its_applets() {
     let observation = sample::exec("/bin/busybox", &["sh", "-c", "id"], Some("/usr/sbin/nginx"));
     new(Exec, &observation, Critical, &["T1059.004", "T1505.003"]);
+    // By the word behind its own name as well.
+    let named = sample::exec("/bin/busybox", &["/bin/busybox", "wget", "x"], Some("/bin/app"));
+    new(Exec, &named, Medium, &["T1105"]);
+    let alone = sample::exec("/bin/busybox", &["busybox"], Some("/bin/app"));
+    new(Exec, &alone, Low, &["T1059"]);
 }
 
 #[test]

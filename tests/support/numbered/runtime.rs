@@ -20,7 +20,7 @@ const NOT_FOUND: &str = "5";
 const UNIMPLEMENTED: &str = "12";
 
 /// Serves from a thread of its own, until the program ends.
-pub(super) fn serve(socket: &Path, images: usize) -> anyhow::Result<()> {
+pub fn serve(socket: &Path, images: usize) -> anyhow::Result<()> {
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
         let _context = executor.enter();
