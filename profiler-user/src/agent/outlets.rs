@@ -98,7 +98,12 @@ impl Outlets {
 
     pub(super) async fn write(&mut self, writes: Vec<Write>) {
         for write in writes {
-            if let Some(event) = write.event()
+            let drift = match &write {
+                Write::Evidence(event) => Some(&**event),
+                // What it tells of is counted already.
+                write => write.event().filter(|event| event.group.is_none()),
+            };
+            if let Some(event) = drift
                 && event.action == Action::Created
             {
                 // What is learned anew was asked for.

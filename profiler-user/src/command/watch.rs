@@ -13,7 +13,7 @@ use crate::{
     bind::Bind,
     cli,
     drift::{
-        Aggregator, BaselineSignature, BaselineStatus, Context, Event, Finding, Origin, aggregate,
+        Aggregator, BaselineSignature, BaselineStatus, Context, Finding, Origin, Told, aggregate,
         event::Action, severity::Table,
     },
     error::{Error, code},
@@ -58,10 +58,19 @@ impl Consumer for Watcher {
 }
 
 impl Watcher {
-    fn report(&mut self, events: Vec<Event>) {
-        for mut event in events {
+    fn report(&mut self, told: Vec<Told>) {
+        for told in told {
+            let mut event = match told {
+                Told::Event(event) => event,
+                // There is no store here; the group's event has examples and the count.
+                Told::Evidence(_) => {
+                    self.drifts += 1;
+                    continue;
+                }
+                Told::Repeated(_) => continue,
+            };
             let is_new = event.action == Action::Created && event.relearn.is_none();
-            self.drifts += u64::from(is_new);
+            self.drifts += u64::from(is_new && event.group.is_none());
             // The record first: a terminal that is gone must not cost it an event.
             if let Some(file) = &mut self.events
                 && let Err(error) = file.write(&mut event)

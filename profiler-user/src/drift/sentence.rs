@@ -2,6 +2,7 @@
 //! that matters, and what was recorded instead.
 
 mod files;
+mod many;
 mod network;
 mod never;
 mod process;
@@ -9,6 +10,7 @@ mod programs;
 
 use std::fmt::Write as _;
 
+pub(super) use self::many::{Many, group};
 use self::files::{changed, mapped, opened};
 use self::network::{accepted, connected, listened, made, reached, resolved};
 use self::never::{never_did, never_injected, never_like_this, never_started, nobody};

@@ -77,20 +77,23 @@ pub(super) async fn run(args: &Approve, now: Timestamp) -> Result<ExitCode, Erro
     let mut changed: BTreeMap<PathBuf, Baseline> = BTreeMap::new();
     let mut said = Vec::new();
     for id in &args.ids {
-        let told = find(args, id).await?;
-        let path = baseline_of(&told, &args.baselines, &changed)?;
-        let baseline = match changed.remove(&path) {
-            Some(baseline) => baseline,
-            None => baseline::load_file(&path)?,
-        };
-        let scope = scope(&told, args.scope)?;
-        let (by, reason) = (args.by.clone(), args.reason.clone());
-        let grant = Grant { approved: now, by, reason, expires, scope };
-        let approval = Approval::of(&told.drifted, grant).map_err(|why| {
-            Error::Usage(format!("event {id} ({}) cannot be approved: {why}", told.drifted.kind))
-        })?;
-        said.push(sentence(&told, &approval, &path));
-        changed.insert(path, with(baseline, id, approval)?);
+        for told in find(args, id).await? {
+            let path = baseline_of(&told, &args.baselines, &changed)?;
+            let baseline = match changed.remove(&path) {
+                Some(baseline) => baseline,
+                None => baseline::load_file(&path)?,
+            };
+            let scope = scope(&told, args.scope)?;
+            let (by, reason) = (args.by.clone(), args.reason.clone());
+            let grant = Grant { approved: now, by, reason, expires, scope };
+            let id = &told.id;
+            let approval = Approval::of(&told.drifted, grant).map_err(|why| {
+                let kind = told.drifted.kind;
+                Error::Usage(format!("event {id} ({kind}) cannot be approved: {why}"))
+            })?;
+            said.push(sentence(&told, &approval, &path));
+            changed.insert(path, with(baseline, id, approval)?);
+        }
     }
     for (path, baseline) in &changed {
         baseline::write_file(path, baseline::render(baseline).as_bytes())
@@ -108,19 +111,23 @@ pub(super) async fn run(args: &Approve, now: Timestamp) -> Result<ExitCode, Erro
     Ok(ExitCode::SUCCESS)
 }
 
-async fn find(args: &Approve, id: &str) -> Result<Told, Error> {
-    let (place, line) = match (&args.store, &args.events) {
-        (Some(directory), _) => (directory, store::event_line(directory, id).await),
-        (None, Some(file)) => (file, line_of(file, id)),
+/// More than one where the event tells of a group.
+async fn find(args: &Approve, id: &str) -> Result<Vec<Told>, Error> {
+    let (place, lines) = match (&args.store, &args.events) {
+        (Some(directory), _) => (directory, store::event_lines(directory, id).await),
+        (None, Some(file)) => (file, line_of(file, id).map(Vec::from_iter)),
         (None, None) => return Err(Error::Usage("give --events or --store".to_owned())),
     };
     let unreadable = |why: String| {
         Error::Baseline(format!("cannot read the events of {}: {why}", place.display()))
     };
-    let line = line
-        .map_err(unreadable)?
-        .ok_or_else(|| Error::Usage(format!("there is no event {id:?} in {}", place.display())))?;
-    serde_json::from_str(&line).map_err(|error| unreadable(format!("event {id}: {error}")))
+    let lines = lines.map_err(unreadable)?;
+    if lines.is_empty() {
+        return Err(Error::Usage(format!("there is no event {id:?} in {}", place.display())));
+    }
+    let told: Result<_, serde_json::Error> =
+        lines.iter().map(|line| serde_json::from_str(line)).collect();
+    told.map_err(|error| unreadable(format!("event {id}: {error}")))
 }
 
 /// The first line with that id: a drift is told again when it repeats, in the same words.

@@ -7,6 +7,7 @@
 //! that connected. So a listener, and the own end of an accepted connection, is `destination.*`,
 //! and one machine's `net.connect` and the other's `net.accept` join on the same keys.
 
+mod group;
 mod notice;
 mod origin;
 mod parts;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use ulid::Ulid;
 
+pub use self::group::{Group, Repeated};
 pub use self::notice::Notice;
 pub use self::origin::{Node, Origin};
 use self::parts::{EventProcess, Subject};
@@ -99,6 +101,17 @@ pub enum Action {
     Closed,
 }
 
+impl Action {
+    /// The value of `event.action`; the same as the serialised name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 /// A drift with what is counted of it.
 #[derive(Clone, Debug)]
 pub struct Drift {
@@ -166,6 +179,12 @@ pub struct Event {
     pub relearn: Option<Box<Accepted>>,
     #[serde(rename = "drift.fingerprint")]
     pub fingerprint: String,
+    /// Many drifts are told by this one event.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Box<Group>>,
+    /// Only in the store: the `event.id` of the event that tells of this among others.
+    #[serde(rename = "drift.group.id", serialize_with = "as_text_if", skip_serializing_if = "Option::is_none")]
+    pub member_of: Option<Ulid>,
     #[serde(rename = "threat.technique.id", skip_serializing_if = "Vec::is_empty")]
     pub techniques: Vec<String>,
     /// The version of ATT&CK; where there is a technique.
@@ -229,6 +248,8 @@ impl Event {
             nearest: finding.nearest.clone(),
             relearn: finding.relearn.clone(),
             fingerprint: drift.fingerprint.to_string(),
+            group: None,
+            member_of: None,
             techniques: verdict.techniques.clone(),
             framework_version: framework.map(str::to_owned),
             origin: Arc::clone(&context.origin),
@@ -258,6 +279,14 @@ fn accept(context: &Context, drift: &Drift) -> Option<String> {
 
 fn as_text<S: serde::Serializer>(id: &Ulid, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(id)
+}
+
+#[expect(clippy::ref_option, reason = "serde hands it over so")]
+fn as_text_if<S: serde::Serializer>(id: &Option<Ulid>, to: S) -> Result<S::Ok, S::Error> {
+    match id {
+        Some(id) => to.collect_str(id),
+        None => to.serialize_none(),
+    }
 }
 
 /// Always nine digits, so that times sort as text.

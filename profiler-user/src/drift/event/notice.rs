@@ -48,6 +48,8 @@ impl Notice {
             relearn: None,
             fingerprint: Fingerprint::of_notice(self.kind, &self.object).to_string(),
             object: self.object,
+            group: None,
+            member_of: None,
             techniques: Vec::new(),
             framework_version: None,
             origin: Arc::clone(&context.origin),
