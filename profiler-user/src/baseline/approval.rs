@@ -89,7 +89,9 @@ impl Approval {
     pub fn of(event: &Drifted, grant: Grant) -> Result<Self, &'static str> {
         let pattern = || event.pattern.clone().unwrap_or_else(|| event.object.clone());
         if event.objects.is_some() {
-            return Err("it tells of many; only a node agent's store has each, give it with --store");
+            return Err(
+                "it tells of many, and each of them is in the node agent's store alone: give that with --store",
+            );
         }
         let Grant { approved, by, reason, expires, scope } = grant;
         let mut approval = Self {

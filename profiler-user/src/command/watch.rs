@@ -60,13 +60,10 @@ impl Consumer for Watcher {
 impl Watcher {
     fn report(&mut self, told: Vec<Told>) {
         for told in told {
-            let mut event = match told {
-                Told::Event(event) => event,
-                // There is no store here; the group's event has examples and the count.
-                Told::Evidence(_) => {
-                    self.drifts += 1;
-                    continue;
-                }
+            // There is no store here, so the file is the record: it has what groups' events tell of as well.
+            let (mut event, is_shown) = match told {
+                Told::Event(event) => (event, true),
+                Told::Evidence(event) => (event, false),
                 Told::Repeated(_) => continue,
             };
             let is_new = event.action == Action::Created && event.relearn.is_none();
@@ -78,7 +75,9 @@ impl Watcher {
                 eprintln!("driftline: {error}");
                 self.failure.get_or_insert_with(|| error.to_string());
             }
-            let _stderr_may_be_closed = self.terminal.show(&event);
+            if is_shown {
+                let _stderr_may_be_closed = self.terminal.show(&event);
+            }
         }
     }
 

@@ -10,8 +10,8 @@ mod programs;
 
 use std::fmt::Write as _;
 
-pub(super) use self::many::{Many, group};
 use self::files::{changed, mapped, opened};
+pub(super) use self::many::{Many, group};
 use self::network::{accepted, connected, listened, made, reached, resolved};
 use self::never::{never_did, never_injected, never_like_this, never_started, nobody};
 use self::process::{became, called, escaped};

@@ -51,7 +51,9 @@ impl Terminal {
 
     /// Writes the event's line to stderr, if it has one, as a single write.
     pub fn show(&self, event: &Event) -> io::Result<()> {
-        if event.action != Action::Created && !(event.group.is_some() && event.action == Action::Closed) {
+        if event.action != Action::Created
+            && !(event.group.is_some() && event.action == Action::Closed)
+        {
             return Ok(());
         }
         let shown = Shown {

@@ -7,8 +7,8 @@ use super::StoreError;
 use super::append::Row;
 use super::event::Keys;
 use super::record::{Machine, Record, Told};
-use crate::drift::chain::Chain;
 use crate::drift::Event;
+use crate::drift::chain::Chain;
 
 /// Where the chain stands, inside one transaction.
 pub(super) struct Head {

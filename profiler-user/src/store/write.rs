@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{HeadNote, LedgerEntry};
-use crate::container::ContainerId;
 use super::append::Counted;
 use super::commit::nanoseconds;
+use super::{HeadNote, LedgerEntry};
+use crate::container::ContainerId;
 use crate::drift::{Event, Repeated, Told};
 
 /// The reason of an end that nobody saw: whoever tells of it later is believed.

@@ -115,7 +115,7 @@ pub(super) async fn run(args: &Approve, now: Timestamp) -> Result<ExitCode, Erro
 async fn find(args: &Approve, id: &str) -> Result<Vec<Told>, Error> {
     let (place, lines) = match (&args.store, &args.events) {
         (Some(directory), _) => (directory, store::event_lines(directory, id).await),
-        (None, Some(file)) => (file, line_of(file, id).map(Vec::from_iter)),
+        (None, Some(file)) => (file, lines_of(file, id)),
         (None, None) => return Err(Error::Usage("give --events or --store".to_owned())),
     };
     let unreadable = |why: String| {
@@ -130,23 +130,31 @@ async fn find(args: &Approve, id: &str) -> Result<Vec<Told>, Error> {
     told.map_err(|error| unreadable(format!("event {id}: {error}")))
 }
 
-/// The first line with that id: a drift is told again when it repeats, in the same words.
-fn line_of(file: &Path, id: &str) -> Result<Option<String>, String> {
+/// The first line with that id: a drift is told again when it repeats, in the same words. Of an event that tells of a group
+/// the members' lines, where they are there: in what a command wrote.
+fn lines_of(file: &Path, id: &str) -> Result<Vec<String>, String> {
     use std::io::BufRead as _;
     #[derive(Deserialize)]
     struct Id {
         #[serde(rename = "event.id")]
         id: String,
+        #[serde(rename = "drift.group.id")]
+        of: Option<String>,
     }
+    let mut members = Vec::new();
+    let mut found = None;
     let lines = std::fs::File::open(file).map(std::io::BufReader::new);
     for line in lines.map_err(|error| error.to_string())?.lines() {
         let line = line.map_err(|error| error.to_string())?;
         // What is no event is not what was asked for.
-        if serde_json::from_str::<Id>(&line).is_ok_and(|found| found.id == id) {
-            return Ok(Some(line));
+        let Ok(of) = serde_json::from_str::<Id>(&line) else { continue };
+        if of.of.is_some_and(|group| group == id) {
+            members.push(line);
+        } else if of.id == id {
+            found.get_or_insert(line);
         }
     }
-    Ok(None)
+    Ok(if members.is_empty() { found.into_iter().collect() } else { members })
 }
 
 /// The file of the image that the event is of, in its role.

@@ -42,8 +42,8 @@ impl By {
     /// So many are told on their own, and one more each time that has passed.
     const fn allowance(self) -> (usize, SignedDuration) {
         match self {
-            Self::Address => (2, SignedDuration::from_mins(1)),
-            Self::Port => (4, SignedDuration::from_mins(1)),
+            Self::Address => (2, SignedDuration::from_secs(10)),
+            Self::Port => (4, SignedDuration::from_secs(10)),
             Self::Executable => (8, SignedDuration::from_secs(2)),
             Self::Kind => (32, SignedDuration::from_secs(1)),
         }
@@ -72,17 +72,15 @@ enum Outcome {
 impl Family {
     /// Those that a drift belongs to, the closest first; none where its kind has few objects by nature, or where each is
     /// asked for: what is learned anew.
-    pub(super) fn of(
-        observation: &Observation,
-        finding: &Finding,
-        verdict: &Verdict,
-    ) -> Vec<Self> {
+    pub(super) fn of(observation: &Observation, finding: &Finding, verdict: &Verdict) -> Vec<Self> {
         if !has_many(finding.kind) || finding.relearn.is_some() {
             return Vec::new();
         }
         let (executable, denied) = match &observation.behaviour {
             Behaviour::Exec(exec) => (exec.parent.clone(), false),
-            Behaviour::File(file) => (Some(Arc::clone(&observation.process.executable)), file.denied),
+            Behaviour::File(file) => {
+                (Some(Arc::clone(&observation.process.executable)), file.denied)
+            }
             _ => (Some(Arc::clone(&observation.process.executable)), false),
         };
         let kind = Self {

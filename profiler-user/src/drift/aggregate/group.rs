@@ -7,12 +7,12 @@ use ulid::Ulid;
 
 use super::UPDATE_INTERVAL;
 use super::family::{By, Family};
-use crate::drift::event::{Action, Context, Drift, Event, Group as Keys};
+use crate::behaviour::Observation;
+use crate::drift::event::{Action, Context, Drift, Event, Group as Keys, accept};
 use crate::drift::fingerprint::Fingerprint;
 use crate::drift::kind::{Finding, Novelty};
 use crate::drift::sentence;
 use crate::drift::show::cut;
-use crate::behaviour::Observation;
 
 /// A group that nothing was added to for so long is closed.
 pub(super) const IDLE: SignedDuration = SignedDuration::from_mins(5);
@@ -88,7 +88,9 @@ impl Group {
     pub(super) fn update(&mut self, context: &Context, now: Timestamp) -> Option<Event> {
         let action = match self.written {
             None => Action::Created,
-            Some((count, at)) if count != self.count && now.duration_since(at) >= UPDATE_INTERVAL => {
+            Some((count, at))
+                if count != self.count && now.duration_since(at) >= UPDATE_INTERVAL =>
+            {
                 Action::Updated
             }
             Some(_) => return None,
@@ -117,10 +119,7 @@ impl Group {
         event.object = self.object();
         event.pattern = None;
         event.novelty = self.novelty;
-        // A store holds the members, which is what is accepted.
-        let is_stored = context.baseline_id.is_some() && context.origin.container_id.is_some();
-        event.accept = is_stored
-            .then(|| format!("driftline baseline approve {} --reason TEXT --store DIR", self.id));
+        event.accept = accept(context, self.id);
         event.nearest = None;
         event.relearn = None;
         event.fingerprint = Fingerprint::of_group(&family.parts()).to_string();

@@ -265,7 +265,9 @@ impl Aggregator {
     /// What was repeated of these groups' members since it was last said.
     fn repeated(&mut self, context: &Context, of: &[Arc<Family>]) -> Vec<Told> {
         let members = self.known.iter_mut().filter_map(|(fingerprint, known)| match known {
-            Known::Member(member) if of.contains(&member.of) => member.repeated(context, fingerprint),
+            Known::Member(member) if of.contains(&member.of) => {
+                member.repeated(context, fingerprint)
+            }
             _ => None,
         });
         members.collect()

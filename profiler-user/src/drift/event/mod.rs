@@ -183,7 +183,11 @@ pub struct Event {
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub group: Option<Box<Group>>,
     /// Only in the store: the `event.id` of the event that tells of this among others.
-    #[serde(rename = "drift.group.id", serialize_with = "as_text_if", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "drift.group.id",
+        serialize_with = "as_text_if",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub member_of: Option<Ulid>,
     #[serde(rename = "threat.technique.id", skip_serializing_if = "Vec::is_empty")]
     pub techniques: Vec<String>,
@@ -243,7 +247,10 @@ impl Event {
             novelty: finding.novelty,
             rule: verdict.rule.to_string(),
             rules_version: table.version().to_owned(),
-            accept: accept(context, drift),
+            accept: match finding.relearn {
+                Some(_) => accept_relearned(context, drift.id),
+                None => accept(context, drift.id),
+            },
             sentence: sentence(context, observation, finding, verdict.why.as_deref()),
             nearest: finding.nearest.clone(),
             relearn: finding.relearn.clone(),
@@ -266,15 +273,16 @@ impl Event {
     }
 }
 
-/// What its reader would type to have no event of this drift any more.
-fn accept(context: &Context, drift: &Drift) -> Option<String> {
-    let id = drift.id;
+/// What its reader would type to have no event of this drift any more; of a group's event, of none of its members.
+pub(super) fn accept(context: &Context, id: Ulid) -> Option<String> {
     context.baseline_id.as_ref()?;
-    if drift.finding.relearn.is_some() {
-        return Some(format!("driftline baseline accept --bind FILE --events FILE {id}"));
-    }
     let from = if context.origin.container_id.is_some() { "--store DIR" } else { "--events FILE" };
     Some(format!("driftline baseline approve {id} --reason TEXT {from}"))
+}
+
+fn accept_relearned(context: &Context, id: Ulid) -> Option<String> {
+    context.baseline_id.as_ref()?;
+    Some(format!("driftline baseline accept --bind FILE --events FILE {id}"))
 }
 
 fn as_text<S: serde::Serializer>(id: &Ulid, to: S) -> Result<S::Ok, S::Error> {

@@ -52,7 +52,8 @@ pub(crate) fn group(context: &Context, many: &Many<'_>) -> String {
         DriftKind::FileMapExec => "mapped more new files as code",
         _ => "ran more programs in new ways",
     };
-    let times = if many.count == *objects { String::new() } else { format!(", {} times", many.count) };
+    let times =
+        if many.count == *objects { String::new() } else { format!(", {} times", many.count) };
     let mut text = format!("{who} {did}{below}: {objects} different ones{times}, such as ");
     for (number, example) in many.examples.iter().take(SHOWN).enumerate() {
         let comma = if number == 0 { "" } else { ", " };

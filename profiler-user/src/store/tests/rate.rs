@@ -40,15 +40,23 @@ async fn occurrences(count: u64, of: u64) -> (f64, u64) {
     assert_eq!(events.len() as u64, own * (1 + repeated) + 2);
     let counted: u64 = events
         .iter()
-        .filter(|event| event.action == Action::Closed || repeated == 0 && event.seq.unsigned_abs() <= own)
-        .map(|event| serde_json::from_str::<serde_json::Value>(&event.line).unwrap()["drift.count"].as_u64().unwrap())
+        .filter(|event| {
+            event.action == Action::Closed || repeated == 0 && event.seq.unsigned_abs() <= own
+        })
+        .map(|event| {
+            serde_json::from_str::<serde_json::Value>(&event.line).unwrap()["drift.count"]
+                .as_u64()
+                .unwrap()
+        })
         .sum();
     assert_eq!(counted, count);
-    let totals: (i64, i64) = sqlx::query_as("SELECT COUNT(*), SUM(count) FROM drifts WHERE fingerprint NOT IN \
-            (SELECT fingerprint FROM events WHERE line LIKE '%drift.group.objects%')")
-        .fetch_one(&store.inner.readers)
-        .await
-        .unwrap();
+    let totals: (i64, i64) = sqlx::query_as(
+        "SELECT COUNT(*), SUM(count) FROM drifts WHERE fingerprint NOT IN \
+            (SELECT fingerprint FROM events WHERE line LIKE '%drift.group.objects%')",
+    )
+    .fetch_one(&store.inner.readers)
+    .await
+    .unwrap();
     let exact = |number: u64| i64::try_from(number).unwrap();
     assert_eq!(totals, (exact(count / of), exact(count)), "by container and fingerprint");
     assert_eq!(whole(dir.path()).await.evidence, members);

@@ -23,7 +23,8 @@ pub(super) struct Stated {
 }
 
 /// As bytes: what is damaged is not always text.
-const SELECT: &str = "SELECT number, seq, CAST(id AS BLOB) AS id, CAST(of AS BLOB) AS of, CAST(line AS BLOB) AS line
+const SELECT: &str =
+    "SELECT number, seq, CAST(id AS BLOB) AS id, CAST(of AS BLOB) AS of, CAST(line AS BLOB) AS line
     FROM evidence WHERE number > ? ORDER BY number LIMIT ?";
 
 #[derive(sqlx::FromRow)]
@@ -59,7 +60,8 @@ pub(super) async fn check(
     connection: &mut SqliteConnection,
     stated: &Stated,
 ) -> sqlx::Result<Result<u64, Break>> {
-    let table = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'evidence_head'";
+    let table =
+        "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'evidence_head'";
     let tables: i64 = sqlx::query_scalar(table).fetch_one(&mut *connection).await?;
     // Of a version that kept none.
     if tables == 0 {
@@ -110,9 +112,11 @@ fn follow(
 ) -> Result<Newest, Break> {
     let number = row.number;
     let last = before.map(|newest| newest.time);
-    let stop = |what: String, expected: &str, found: &str| stop(row.seq, what, expected, found, last);
-    let line: Line = serde_json::from_slice(&row.line)
-        .map_err(|why| stop(format!("evidence {number} cannot be read"), "a drift", &why.to_string()))?;
+    let stop =
+        |what: String, expected: &str, found: &str| stop(row.seq, what, expected, found, last);
+    let line: Line = serde_json::from_slice(&row.line).map_err(|why| {
+        stop(format!("evidence {number} cannot be read"), "a drift", &why.to_string())
+    })?;
     let missing = match before {
         Some(before) => before.number + 1 != number,
         None => number > 1 && must_be_there(stated).is_some_and(|must| must + 1 < number),

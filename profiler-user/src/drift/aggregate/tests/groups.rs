@@ -46,7 +46,9 @@ impl Container {
 }
 
 fn evidence(told: &[Told]) -> Vec<&Event> {
-    told.iter().filter_map(|told| if let Told::Evidence(event) = told { Some(&**event) } else { None }).collect()
+    told.iter()
+        .filter_map(|told| if let Told::Evidence(event) = told { Some(&**event) } else { None })
+        .collect()
 }
 
 /// The last word about each, in the order of their first.
@@ -65,7 +67,11 @@ fn last_words(told: &[Told]) -> Vec<Event> {
 fn a_scan_of_150_ports_is_three_events_with_an_exact_count() {
     let mut container = Container::new();
     for port in 20_000..20_150 {
-        container.does(DriftKind::NetConnect, connect("/usr/bin/nmap", &format!("127.0.0.1:{port}")), 3);
+        container.does(
+            DriftKind::NetConnect,
+            connect("/usr/bin/nmap", &format!("127.0.0.1:{port}")),
+            3,
+        );
     }
     let told = container.ends();
     let [one, two, scan] = &last_words(&told)[..] else { panic!("{told:#?}") };
@@ -88,7 +94,11 @@ fn a_scan_of_150_ports_is_three_events_with_an_exact_count() {
 fn many_addresses_at_one_port_are_a_scan_as_well() {
     let mut container = Container::new();
     for host in 0..150 {
-        container.does(DriftKind::NetConnect, connect("/usr/bin/nmap", &format!("10.0.0.{host}:9999")), 3);
+        container.does(
+            DriftKind::NetConnect,
+            connect("/usr/bin/nmap", &format!("10.0.0.{host}:9999")),
+            3,
+        );
     }
     let told = last_words(&container.ends());
     assert_eq!(told.len(), 5, "{told:#?}");
@@ -115,7 +125,11 @@ fn a_flood_is_one_event_and_an_attack_in_it_is_its_own() {
         container.does(DriftKind::FileWrite, write(&format!("/tmp/flood/{number}")), 1);
         if number == 2_500 {
             container.does(DriftKind::FileRead, read("/etc/shadow"), 1);
-            container.does(DriftKind::Exec, exec("/bin/sh", &["sh", "-c", "id"], Some("/usr/sbin/nginx")), 1);
+            container.does(
+                DriftKind::Exec,
+                exec("/bin/sh", &["sh", "-c", "id"], Some("/usr/sbin/nginx")),
+                1,
+            );
             container.does(DriftKind::NetConnect, connect("/bin/sh", "169.254.169.254:80"), 1);
             container.does(DriftKind::NetListen, listen("0.0.0.0:4444"), 1);
         }
@@ -161,7 +175,8 @@ fn a_flood_by_ever_other_programs_is_one_event_too() {
     let mut container = Container::new();
     for number in 0..1_000 {
         let mut observation = write(&format!("/tmp/{number}"));
-        std::sync::Arc::make_mut(&mut observation.process).executable = format!("/tmp/bin/{number}").into();
+        std::sync::Arc::make_mut(&mut observation.process).executable =
+            format!("/tmp/bin/{number}").into();
         container.does(DriftKind::FileWrite, observation, 1);
     }
     let last = last_words(&container.ends());
@@ -187,16 +202,26 @@ fn what_a_person_does_step_by_step_is_told_step_by_step() {
 fn a_group_is_told_within_a_second_once_a_minute_and_at_its_end() {
     let mut container = Container::new();
     for number in 0..90 {
-        container.does(DriftKind::NetConnect, connect("/bin/scan", &format!("10.0.0.7:{}", 20_000 + number)), 1_000);
+        container.does(
+            DriftKind::NetConnect,
+            connect("/bin/scan", &format!("10.0.0.7:{}", 20_000 + number)),
+            1_000,
+        );
     }
     container.waits(600);
     let of_group = |told: &[Told]| -> Vec<(Action, u64)> {
         let all = events(told.to_vec());
-        all.iter().filter(|event| event.group.is_some()).map(|event| (event.action, event.count)).collect()
+        all.iter()
+            .filter(|event| event.group.is_some())
+            .map(|event| (event.action, event.count))
+            .collect()
     };
     let told = of_group(&container.told);
     // The allowance has one more after a minute; what is open takes it all the same.
-    assert_eq!(told, [(Action::Created, 1), (Action::Updated, 61), (Action::Updated, 88), (Action::Closed, 88)]);
+    assert_eq!(
+        told,
+        [(Action::Created, 1), (Action::Updated, 61), (Action::Updated, 88), (Action::Closed, 88)]
+    );
     let closed = container.told.iter().rposition(|told| matches!(told, Told::Event(_))).unwrap();
     let Told::Event(event) = &container.told[closed] else { unreachable!() };
     assert_eq!(event.last, later(89));
@@ -212,7 +237,11 @@ fn repeats_of_members_are_counted_by_the_group_and_each_on_its_own() {
     let mut container = Container::new();
     for _ in 0..3 {
         for port in 20_000..20_010 {
-            container.does(DriftKind::NetConnect, connect("/bin/scan", &format!("10.0.0.7:{port}")), 1);
+            container.does(
+                DriftKind::NetConnect,
+                connect("/bin/scan", &format!("10.0.0.7:{port}")),
+                1,
+            );
         }
     }
     let told = container.ends();
@@ -247,7 +276,9 @@ fn hostile_names_do_not_break_a_group() {
     for event in last_words(&container.ends()) {
         assert!(!event.sentence.chars().any(char::is_control), "{}", event.sentence);
         let group = event.group.as_ref();
-        assert!(group.is_none_or(|group| group.examples.iter().all(|one| one.chars().count() <= 257)));
+        assert!(
+            group.is_none_or(|group| group.examples.iter().all(|one| one.chars().count() <= 257))
+        );
         assert!(event.severity <= Severity::Critical);
     }
 }
