@@ -17,14 +17,13 @@ const SOON: Duration = Duration::from_secs(40);
 const TASK: &str = "until [ -e /share/go ]; do sleep 0.1; done; . /share/work";
 
 /// One of each sort of deed, so that of a scan and of a flood the objects alone are new.
-const ROUTINE: &str =
-    ": > /share/data/routine; nc -w 1 127.0.0.1 7 </dev/null; sleep 0.1; echo x > /share/done";
+const ROUTINE: &str = ": > /share/data/routine; : > /etc/shadow; nc -w 1 127.0.0.1 7 </dev/null; sleep 0.1; echo x > /share/done";
 
 const SCAN: &str = "p=20000; while [ $p -lt 20150 ]; do nc -w 1 127.0.0.1 $p </dev/null; p=$((p+1)); done; \
     sleep 0.1; echo x > /share/done";
 
 /// 15 to the third: names that nothing generalises.
-const FLOOD: &str = "all='ba be bi bo bu da de di do du ka ke ki ko ku'; \
+const FLOOD: &str = ": > /etc/shadow; all='ba be bi bo bu da de di do du ka ke ki ko ku'; \
     for a in $all; do for b in $all; do for c in $all; do : > /share/data/$a$b$c; done; done; \
     if [ $a = di ]; then read secret < /etc/shadow; echo x > /share/done; until [ -e /share/on ]; do sleep 0.1; done; fi; done";
 const FILES: u64 = 15 * 15 * 15;
@@ -167,8 +166,11 @@ fn flood(node: &Node) -> Pod {
             .iter()
             .any(|alert| alert["annotations"]["count"] == *count)
     });
-    for kind in ["file.write", "file.read", "exec.injected"] {
-        assert_eq!(alerts(node, "flood", kind).len(), 1, "{kind}");
+    assert_eq!(alerts(node, "flood", "file.write").len(), 1);
+    for kind in ["file.read", "exec.injected"] {
+        let alerts = alerts(node, "flood", kind);
+        let high = alerts.iter().filter(|alert| alert["labels"]["severity"] == "high");
+        assert_eq!(high.count(), 1, "{alerts:#?}");
     }
     pod
 }
@@ -189,10 +191,13 @@ fn a_scan_and_a_flood_are_one_alert_each_and_an_attack_in_it_is_its_own() {
     let flags = [EVENTS[0], EVENTS[1], "--alertmanager", "http://127.0.0.1:9093"];
     let watcher = Agent::start(&node, "watch", &flags);
     let pods = [scan(&node), flood(&node)];
-    let metric = watcher.metric(
-        "driftline_drift_events_total{kind=\"net.connect\",namespace=\"shop\",severity=\"medium\"}",
-    );
-    assert!((metric - 150.0).abs() < 0.5, "each is counted once: {metric}");
+    let metrics = watcher.metrics();
+    let series = |line: &&str| {
+        line.starts_with("driftline_drift_events_total{") && line.contains("kind=\"net.connect\"")
+    };
+    let values = metrics.lines().filter(series).filter_map(|line| line.rsplit(' ').next());
+    let metric: f64 = values.filter_map(|value| value.parse::<f64>().ok()).sum();
+    assert!((metric - 150.0).abs() < 0.5, "each is counted once: {metric} in {metrics}");
     let said = watcher.stop();
     eprintln!("{said}");
     drop(alertmanager);

@@ -134,6 +134,7 @@ impl Group {
                 objects: self.objects,
                 count: self.count,
                 examples: &self.examples,
+                is_over: action == Action::Closed,
             },
         );
         event.group = Some(Box::new(Keys {

@@ -22,6 +22,7 @@ pub(crate) struct Many<'a> {
     pub(crate) objects: u64,
     pub(crate) count: u64,
     pub(crate) examples: &'a [String],
+    pub(crate) is_over: bool,
 }
 
 pub(crate) fn group(context: &Context, many: &Many<'_>) -> String {
@@ -60,5 +61,8 @@ pub(crate) fn group(context: &Context, many: &Many<'_>) -> String {
         let _ = write!(text, "{comma}{}", cut(clean(example), SHOWN_MAX));
     }
     let _ = write!(text, "; none of them is in {}", runs(context));
+    if many.is_over {
+        text.push_str("; no more came");
+    }
     text
 }
