@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(super) rules: Arc<Table>,
     pub(super) store: PathBuf,
     pub(super) limits: Limits,
+    /// Between two words to the sinks about where the chain stands.
+    pub(super) head_every: Duration,
     pub(super) events: cli::Events,
     pub(super) http: Option<std::net::SocketAddr>,
     pub(super) sinks: cli::Sinks,
@@ -48,6 +50,7 @@ impl Settings {
             rules: Arc::clone(Table::builtin()),
             store: node.store,
             limits: Limits { size: node.retain_size, age: node.retain_age },
+            head_every: node.head_every,
             events: cli::Events::default(),
             http: node.http,
             sinks: node.sinks,
