@@ -1,7 +1,7 @@
 //! `driftline baseline approve`: a drift that was looked at becomes allowed, with a reason, and for whom.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -76,8 +76,15 @@ pub(super) async fn run(args: &Approve, now: Timestamp) -> Result<ExitCode, Erro
     // All of them or none: nothing is written before everything is known to be possible.
     let mut changed: BTreeMap<PathBuf, Baseline> = BTreeMap::new();
     let mut said = Vec::new();
+    // Whoever names all ids of a file names a group and its members.
+    let mut of_groups = BTreeSet::new();
     for id in &args.ids {
         for told in find(args, id).await? {
+            let is_member = told.id != *id;
+            // By its own id, then.
+            if is_member && (args.ids.contains(&told.id) || !of_groups.insert(told.id.clone())) {
+                continue;
+            }
             let path = baseline_of(&told, &args.baselines, &changed)?;
             let baseline = match changed.remove(&path) {
                 Some(baseline) => baseline,

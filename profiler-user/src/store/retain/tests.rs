@@ -94,6 +94,7 @@ async fn evidence_stays_until_it_is_too_old() {
         WALL.fetch_add(DAY, Ordering::Relaxed);
         STEADY.fetch_add(DAY, Ordering::Relaxed);
     }
+    drop(retention);
     store.close().await;
     let store = Store::open(dir.path()).await.unwrap();
     store.commit(flood("/new", 108)).await.unwrap();

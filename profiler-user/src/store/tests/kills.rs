@@ -57,12 +57,12 @@ async fn storm() {
     let directory = Path::new(&directory);
     let store = Store::open(directory).await.unwrap();
     let receivers = std::env::var(RECEIVERS).unwrap();
-    let (spool, _tasks) = spool(&store, directory, &receivers).await;
-    let sinks: Vec<_> = spool.status().into_iter().map(|sink| sink.name).collect();
+    let (_spool, _tasks) = spool(&store, directory, &receivers).await;
     let mut retention = retention(&store);
     tokio::spawn(async move {
         loop {
-            retention.run(&sinks).await.unwrap();
+            // The others are slower than a storm: of repeats they miss some, of first occurrences none.
+            retention.run(&["file".to_owned()]).await.unwrap();
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
