@@ -55,7 +55,9 @@ fn one_event_comes_out_of_every_sink() {
         ["--syslog", "tcp://127.0.0.1:6515"],
         ["--otlp", "http://127.0.0.1:4318"],
     ];
-    let flags = [&EVENTS[..], sinks.as_flattened()].concat();
+    // An hour by default.
+    let often = ["--head-every", "2s"];
+    let flags = [&EVENTS[..], sinks.as_flattened(), &often].concat();
     let watcher = Agent::start(&node, "watch", &flags);
     let pod = node.run(PodSpec::new("shop", "job").container(busybox("app", "sleep 1000")));
     assert_eq!(pod.container("app").exec(&["/bin/sh", "-c", "id"]).code, 0);
@@ -67,6 +69,15 @@ fn one_event_comes_out_of_every_sink() {
     let in_syslog = || String::from_utf8_lossy(&syslog.lock().expect("no panic")).contains(&id);
     until(soon, "the syslog message", in_syslog);
     until(soon, "the log record", || collector.has(&id));
+    // By the clock, where the chain stands goes to every sink that carries events; it is no alert.
+    let chain = "driftline.chain/v1";
+    let in_file = || std::fs::read_to_string(node.outside(EVENTS[1])).unwrap_or_default();
+    until(soon, "the head in the file", || in_file().contains(chain));
+    until(soon, "the head at the webhook", || hook.has(chain));
+    until(soon, "the head in the log records", || collector.has(chain));
+    let in_syslog = || String::from_utf8_lossy(&syslog.lock().expect("no panic")).contains(chain);
+    until(soon, "the head in syslog", in_syslog);
+    assert!(!alerts.has("chain"));
     // Each was tried, and said how it does.
     let sinks = [
         ("file", 1.),

@@ -136,6 +136,9 @@ pub struct Node {
     /// Keep events so long: seconds, or with a unit (90m, 36h, 30d)
     #[arg(long, value_name = "AGE", env = "DRIFTLINE_RETAIN_AGE", default_value = "30d", value_parser = age)]
     pub retain_age: std::time::Duration,
+    /// Tell every sink so often where the chain of the history stands
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = age, hide = true)]
+    pub head_every: std::time::Duration,
     /// Serve /metrics, /healthz and /readyz here, such as 0.0.0.0:9465
     #[arg(long, value_name = "ADDR", env = "DRIFTLINE_HTTP")]
     pub http: Option<std::net::SocketAddr>,

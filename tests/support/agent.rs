@@ -158,6 +158,8 @@ pub fn baselines(node: &Node) -> Vec<Value> {
 pub struct History {
     /// In the order in which they were committed.
     pub events: Vec<Value>,
+    /// What groups' events tell of.
+    pub evidence: Vec<Value>,
     pub containers: Vec<LedgerRow>,
 }
 
@@ -175,8 +177,11 @@ pub fn history(node: &Node) -> History {
             events
                 .extend(batch.iter().map(|event| serde_json::from_str(&event.line).expect("JSON")));
         }
+        let evidence = store.evidence_after(0, u32::MAX).await.expect("readable");
+        let evidence =
+            evidence.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         let containers = store.containers(&LedgerFilter::default()).await.expect("readable");
         store.close().await;
-        History { events, containers }
+        History { events, evidence, containers }
     })
 }

@@ -10,12 +10,14 @@ use std::{
     thread,
 };
 
+use jiff::Timestamp;
+
 use crate::pods::Node;
 
 /// Takes requests of HTTP: answers with this status, with none at all while it is 0.
 pub struct Receiver {
     pub status: Arc<AtomicU16>,
-    bodies: Arc<Mutex<Vec<String>>>,
+    bodies: Arc<Mutex<Vec<(Timestamp, String)>>>,
 }
 
 impl Receiver {
@@ -29,11 +31,12 @@ impl Receiver {
             let mut held = Vec::new();
             for mut stream in listener.incoming().flatten() {
                 let Some(body) = body(&stream) else { continue };
+                let came = Timestamp::now();
                 match status.load(Ordering::Relaxed) {
                     0 => held.push(stream),
                     status => {
                         if status == 200 {
-                            bodies.lock().expect("no panic").push(body);
+                            bodies.lock().expect("no panic").push((came, body));
                         }
                         let _gone = write!(
                             stream,
@@ -46,9 +49,14 @@ impl Receiver {
         receiver
     }
 
+    /// What came, and when.
+    pub fn bodies(&self) -> Vec<(Timestamp, String)> {
+        self.bodies.lock().expect("no panic").clone()
+    }
+
     /// Whether a body that came holds this text.
     pub fn has(&self, text: &str) -> bool {
-        self.bodies.lock().expect("no panic").iter().any(|body| body.contains(text))
+        self.bodies.lock().expect("no panic").iter().any(|(_, body)| body.contains(text))
     }
 }
 

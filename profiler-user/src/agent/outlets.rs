@@ -1,8 +1,9 @@
 //! Where the agent's word goes: the store, the sinks that follow it, metrics and health.
 
+mod heads;
 mod sinks;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
 use jiff::Timestamp;
 use nix::sys::statvfs::statvfs;
@@ -11,23 +12,21 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
+use self::heads::Heads;
 use super::{node::Figures, settings::Settings, silences::Silences};
 use crate::{
     attest::Reason,
-    drift::{Action, Event, Node as Machine},
+    drift::{Action, Event},
     error::Error,
     http::{Health, Metrics, Server, Stage},
     runtime::{Health as Runtimes, State},
     sensor::{Status, Tier},
     sink::{Reopener, SinkStatus, Spool},
-    store::{HeadNote, Retained, Retention, Store, StoreWriter, Write},
+    store::{Retained, Retention, Store, StoreWriter, Write},
 };
 
 /// Seconds between two signs of life of a namespace.
 const NAMESPACES_EVERY: u64 = 60;
-
-/// Seconds between two words to the sinks about where the chain stands.
-const HEAD_EVERY: u64 = 3600;
 
 pub(super) struct Outlets {
     pub(super) metrics: Metrics,
@@ -39,8 +38,7 @@ pub(super) struct Outlets {
     sinks: JoinSet<()>,
     server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     ticks: u64,
-    /// The words about the chain that this agent says.
-    head: HeadNote,
+    head: Heads,
     retained: watch::Receiver<Retained>,
     retaining: JoinHandle<()>,
     pub(super) reopener: Option<Reopener>,
@@ -74,7 +72,7 @@ impl Outlets {
         let retention = Retention::new(store.clone(), settings.limits, settings.machine.clone());
         let names = spool.status().into_iter().map(|sink| sink.name).collect();
         let retaining = tokio::spawn(retention.keep_running(names, status));
-        let head = head(&settings.machine);
+        let head = Heads::new(&settings.machine, settings.head_every, Instant::now());
         Ok(Self {
             metrics,
             health,
@@ -110,9 +108,15 @@ impl Outlets {
     pub(super) async fn write(&mut self, writes: Vec<Write>) {
         let now = Timestamp::now();
         for mut write in writes {
-            if let Some(event) = write.event_mut() {
+            if let Write::Evidence(event) = &mut write {
                 self.silences.mark(event, now);
                 self.count(event);
+            } else if let Some(event) = write.event_mut() {
+                self.silences.mark(event, now);
+                // What a group's event tells of is counted already.
+                if event.group.is_none() {
+                    self.count(event);
+                }
                 if event.canary {
                     self.canary = Some(event.id.to_string());
                 }
@@ -157,9 +161,8 @@ impl Outlets {
             figures.namespaces.iter().for_each(|namespace| self.metrics.namespace_seen(namespace));
         }
         self.ticks += 1;
-        if self.ticks.is_multiple_of(HEAD_EVERY) {
-            self.writer.offer(Write::Head(Box::new(self.head.clone())));
-            self.head.action = Action::Updated;
+        if let Some(write) = self.head.due(Instant::now()) {
+            self.writer.offer(write);
         }
         self.metrics.containers(figures.containers);
         self.metrics.baselines(figures.baselines as u64);
@@ -182,11 +185,7 @@ impl Outlets {
 
     /// Writes and delivers what is left. Entries that could not be written.
     pub(super) async fn close(mut self) -> anyhow::Result<u64> {
-        // The first of them is `created`, whatever it is besides.
-        if self.head.action == Action::Updated {
-            self.head.action = Action::Closed;
-        }
-        self.writer.offer(Write::Head(Box::new(self.head)));
+        self.writer.offer(self.head.last());
         drop(self.writer);
         // What it was about to remove is there for the next.
         self.retaining.abort();
@@ -203,10 +202,6 @@ impl Outlets {
         }
         Ok(not_written)
     }
-}
-
-fn head(machine: &Machine) -> HeadNote {
-    HeadNote { id: ulid::Ulid::new(), action: Action::Created, machine: machine.clone() }
 }
 
 async fn serve(

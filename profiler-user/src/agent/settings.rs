@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(super) canary_every: Option<Duration>,
     pub(super) store: PathBuf,
     pub(super) limits: Limits,
+    /// Between two words to the sinks about where the chain stands.
+    pub(super) head_every: Duration,
     pub(super) events: cli::Events,
     pub(super) http: Option<std::net::SocketAddr>,
     pub(super) sinks: cli::Sinks,
@@ -54,6 +56,7 @@ impl Settings {
             canary_every: None,
             store: node.store,
             limits: Limits { size: node.retain_size, age: node.retain_age },
+            head_every: node.head_every,
             events: cli::Events::default(),
             http: node.http,
             sinks: node.sinks,

@@ -19,7 +19,7 @@ use crate::{
     behaviour::Observation,
     container::{Identity, Role, Source},
     drift::{
-        Aggregator, BaselineStatus, Context, DriftKind, Event, Finding, Notice, aggregate,
+        Aggregator, BaselineStatus, Context, DriftKind, Finding, Notice, Told, aggregate,
         severity::Table,
     },
     http::Containers,
@@ -299,6 +299,6 @@ fn image_key(identity: &Identity) -> Option<String> {
     image.reference.clone().or_else(|| image.id.clone()).or_else(|| Some(image.name.clone()))
 }
 
-fn push(out: &mut Vec<Write>, events: Vec<Event>) {
-    out.extend(events.into_iter().map(|event| Write::Event(Box::new(event))));
+fn push(out: &mut Vec<Write>, told: Vec<Told>) {
+    out.extend(told.into_iter().map(Write::from));
 }

@@ -74,6 +74,9 @@ pub struct Drifted {
     ancestry: Vec<Parent>,
     #[serde(default, rename = "file.denied")]
     denied: bool,
+    /// It tells of so many.
+    #[serde(rename = "drift.group.objects")]
+    objects: Option<u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -85,6 +88,11 @@ impl Approval {
     /// The error says why nothing can be allowed.
     pub fn of(event: &Drifted, grant: Grant) -> Result<Self, &'static str> {
         let pattern = || event.pattern.clone().unwrap_or_else(|| event.object.clone());
+        if event.objects.is_some() {
+            return Err(
+                "it tells of many, and each of them is in the node agent's store alone: give that with --store",
+            );
+        }
         let Grant { approved, by, reason, expires, scope } = grant;
         let mut approval = Self {
             approved: to_second(approved),

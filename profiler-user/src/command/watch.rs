@@ -13,7 +13,7 @@ use crate::{
     bind::Bind,
     cli,
     drift::{
-        Aggregator, BaselineSignature, BaselineStatus, Context, Event, Finding, Origin, aggregate,
+        Aggregator, BaselineSignature, BaselineStatus, Context, Finding, Origin, Told, aggregate,
         event::Action, severity::Table,
     },
     error::{Error, code},
@@ -58,10 +58,16 @@ impl Consumer for Watcher {
 }
 
 impl Watcher {
-    fn report(&mut self, events: Vec<Event>) {
-        for mut event in events {
+    fn report(&mut self, told: Vec<Told>) {
+        for told in told {
+            // There is no store here, so the file is the record: it has what groups' events tell of as well.
+            let (mut event, is_shown) = match told {
+                Told::Event(event) => (event, true),
+                Told::Evidence(event) => (event, false),
+                Told::Repeated(_) => continue,
+            };
             let is_new = event.action == Action::Created && event.relearn.is_none();
-            self.drifts += u64::from(is_new);
+            self.drifts += u64::from(is_new && event.group.is_none());
             // The record first: a terminal that is gone must not cost it an event.
             if let Some(file) = &mut self.events
                 && let Err(error) = file.write(&mut event)
@@ -69,7 +75,9 @@ impl Watcher {
                 eprintln!("driftline: {error}");
                 self.failure.get_or_insert_with(|| error.to_string());
             }
-            let _stderr_may_be_closed = self.terminal.show(&event);
+            if is_shown {
+                let _stderr_may_be_closed = self.terminal.show(&event);
+            }
         }
     }
 

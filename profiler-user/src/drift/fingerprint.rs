@@ -28,6 +28,16 @@ impl Fingerprint {
         )
     }
 
+    /// Of what a group's members have in common.
+    pub(super) fn of_group(parts: &[&str]) -> Self {
+        let mut hash = Sha256::new().chain_update("group\0");
+        for part in parts {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        Self(hash.finalize().into())
+    }
+
     pub fn of(observation: &Observation, finding: &Finding) -> Self {
         let (parent, denied) = match &observation.behaviour {
             Behaviour::Exec(exec) => (exec.parent.as_deref(), false),

@@ -16,8 +16,10 @@ mod show;
 #[cfg(test)]
 pub(crate) mod sample;
 
-pub use aggregate::Aggregator;
-pub use event::{Action, BaselineSignature, BaselineStatus, Context, Event, Node, Notice, Origin};
+pub use aggregate::{Aggregator, Told};
+pub use event::{
+    Action, BaselineSignature, BaselineStatus, Context, Event, Node, Notice, Origin, Repeated,
+};
 pub use kind::{DriftKind, Finding, Novelty};
 pub use severity::Severity;
 pub(crate) use show::clean;

@@ -169,7 +169,21 @@ pub(crate) fn finding(kind: DriftKind, novelty: Novelty, observation: &Observati
 pub(crate) fn event(kind: DriftKind, observation: &Observation) -> Event {
     let finding = finding(kind, Novelty::Container, observation);
     let mut aggregator = Aggregator::new(aggregate::CAPACITY);
-    let event = aggregator.observe(&context(), observation, finding, |_| None).remove(0);
+    let told = aggregator.observe(&context(), observation, finding, |_| None).remove(0);
+    let super::Told::Event(event) = told else { panic!("{told:?}") };
     assert_eq!(event.action, Action::Created);
-    event
+    *event
+}
+
+/// One that tells of a scan: what came after the first two of so many ports.
+pub(crate) fn scan(ports: u16) -> Event {
+    let mut aggregator = Aggregator::new(aggregate::CAPACITY);
+    for port in 0..ports {
+        let observation = connect("/usr/bin/nmap", &format!("10.0.0.7:{}", 20_000 + port));
+        let finding = finding(DriftKind::NetConnect, Novelty::Container, &observation);
+        aggregator.observe(&context(), &observation, finding, |_| None);
+    }
+    let told = aggregator.updates(&context(), later(1)).pop();
+    let Some(super::Told::Event(event)) = told else { panic!("{told:?}") };
+    *event
 }

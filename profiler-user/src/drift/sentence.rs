@@ -2,6 +2,7 @@
 //! that matters, and what was recorded instead.
 
 mod files;
+mod many;
 mod network;
 mod never;
 mod process;
@@ -10,6 +11,7 @@ mod programs;
 use std::fmt::Write as _;
 
 use self::files::{changed, mapped, opened};
+pub(super) use self::many::{Many, group};
 use self::network::{accepted, connected, listened, made, reached, resolved};
 use self::never::{never_did, never_injected, never_like_this, never_started, nobody};
 use self::process::{became, called, escaped};

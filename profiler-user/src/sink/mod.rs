@@ -8,7 +8,7 @@ mod backoff;
 pub mod file;
 mod format;
 #[cfg(test)]
-mod hostile;
+pub(crate) mod hostile;
 mod http;
 pub mod otlp;
 pub mod spool;

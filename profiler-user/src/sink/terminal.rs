@@ -12,7 +12,8 @@ use crate::drift::event::{Action, Event};
 use crate::drift::severity::Severity;
 use crate::store::StoredEvent;
 
-/// Tells each drift once, when it first happens; its repeats are for the record, not for a person.
+/// Tells each drift once, when it first happens; its repeats are for the record, not for a person. What many came to is told
+/// again at its end.
 #[derive(Debug)]
 pub struct Terminal {
     colour: bool,
@@ -28,6 +29,8 @@ struct Shown {
     severity: Severity,
     #[serde(rename = "drift.sentence")]
     sentence: String,
+    #[serde(rename = "drift.group.objects")]
+    objects: Option<u64>,
     #[serde(rename = "threat.technique.id", default)]
     techniques: Vec<String>,
     #[serde(rename = "k8s.namespace.name")]
@@ -51,7 +54,9 @@ impl Terminal {
 
     /// Writes the event's line to stderr, if it has one, as a single write.
     pub fn show(&self, event: &Event) -> io::Result<()> {
-        if event.action != Action::Created {
+        if event.action != Action::Created
+            && !(event.group.is_some() && event.action == Action::Closed)
+        {
             return Ok(());
         }
         let shown = Shown {
@@ -59,6 +64,7 @@ impl Terminal {
             kind: event.kind.name().to_owned(),
             severity: event.severity,
             sentence: event.sentence.clone(),
+            objects: event.group.as_ref().map(|group| group.objects),
             techniques: event.techniques.clone(),
             namespace: event.origin.namespace.clone(),
             pod: event.origin.pod.clone(),
@@ -82,10 +88,13 @@ impl Sink for Terminal {
 
     async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {
         for event in
-            events.iter().filter(|event| event.is_drift() && event.action == Action::Created)
+            events.iter().filter(|event| event.is_drift() && event.action != Action::Updated)
         {
             // Of a version that says it otherwise.
             let Ok(shown) = serde_json::from_str::<Shown>(&event.line) else { continue };
+            if event.action == Action::Closed && shown.objects.is_none() {
+                continue;
+            }
             let _may_be_closed = io::stderr().lock().write_all(shown.line(self.colour).as_bytes());
         }
         Ok(())

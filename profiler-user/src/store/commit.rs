@@ -4,8 +4,10 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::head::{Head, Unwritten};
+use super::proofs::Proofs;
 use super::record::Told;
-use super::{Committed, Store, StoreError, Write, Writers, upsert};
+use super::{Committed, Store, StoreError, Write, Writers, append, upsert};
+use crate::drift::Event;
 
 impl Store {
     /// Writes all or nothing, in this order, and returns when it is on disk.
@@ -38,31 +40,90 @@ impl Store {
         writes: &mut [Write],
     ) -> Result<Committed, StoreError> {
         let failed = |source| StoreError::database(&self.inner.file, "write to the store", source);
-        let mut head = Head::read(connection).await.map_err(failed)?;
+        let mut batch = Batch::begin(connection).await.map_err(failed)?;
         let unwritten = |why: Unwritten| why.of(&self.inner.file);
         let mut events = 0;
         for write in writes {
             if let Some(event) = write.event_mut() {
                 events += 1;
-                head.append(connection, event).await.map_err(unwritten)?;
+                batch.event(event)?;
+            } else if let Write::Evidence(event) = write {
+                batch.evidence(event)?;
             } else if let Write::Head(note) = write {
+                batch.write(connection).await.map_err(failed)?;
                 // One that speaks of nothing but the head before tells nobody anything.
-                if head.is_news(connection).await.map_err(failed)? {
+                if batch.head.is_news(connection).await.map_err(failed)? {
                     let told = Told::Head(note);
                     let now = Timestamp::now();
+                    let head = &mut batch.head;
                     head.tell(connection, told, &note.machine, now).await.map_err(unwritten)?;
                 }
-            } else if let Write::Silence(note) = write
-                && note.is_news(connection).await.map_err(failed)?
-            {
-                let told = Told::Silence(note);
-                let now = Timestamp::now();
-                head.tell(connection, told, &note.machine, now).await.map_err(unwritten)?;
+            } else if let Write::Silence(note) = write {
+                batch.write(connection).await.map_err(failed)?;
+                if note.is_news(connection).await.map_err(failed)? {
+                    let told = Told::Silence(note);
+                    let now = Timestamp::now();
+                    let head = &mut batch.head;
+                    head.tell(connection, told, &note.machine, now).await.map_err(unwritten)?;
+                }
+            } else if let Write::Repeated(repeated) = write {
+                batch.write(connection).await.map_err(failed)?;
+                let counted = repeated.counted(batch.head.seq);
+                append::count(connection, &[counted]).await.map_err(failed)?;
+            }
+            if batch.is_large() {
+                batch.write(connection).await.map_err(failed)?;
             }
             upsert::apply(connection, write).await.map_err(failed)?;
         }
-        head.keep(connection).await.map_err(failed)?;
-        Ok(Committed { events, newest: head.seq })
+        batch.write(connection).await.map_err(failed)?;
+        batch.head.keep(connection).await.map_err(failed)?;
+        Ok(Committed { events, newest: batch.head.seq })
+    }
+}
+
+/// Rows that are gathered before they are written: as many lines are held twice.
+const GATHERED: usize = 256;
+
+/// What is numbered and linked and not written yet.
+struct Batch {
+    head: Head,
+    proofs: Proofs,
+    events: Vec<append::Row>,
+    evidence: Vec<append::Proof>,
+}
+
+impl Batch {
+    async fn begin(connection: &mut SqliteConnection) -> sqlx::Result<Self> {
+        let head = Head::read(&mut *connection).await?;
+        let proofs = Proofs::read(connection).await?;
+        Ok(Self { head, proofs, events: Vec::new(), evidence: Vec::new() })
+    }
+
+    fn event(&mut self, event: &mut Event) -> Result<(), serde_json::Error> {
+        self.proofs.state(event);
+        self.events.push(self.head.link(event)?);
+        Ok(())
+    }
+
+    fn evidence(&mut self, event: &mut Event) -> Result<(), serde_json::Error> {
+        self.evidence.push(self.proofs.link(event, self.head.seq)?);
+        Ok(())
+    }
+
+    fn is_large(&self) -> bool {
+        self.events.len() + self.evidence.len() >= GATHERED
+    }
+
+    async fn write(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        append::events(connection, &self.events).await?;
+        self.events.clear();
+        if !self.evidence.is_empty() {
+            append::evidence(&mut *connection, &self.evidence).await?;
+            self.evidence.clear();
+            self.proofs.keep(connection).await?;
+        }
+        Ok(())
     }
 }
 

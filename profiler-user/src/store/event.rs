@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::commit::{nanoseconds, timestamp};
 use super::record::{self, CHAIN};
-use crate::drift::{Action, Severity};
+use crate::drift::{Action, Event, Severity};
 
 /// An event as it was committed. `line` is the record; the rest is what most readers ask of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +90,21 @@ impl Keys {
             time: nanoseconds(line.time),
             last: nanoseconds(line.last),
         })
+    }
+
+    /// As they are in the event's line.
+    pub(super) fn of_event(event: &Event) -> Self {
+        Self {
+            id: event.id.to_string(),
+            action: event.action.name().to_owned(),
+            kind: event.kind.name().to_owned(),
+            severity: event.severity.name().to_owned(),
+            fingerprint: event.fingerprint.clone(),
+            container: event.origin.container_id.clone(),
+            namespace: event.origin.namespace.clone(),
+            time: nanoseconds(event.time),
+            last: nanoseconds(event.last),
+        }
     }
 
     pub(super) async fn insert(

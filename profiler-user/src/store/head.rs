@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::StoreError;
+use super::append::Row;
 use super::event::Keys;
 use super::record::{Machine, Record, Told};
+use crate::drift::Event;
 use crate::drift::chain::Chain;
-use crate::drift::{Action, Event, Severity};
 
 /// Where the chain stands, inside one transaction.
 pub(super) struct Head {
@@ -20,20 +21,6 @@ pub(super) struct Head {
 const KEEP: &str = "
 INSERT INTO head (one, seq, hash, removed) VALUES (1, ?, ?, ?)
 ON CONFLICT (one) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, removed = excluded.removed";
-
-/// A later event of the same id tells the count of all before it; one of another id adds to them.
-const COUNT: &str = "
-INSERT INTO drifts (container, fingerprint, id, counted, count, first, last, first_seq, last_seq, repeats)
-VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?7, ?8)
-ON CONFLICT (container, fingerprint) DO UPDATE SET
-    count = drifts.count + excluded.counted - CASE
-        WHEN drifts.id = excluded.id THEN drifts.counted
-        WHEN excluded.repeats = 0 THEN 0
-        ELSE COALESCE((SELECT json_extract(line, '$.\"drift.count\"') FROM events
-            WHERE id = excluded.id AND seq < excluded.last_seq ORDER BY seq DESC LIMIT 1), 0) END,
-    id = excluded.id, counted = excluded.counted, last = MAX(excluded.last, drifts.last),
-    last_seq = excluded.last_seq, repeats = drifts.repeats + excluded.repeats
-RETURNING first_seq";
 
 impl Head {
     pub(super) async fn read(connection: &mut SqliteConnection) -> sqlx::Result<Self> {
@@ -80,30 +67,13 @@ impl Head {
         query.execute(connection).await.map(|_| ())
     }
 
-    /// Numbers, links, appends and counts the event.
-    pub(super) async fn append(
-        &mut self,
-        connection: &mut SqliteConnection,
-        event: &mut Event,
-    ) -> Result<(), Unwritten> {
+    /// Numbers and links the event; it is to be appended before anything else is.
+    pub(super) fn link(&mut self, event: &mut Event) -> Result<Row, serde_json::Error> {
         let line = self.chain.link(event)?;
-        let keys = self.insert(connection, &line).await?;
-        let is_new = event.action == Action::Created;
-        let count = sqlx::query_scalar(COUNT)
-            .bind(event.origin.container_id.as_deref().unwrap_or_default())
-            .bind(&event.fingerprint)
-            .bind(keys.id)
-            .bind(i64::try_from(event.count).unwrap_or(i64::MAX))
-            .bind(super::commit::nanoseconds(event.time))
-            .bind(super::commit::nanoseconds(event.last))
-            .bind(self.seq)
-            .bind(i64::from(!is_new));
-        let first: i64 = count.fetch_one(&mut *connection).await?;
-        if is_new && first != self.seq {
-            let again = sqlx::query("INSERT INTO again (severity, seq) VALUES (?, ?)");
-            again.bind(rank(event.severity)).bind(self.seq).execute(connection).await?;
-        }
-        Ok(())
+        self.chain.written(&line);
+        self.seq += 1;
+        let count = i64::try_from(event.count).unwrap_or(i64::MAX);
+        Ok(Row { seq: self.seq, line, keys: Keys::of_event(event), count })
     }
 
     /// Appends a word about the chain itself.
@@ -116,19 +86,10 @@ impl Head {
     ) -> Result<(), Unwritten> {
         let (seq, previous) = self.chain.next();
         let line = Record::new(told, machine, now, seq, previous, self.removed).line()?;
-        self.insert(connection, &line).await.map(|_| ())
-    }
-
-    async fn insert(
-        &mut self,
-        connection: &mut SqliteConnection,
-        line: &str,
-    ) -> Result<Keys, Unwritten> {
         let keys = Keys::of(line.as_bytes())?;
-        self.chain.written(line);
+        self.chain.written(&line);
         self.seq += 1;
-        keys.insert(connection, self.seq, line).await?;
-        Ok(keys)
+        Ok(keys.insert(connection, self.seq, &line).await?)
     }
 }
 
@@ -156,15 +117,5 @@ impl From<serde_json::Error> for Unwritten {
 impl From<sqlx::Error> for Unwritten {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
-    }
-}
-
-const fn rank(severity: Severity) -> i64 {
-    match severity {
-        Severity::Info => 0,
-        Severity::Low => 1,
-        Severity::Medium => 2,
-        Severity::High => 3,
-        Severity::Critical => 4,
     }
 }

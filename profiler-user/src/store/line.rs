@@ -7,19 +7,27 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::FILE;
 
-/// The line of the event's first occurrence; none where the store in `directory` has no such event. Only reads, so that
-/// it needs no leave of the agent's.
-pub async fn event_line(directory: &Path, id: &str) -> Result<Option<String>, String> {
+/// The line of the event's first occurrence; of one that tells of a group the lines of all its members; empty where the store in
+/// `directory` has no such event. Only reads, so that it needs no leave of the agent's.
+pub async fn event_lines(directory: &Path, id: &str) -> Result<Vec<String>, String> {
     let options = SqliteConnectOptions::new()
         .filename(directory.join(FILE))
         .read_only(true)
         .disable_statement_logging();
-    let read = async || -> sqlx::Result<Option<String>> {
+    let read = async || -> sqlx::Result<Vec<String>> {
         let mut connection = options.connect().await?;
-        let query = "SELECT line FROM events WHERE id = ? ORDER BY seq LIMIT 1";
-        let line = sqlx::query_scalar(query).bind(id).fetch_optional(&mut connection).await?;
+        let mut lines = Vec::new();
+        for query in [
+            "SELECT line FROM evidence WHERE of = ? ORDER BY number",
+            "SELECT line FROM events WHERE id = ? ORDER BY seq LIMIT 1",
+            "SELECT line FROM evidence WHERE id = ? LIMIT 1",
+        ] {
+            if lines.is_empty() {
+                lines = sqlx::query_scalar(query).bind(id).fetch_all(&mut connection).await?;
+            }
+        }
         connection.close().await?;
-        Ok(line)
+        Ok(lines)
     };
     read().await.map_err(|error| error.to_string())
 }

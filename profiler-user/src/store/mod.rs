@@ -9,6 +9,7 @@
 //! read from the file inside the transaction that appends, so nothing in memory can disagree with it. What retention
 //! takes out leaves a checkpoint, which the log itself tells of: [`verify_store`] proves all of it.
 
+mod append;
 mod checkpoint;
 mod commit;
 mod error;
@@ -19,6 +20,7 @@ mod line;
 mod lock;
 mod losses;
 mod open;
+mod proofs;
 mod query;
 mod record;
 mod retain;
@@ -39,7 +41,7 @@ pub(crate) use error::{readable_version, unreadable};
 pub use event::StoredEvent;
 pub(crate) use ledger::CONTAINERS_FROM;
 pub use ledger::{Capture, LedgerEntry, LedgerFilter, LedgerRow};
-pub use line::event_line;
+pub use line::event_lines;
 pub use losses::{Losses, losses};
 pub use record::{CHAIN, HeadNote, SilenceNote};
 pub use retain::{Limits, Retained, Retention};

@@ -28,6 +28,9 @@ const BUSY: Duration = Duration::from_secs(5);
 const WRITER_CACHE: &str = "-1024";
 const OTHER_CACHE: &str = "-256";
 
+/// Pages of 4 KiB in the log after which it is written into the file: indexes are written there once for many events.
+const CHECKPOINT: &str = "4000";
+
 /// Left behind by an agent that met damage: the next one looks at every page.
 const SUSPECT: &str = "suspect";
 
@@ -92,8 +95,11 @@ impl Store {
             .busy_timeout(BUSY)
             .pragma("cache_size", OTHER_CACHE)
             .disable_statement_logging();
-        let mut durable_options =
-            options.clone().synchronous(SqliteSynchronous::Full).pragma("cache_size", WRITER_CACHE);
+        let mut durable_options = options
+            .clone()
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("cache_size", WRITER_CACHE)
+            .pragma("wal_autocheckpoint", CHECKPOINT);
         // A file that is there keeps what it is, and fills its empty pages again: to say it anew would write to it.
         if file.metadata().is_ok_and(|file| file.len() == 0) {
             durable_options = durable_options.auto_vacuum(SqliteAutoVacuum::Incremental);

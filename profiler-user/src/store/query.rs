@@ -29,6 +29,13 @@ impl Store {
         self.read(sqlx::query_as(query).bind(seq).bind(limit).fetch_all(&self.inner.readers).await)
     }
 
+    /// What groups' events tell of, in the order in which it came: the lines behind the `number`th, at most `limit`.
+    pub async fn evidence_after(&self, number: i64, limit: u32) -> Result<Vec<String>, StoreError> {
+        let query = "SELECT line FROM evidence WHERE number > ? ORDER BY number LIMIT ?";
+        let query = sqlx::query_scalar(query).bind(number).bind(limit);
+        self.read(query.fetch_all(&self.inner.readers).await)
+    }
+
     pub async fn event(&self, seq: i64) -> Result<Option<StoredEvent>, StoreError> {
         let query = AssertSqlSafe(format!("{COLUMNS_FROM} WHERE seq = ?"));
         self.read(sqlx::query_as(query).bind(seq).fetch_optional(&self.inner.readers).await)

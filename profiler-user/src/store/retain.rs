@@ -91,6 +91,7 @@ impl Retention {
                 break;
             }
         }
+        self.done.by_age += self.store.remove_old_evidence().await?;
         self.repeats(passed).await?;
         self.size(old, passed).await?;
         self.store.give_back().await?;

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 
 use super::{Store, StoredEvent, Write};
-use crate::drift::kind::DriftKind;
-use crate::drift::sample;
+use crate::drift::kind::{DriftKind, Novelty};
+use crate::drift::{Aggregator, aggregate, sample};
 
 pub(crate) fn write(object: &str) -> Write {
     Write::Event(Box::new(sample::event(DriftKind::FileRead, &sample::read(object))))
@@ -36,4 +36,18 @@ pub(crate) async fn whole(directory: &std::path::Path) -> super::Verdict {
     let verdict = super::verify_store(directory, &[]).await.unwrap();
     assert!(verdict.whole, "{verdict:?}");
     verdict
+}
+
+/// A flood of so many files as a container's aggregator tells of it: what was told on its own, the evidence, and the group.
+pub(crate) fn flood(directory: &str, files: usize) -> Vec<Write> {
+    let context = sample::context();
+    let mut aggregator = Aggregator::new(aggregate::CAPACITY);
+    let mut writes = Vec::new();
+    for number in 0..files {
+        let observation = sample::read(&format!("{directory}/{number}"));
+        let finding = sample::finding(DriftKind::FileRead, Novelty::Container, &observation);
+        writes.extend(aggregator.observe(&context, &observation, finding, |_| None));
+    }
+    writes.extend(aggregator.close(&context));
+    writes.into_iter().map(Write::from).collect()
 }

@@ -86,7 +86,11 @@ const GAP_OF: &str =
 pub(super) async fn apply(to: &mut SqliteConnection, write: &Write) -> sqlx::Result<()> {
     match write {
         // Numbered and written by the transaction itself.
-        Write::Event(_) | Write::Head(_) | Write::Silence(_) => {}
+        Write::Event(_)
+        | Write::Evidence(_)
+        | Write::Repeated(_)
+        | Write::Head(_)
+        | Write::Silence(_) => {}
         Write::Container(entry) => container(to, entry).await?,
         Write::Ended { id, at, exit_code, reason } => {
             let query =

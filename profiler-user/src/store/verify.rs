@@ -1,6 +1,7 @@
 //! Is the log whole? Every row is read, and held against the one before, its columns, the checkpoints of what
 //! retention took, and the heads that somebody kept.
 
+mod evidence;
 mod file;
 mod heads;
 mod row;
@@ -39,6 +40,9 @@ pub struct Verdict {
     pub hash: Option<String>,
     /// Rows that retention took; their checkpoints hold.
     pub removed: i64,
+    /// Lines of what groups' events tell of; they are what those events say they were.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub evidence: u64,
     /// How often a file begins anew at `event.seq` 1: a new store fills it.
     #[serde(skip_serializing_if = "is_zero")]
     pub beginnings: u64,
@@ -57,6 +61,7 @@ impl Verdict {
             last: None,
             hash: None,
             removed: 0,
+            evidence: 0,
             beginnings: 0,
             broken: None,
             heads: Vec::new(),
@@ -129,7 +134,17 @@ async fn verify(connection: &mut SqliteConnection, heads: &[Head]) -> sqlx::Resu
             }
         }
     }
+    let stated = walk.stated();
     let mut verdict = walk.end();
+    if verdict.whole {
+        match evidence::check(connection, &stated).await? {
+            Ok(rows) => verdict.evidence = rows,
+            Err(broken) => {
+                verdict.whole = false;
+                verdict.broken = Some(broken);
+            }
+        }
+    }
     if verdict.whole {
         let damage: String =
             sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await?;

@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::append::Counted;
+use super::commit::nanoseconds;
 use super::{HeadNote, LedgerEntry, SilenceNote};
 use crate::container::ContainerId;
-use crate::drift::Event;
+use crate::drift::{Event, Repeated, Told};
 
 /// The reason of an end that nobody saw: whoever tells of it later is believed.
 pub const UNOBSERVED: &str = "Unobserved";
@@ -13,6 +15,10 @@ pub const UNOBSERVED: &str = "Unobserved";
 pub enum Write {
     /// Numbered and chained when it is committed; what its `seq` and `prev_hash` hold before does not matter.
     Event(Box<Event>),
+    /// A first occurrence that a group's event tells of: kept, and not for sinks.
+    Evidence(Box<Event>),
+    /// One of those was repeated; the group's event counts it as well.
+    Repeated(Box<Repeated>),
     /// A container that was seen, or of which more is known by now.
     Container(Box<LedgerEntry>),
     /// A container's end. The first that is told of stays; what it left open may be told later.
@@ -47,6 +53,16 @@ pub enum Write {
     },
 }
 
+impl From<Told> for Write {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Event(event) => Self::Event(event),
+            Told::Evidence(event) => Self::Evidence(event),
+            Told::Repeated(repeated) => Self::Repeated(repeated),
+        }
+    }
+}
+
 impl Write {
     /// The event that this adds to the history.
     pub fn event(&self) -> Option<&Event> {
@@ -70,4 +86,20 @@ pub struct Committed {
     pub events: u64,
     /// `event.seq` of the newest event in the store, 0 where there is none.
     pub newest: i64,
+}
+
+impl Repeated {
+    /// `seq`: of the newest event.
+    pub(super) fn counted(&self, seq: i64) -> Counted<'_> {
+        Counted {
+            container: self.container.as_deref().unwrap_or_default(),
+            fingerprint: &self.fingerprint,
+            id: &self.id,
+            count: i64::try_from(self.count).unwrap_or(i64::MAX),
+            time: nanoseconds(self.last),
+            last: nanoseconds(self.last),
+            seq,
+            is_repeat: false,
+        }
+    }
 }

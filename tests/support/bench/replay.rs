@@ -4,10 +4,11 @@
 //! then all of them go through what stands between the ring buffer and a finding, over and over, on one thread.
 
 mod capture;
+#[path = "replay/stored.rs"]
+mod stored;
 
 use std::hint::black_box;
 use std::io::Write as _;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
@@ -15,11 +16,10 @@ use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
 use profiler_user::baseline::{Baseline, Image, Judge, Run, RunId};
 use profiler_user::behaviour::Observation;
-use profiler_user::drift::{Aggregator, Context, Finding, Origin, aggregate};
+use profiler_user::drift::Finding;
 use profiler_user::observe::{Clock, Observer};
 use profiler_user::redact::Redactor;
 use profiler_user::sensor;
-use profiler_user::store::{Store, StoreWriter, Write};
 
 /// What the baseline knows: services at work.
 const RECORDED: &[&str] = &[
@@ -71,9 +71,14 @@ fn main() -> anyhow::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     for _ in 0..rounds {
-        writeln!(answers, "firsts {}", runtime.block_on(store(&drift, 1))?)?;
-        writeln!(answers, "repeats {}", runtime.block_on(store(&drift, 100))?)?;
+        writeln!(answers, "firsts {}", runtime.block_on(stored::firsts(&drift))?)?;
+        writeln!(answers, "repeats {}", runtime.block_on(stored::occurrences(&drift, 100))?)?;
+        writeln!(answers, "grouped {}", runtime.block_on(stored::flood(&drift))?)?;
     }
+    let sustained = runtime.block_on(stored::sustained(&drift))?;
+    writeln!(answers, "sustained {}", sustained.rate)?;
+    writeln!(answers, "sustained-median {}", sustained.median)?;
+    writeln!(answers, "sustained-worst {}", sustained.worst)?;
     Ok(())
 }
 
@@ -92,39 +97,6 @@ fn drift_of(
         }
     }
     Ok(drift)
-}
-
-/// Occurrences of drift per second, from the finding to the disk: of containers that each do all of it `times`
-/// over, one after the other, for some seconds.
-async fn store(drift: &[(Observation, Finding)], times: usize) -> anyhow::Result<f64> {
-    let directory = tempfile::tempdir()?;
-    let store = Store::open(directory.path()).await?;
-    let (writer, task) = StoreWriter::new(store.clone());
-    let task = tokio::spawn(task);
-    let origin = Origin::of_command("here".to_owned(), "replay");
-    let context = Context { recorded_runs: 1, ..Context::unjudged(origin.into(), "full") };
-    let begun = Instant::now();
-    let mut occurrences = 0.0;
-    while begun.elapsed() < Duration::from_secs(3) {
-        let mut aggregator = Aggregator::new(aggregate::CAPACITY);
-        for _ in 0..times {
-            for (observation, finding) in drift {
-                occurrences += 1.0;
-                for event in aggregator.observe(&context, observation, finding.clone(), |_| None) {
-                    writer.write(Write::Event(Box::new(event))).await;
-                }
-            }
-        }
-        for event in aggregator.close(&context) {
-            writer.write(Write::Event(Box::new(event))).await;
-        }
-    }
-    drop(writer);
-    let not_written = task.await?;
-    let took = begun.elapsed().as_secs_f64();
-    ensure!(not_written == 0, "{not_written} events were not written");
-    store.close().await;
-    Ok(occurrences / took)
 }
 
 /// Seconds of a processor that this thread has had: others take their share of a machine, not of these.

@@ -6,6 +6,7 @@ mod budget;
 mod cost;
 mod guest;
 mod host;
+mod latency;
 mod loss;
 mod machine;
 mod memory;
@@ -58,6 +59,8 @@ enum Suite {
     Userspace,
     /// What gets through of 1,000, 10,000 and 100,000 new behaviours a second; fails where any is missing uncounted
     Loss,
+    /// Time from a deed in a container to the events file and to Alertmanager; needs containerd
+    Latency,
     /// Time from the start to the first event, and the memory that driftline has then
     Start,
     /// What the agent of a full node holds in memory, here and in a virtual machine; fails over budget
@@ -138,6 +141,7 @@ fn run(suite: Suite, programs: &Programs, options: &Options) -> Result<Vec<Row>>
         }
         Suite::Userspace => userspace::measure(&programs.replay, options.rounds)?,
         Suite::Loss => loss::measure(&here.bench)?,
+        Suite::Latency => latency::measure(options.dev)?,
         Suite::Start => start::measure(&here.bench, options.rounds)?,
         Suite::Memory => {
             let node = memory::Node {

@@ -25,5 +25,9 @@ pub(super) fn measure(replay: &Path, rounds: usize) -> Result<Vec<Row>> {
         row("novel", "%", &percent)?,
         row("stored, once each", "1/s", &of("firsts")?)?,
         row("stored, 100 times each", "1/s", &of("repeats")?)?,
+        row("stored, in a group", "1/s", &of("grouped")?)?,
+        row("stored, of 10,000/s for 20 s", "1/s", &of("sustained")?)?,
+        row("behind then, median", "ms", &of("sustained-median")?)?,
+        row("behind then, worst", "ms", &of("sustained-worst")?)?,
     ])
 }

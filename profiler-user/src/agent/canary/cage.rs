@@ -109,7 +109,7 @@ impl Cage {
             self.has_sung = true;
             let nearest = |_: &_| None;
             let told = Aggregator::new(1).observe(&self.context, &observation, finding, nearest);
-            out.extend(told.into_iter().map(|event| Write::Event(Box::new(event))));
+            out.extend(told.into_iter().map(Write::from));
         }
     }
 

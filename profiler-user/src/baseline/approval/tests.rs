@@ -9,7 +9,7 @@ use crate::baseline::{Image, Judge};
 use crate::behaviour::{
     Ancestor, Behaviour, Connect, File, Named, Observation, Process, Protocol, Syscall,
 };
-use crate::drift::{Action, Aggregator, Event, aggregate, sample};
+use crate::drift::{Action, Aggregator, Event, Told, aggregate, sample};
 
 const NGINX: &str = "/usr/sbin/nginx";
 
@@ -52,7 +52,11 @@ fn events(judge: &Judge, observation: &Observation) -> Vec<Drifted> {
     let findings = judge.judge(observation);
     let mut all: Vec<Event> = Vec::new();
     for finding in findings {
-        all.extend(aggregator.observe(&sample::context(), observation, finding, |_| None));
+        let told = aggregator.observe(&sample::context(), observation, finding, |_| None);
+        all.extend(told.into_iter().map(|told| match told {
+            Told::Event(event) => *event,
+            told => panic!("{told:?}"),
+        }));
     }
     assert!(all.iter().all(|event| event.action == Action::Created));
     let line = |event: &Event| serde_json::to_string(event).unwrap();

@@ -1,7 +1,7 @@
 //! `driftline baseline approve`: a drift that was looked at becomes allowed, with a reason, and for whom.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -76,21 +76,31 @@ pub(super) async fn run(args: &Approve, now: Timestamp) -> Result<ExitCode, Erro
     // All of them or none: nothing is written before everything is known to be possible.
     let mut changed: BTreeMap<PathBuf, Baseline> = BTreeMap::new();
     let mut said = Vec::new();
+    // Whoever names all ids of a file names a group and its members.
+    let mut of_groups = BTreeSet::new();
     for id in &args.ids {
-        let told = find(args, id).await?;
-        let path = baseline_of(&told, &args.baselines, &changed)?;
-        let baseline = match changed.remove(&path) {
-            Some(baseline) => baseline,
-            None => baseline::load_file(&path)?,
-        };
-        let scope = scope(&told, args.scope)?;
-        let (by, reason) = (args.by.clone(), args.reason.clone());
-        let grant = Grant { approved: now, by, reason, expires, scope };
-        let approval = Approval::of(&told.drifted, grant).map_err(|why| {
-            Error::Usage(format!("event {id} ({}) cannot be approved: {why}", told.drifted.kind))
-        })?;
-        said.push(sentence(&told, &approval, &path));
-        changed.insert(path, with(baseline, id, approval)?);
+        for told in find(args, id).await? {
+            let is_member = told.id != *id;
+            // By its own id, then.
+            if is_member && (args.ids.contains(&told.id) || !of_groups.insert(told.id.clone())) {
+                continue;
+            }
+            let path = baseline_of(&told, &args.baselines, &changed)?;
+            let baseline = match changed.remove(&path) {
+                Some(baseline) => baseline,
+                None => baseline::load_file(&path)?,
+            };
+            let scope = scope(&told, args.scope)?;
+            let (by, reason) = (args.by.clone(), args.reason.clone());
+            let grant = Grant { approved: now, by, reason, expires, scope };
+            let id = &told.id;
+            let approval = Approval::of(&told.drifted, grant).map_err(|why| {
+                let kind = told.drifted.kind;
+                Error::Usage(format!("event {id} ({kind}) cannot be approved: {why}"))
+            })?;
+            said.push(sentence(&told, &approval, &path));
+            changed.insert(path, with(baseline, id, approval)?);
+        }
     }
     for (path, baseline) in &changed {
         baseline::write_file(path, baseline::render(baseline).as_bytes())
@@ -108,38 +118,50 @@ pub(super) async fn run(args: &Approve, now: Timestamp) -> Result<ExitCode, Erro
     Ok(ExitCode::SUCCESS)
 }
 
-async fn find(args: &Approve, id: &str) -> Result<Told, Error> {
-    let (place, line) = match (&args.store, &args.events) {
-        (Some(directory), _) => (directory, store::event_line(directory, id).await),
-        (None, Some(file)) => (file, line_of(file, id)),
+/// More than one where the event tells of a group.
+async fn find(args: &Approve, id: &str) -> Result<Vec<Told>, Error> {
+    let (place, lines) = match (&args.store, &args.events) {
+        (Some(directory), _) => (directory, store::event_lines(directory, id).await),
+        (None, Some(file)) => (file, lines_of(file, id)),
         (None, None) => return Err(Error::Usage("give --events or --store".to_owned())),
     };
     let unreadable = |why: String| {
         Error::Baseline(format!("cannot read the events of {}: {why}", place.display()))
     };
-    let line = line
-        .map_err(unreadable)?
-        .ok_or_else(|| Error::Usage(format!("there is no event {id:?} in {}", place.display())))?;
-    serde_json::from_str(&line).map_err(|error| unreadable(format!("event {id}: {error}")))
+    let lines = lines.map_err(unreadable)?;
+    if lines.is_empty() {
+        return Err(Error::Usage(format!("there is no event {id:?} in {}", place.display())));
+    }
+    let told: Result<_, serde_json::Error> =
+        lines.iter().map(|line| serde_json::from_str(line)).collect();
+    told.map_err(|error| unreadable(format!("event {id}: {error}")))
 }
 
-/// The first line with that id: a drift is told again when it repeats, in the same words.
-fn line_of(file: &Path, id: &str) -> Result<Option<String>, String> {
+/// The first line with that id: a drift is told again when it repeats, in the same words. Of an event that tells of a group
+/// the members' lines, where they are there: in what a command wrote.
+fn lines_of(file: &Path, id: &str) -> Result<Vec<String>, String> {
     use std::io::BufRead as _;
     #[derive(Deserialize)]
     struct Id {
         #[serde(rename = "event.id")]
         id: String,
+        #[serde(rename = "drift.group.id")]
+        of: Option<String>,
     }
+    let mut members = Vec::new();
+    let mut found = None;
     let lines = std::fs::File::open(file).map(std::io::BufReader::new);
     for line in lines.map_err(|error| error.to_string())?.lines() {
         let line = line.map_err(|error| error.to_string())?;
         // What is no event is not what was asked for.
-        if serde_json::from_str::<Id>(&line).is_ok_and(|found| found.id == id) {
-            return Ok(Some(line));
+        let Ok(of) = serde_json::from_str::<Id>(&line) else { continue };
+        if of.of.is_some_and(|group| group == id) {
+            members.push(line);
+        } else if of.id == id {
+            found.get_or_insert(line);
         }
     }
-    Ok(None)
+    Ok(if members.is_empty() { found.into_iter().collect() } else { members })
 }
 
 /// The file of the image that the event is of, in its role.

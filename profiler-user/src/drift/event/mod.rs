@@ -7,6 +7,7 @@
 //! that connected. So a listener, and the own end of an accepted connection, is `destination.*`,
 //! and one machine's `net.connect` and the other's `net.accept` join on the same keys.
 
+mod group;
 mod notice;
 mod origin;
 mod parts;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use ulid::Ulid;
 
+pub use self::group::{Group, Repeated};
 pub use self::notice::Notice;
 pub use self::origin::{Node, Origin};
 use self::parts::{EventProcess, Subject, is_false};
@@ -108,6 +110,17 @@ pub enum Action {
     Closed,
 }
 
+impl Action {
+    /// The value of `event.action`; the same as the serialised name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 /// A drift with what is counted of it.
 #[derive(Clone, Debug)]
 pub struct Drift {
@@ -181,6 +194,16 @@ pub struct Event {
     /// The silence that it falls under; set where events are handed to the store.
     #[serde(flatten)]
     pub silence: Option<Box<Mark>>,
+    /// Many drifts are told by this one event.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Box<Group>>,
+    /// Only in the store: the `event.id` of the event that tells of this among others.
+    #[serde(
+        rename = "drift.group.id",
+        serialize_with = "as_text_if",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub member_of: Option<Ulid>,
     #[serde(rename = "threat.technique.id", skip_serializing_if = "Vec::is_empty")]
     pub techniques: Vec<String>,
     /// The version of ATT&CK; where there is a technique.
@@ -239,7 +262,10 @@ impl Event {
             novelty: finding.novelty,
             rule: if context.canary { CANARY.to_owned() } else { verdict.rule.to_string() },
             rules_version: table.version().to_owned(),
-            accept: accept(context, drift),
+            accept: match finding.relearn {
+                Some(_) => accept_relearned(context, drift.id),
+                None => accept(context, drift.id, drift.fingerprint),
+            },
             sentence: if context.canary {
                 CANARY_SENTENCE.to_owned()
             } else {
@@ -250,6 +276,8 @@ impl Event {
             fingerprint: drift.fingerprint.to_string(),
             canary: context.canary,
             silence: None,
+            group: None,
+            member_of: None,
             techniques: if context.canary { Vec::new() } else { verdict.techniques.clone() },
             framework_version: framework.filter(|_| !context.canary).map(str::to_owned),
             origin: Arc::clone(&context.origin),
@@ -266,27 +294,36 @@ impl Event {
     }
 }
 
-/// What its reader would type to have no event of this drift any more, or, where no baseline could take it in, to be called for it no more.
-fn accept(context: &Context, drift: &Drift) -> Option<String> {
-    let id = drift.id;
+/// What its reader would type to have no event of this drift any more, or, where no baseline could take it in, to be called
+/// for it no more; of a group's event, of none of its members.
+pub(super) fn accept(context: &Context, id: Ulid, fingerprint: Fingerprint) -> Option<String> {
     if context.canary {
         return None;
     }
     if context.baseline_id.is_none() {
-        let fingerprint = drift.fingerprint;
         return Some(format!(
             "driftline silence add --fingerprint {fingerprint} --for 7d --reason TEXT --store DIR"
         ));
-    }
-    if drift.finding.relearn.is_some() {
-        return Some(format!("driftline baseline accept --bind FILE --events FILE {id}"));
     }
     let from = if context.origin.container_id.is_some() { "--store DIR" } else { "--events FILE" };
     Some(format!("driftline baseline approve {id} --reason TEXT {from}"))
 }
 
+fn accept_relearned(context: &Context, id: Ulid) -> Option<String> {
+    context.baseline_id.as_ref()?;
+    Some(format!("driftline baseline accept --bind FILE --events FILE {id}"))
+}
+
 fn as_text<S: serde::Serializer>(id: &Ulid, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(id)
+}
+
+#[expect(clippy::ref_option, reason = "serde hands it over so")]
+fn as_text_if<S: serde::Serializer>(id: &Option<Ulid>, to: S) -> Result<S::Ok, S::Error> {
+    match id {
+        Some(id) => to.collect_str(id),
+        None => to.serialize_none(),
+    }
 }
 
 /// Always nine digits, so that times sort as text.

@@ -50,6 +50,8 @@ impl Notice {
             object: self.object,
             canary: false,
             silence: None,
+            group: None,
+            member_of: None,
             techniques: Vec::new(),
             framework_version: None,
             origin: Arc::clone(&context.origin),

@@ -183,7 +183,8 @@ fn every_event_names_what_decided_and_what_would_accept_it() {
         let finding = sample::finding(*kind, Novelty::Container, observation);
         let bare = Context::unjudged(sample::context().origin, "full");
         let mut all = crate::drift::Aggregator::new(1);
-        let event = all.observe(&bare, observation, finding, |_| None).remove(0);
+        let told = all.observe(&bare, observation, finding, |_| None).remove(0);
+        let crate::drift::Told::Event(event) = told else { panic!("the first is told on its own") };
         let accept = event.accept.expect("a command");
         assert!(accept.contains(&event.fingerprint) && accept.contains("silence add"), "{accept}");
     }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use crate::container::{ContainerId, Identity, ImageIdentity, Pod, Role, Source};
-use crate::drift::aggregate::{self, Aggregator};
+use crate::drift::aggregate::{self, Aggregator, Told};
 use crate::drift::event::{Context, Event, Node, Origin};
 use crate::drift::kind::{DriftKind, Novelty};
 use crate::drift::sample;
@@ -122,13 +122,17 @@ pub(super) fn events(
     };
     let finding = sample::finding(kind, Novelty::Container, &observation);
     let mut aggregator = Aggregator::new(aggregate::CAPACITY);
-    let mut events = Vec::new();
+    let mut told = Vec::new();
     for _ in 0..count {
-        events.extend(aggregator.observe(&context, &observation, finding.clone(), |_| None));
+        told.extend(aggregator.observe(&context, &observation, finding.clone(), |_| None));
         observation.time += SignedDuration::from_secs(1);
     }
-    events.extend(aggregator.close(&context));
-    events
+    told.extend(aggregator.close(&context));
+    let events = told.into_iter().map(|told| match told {
+        Told::Event(event) => *event,
+        other => panic!("so few are told on their own: {other:?}"),
+    });
+    events.collect()
 }
 
 /// The store's directory, and the `event.id` of each drift in the order in which they happened.

@@ -50,6 +50,9 @@ pub(super) struct Keys {
     pub(super) count: u64,
     #[serde(rename = "drift.object")]
     object: String,
+    /// It tells of so many.
+    #[serde(rename = "drift.group.objects")]
+    objects: Option<u64>,
     #[serde(rename = "drift.sentence")]
     sentence: String,
     #[serde(rename = "k8s.cluster.name")]
@@ -106,6 +109,8 @@ struct Annotations<'a> {
     description: String,
     count: String,
     last_object: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objects: Option<String>,
     event_ids: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pod: Option<&'a str>,
@@ -226,6 +231,7 @@ impl Alert {
                 description,
                 count: count.to_string(),
                 last_object: &newest.object,
+                objects: newest.objects.map(|objects| objects.to_string()),
                 event_ids: self.ids.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
                 pod: newest.pod.as_deref(),
                 node: newest.node.as_deref().or(newest.host.as_deref()),

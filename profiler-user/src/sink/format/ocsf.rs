@@ -145,11 +145,7 @@ fn finding_of(keys: &Keys) -> Value {
                 "observation_parameter": kind,
                 "observation_type": "Frequency Analysis",
                 "observed_pattern": "UNSEEN",
-                "observations": [{
-                    "value": text(keys, "drift.object"),
-                    "count": keys.get("drift.count"),
-                    "timespan": {"start_time": start, "end_time": end},
-                }],
+                "observations": observations(keys, start, end),
             }],
             "baselines": baseline,
         }],
@@ -162,6 +158,17 @@ fn finding_of(keys: &Keys) -> Value {
             "namespace": text(keys, "k8s.namespace.name"),
         }])),
     })
+}
+
+/// The object and how often it was seen; behind it, where it stands for many, the first of them.
+fn observations(keys: &Keys, start: Option<i64>, end: Option<i64>) -> Vec<Value> {
+    let whole = json!({
+        "value": text(keys, "drift.object"),
+        "count": keys.get("drift.count"),
+        "timespan": {"start_time": start, "end_time": end},
+    });
+    let examples = texts(keys, "drift.group.examples").into_iter();
+    [whole].into_iter().chain(examples.map(|example| json!({"value": example}))).collect()
 }
 
 fn evidence(keys: &Keys) -> Value {

@@ -62,6 +62,7 @@ fn events() -> Vec<Event> {
     ];
     let mut events: Vec<_> =
         observed.iter().map(|(kind, observation)| sample::event(*kind, observation)).collect();
+    events.push(sample::scan(150));
     for event in events.iter_mut().skip(1) {
         event.origin = std::sync::Arc::new(Origin {
             host_name: "node-1".to_owned(),

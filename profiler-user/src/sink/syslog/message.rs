@@ -26,6 +26,9 @@ struct Shown {
     object: Option<String>,
     #[serde(rename = "drift.count")]
     count: Option<u64>,
+    /// Of an event that tells of many.
+    #[serde(rename = "drift.group.objects")]
+    objects: Option<u64>,
     #[serde(rename = "host.name")]
     host: Option<String>,
     #[serde(rename = "container.id")]
@@ -52,6 +55,7 @@ fn message(event: &StoredEvent) -> String {
     let kind = header(&event.kind, 32);
     let seq = event.seq.to_string();
     let count = shown.count.map(|count| count.to_string());
+    let objects = shown.objects.map(|objects| objects.to_string());
     let parameters = [
         ("eventId", shown.id.as_deref()),
         ("action", Some(action(event.action))),
@@ -59,6 +63,7 @@ fn message(event: &StoredEvent) -> String {
         ("severity", Some(event.severity.name())),
         ("kind", Some(&*event.kind)),
         ("count", count.as_deref()),
+        ("objects", objects.as_deref()),
         ("object", shown.object.as_deref()),
         ("image", shown.image.as_deref()),
         ("containerId", shown.container.as_deref()),

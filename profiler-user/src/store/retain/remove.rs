@@ -70,6 +70,27 @@ impl Store {
         self.removal(&[last], true, why, passed, machine).await
     }
 
+    /// Takes what came before the oldest event that age has left; returns how many lines that were.
+    pub(super) async fn remove_old_evidence(&self) -> Result<u64, StoreError> {
+        let mut rows = 0;
+        loop {
+            let mut file = self.inner.writers.lock().await;
+            self.read(file.begin().await)?;
+            let mut result = old_evidence(&mut file.durable).await;
+            if result.is_ok() {
+                result = file.end().await.and(result);
+            }
+            if result.is_err() {
+                file.take_back().await;
+            }
+            let taken = self.read(result)?;
+            rows += taken;
+            if taken == 0 {
+                return Ok(rows);
+            }
+        }
+    }
+
     async fn removal(
         &self,
         seqs: &[i64],
@@ -211,6 +232,19 @@ async fn prefix(
     }
     let range = Range { first: 1, last, before: None, after: hash(line.as_bytes()) };
     Ok((rows, undelivered, vec![range]))
+}
+
+/// Some of it: so much as is done at once.
+async fn old_evidence(connection: &mut SqliteConnection) -> sqlx::Result<u64> {
+    let query = "SELECT MAX(number) FROM (SELECT number, seq FROM evidence ORDER BY number LIMIT 1024) \
+         WHERE seq <= (SELECT MAX(last) FROM checkpoints WHERE first = 1)";
+    let upto: Option<i64> = sqlx::query_scalar(query).fetch_one(&mut *connection).await?;
+    let Some(upto) = upto else { return Ok(0) };
+    sqlx::query("UPDATE retention SET working = 1").execute(&mut *connection).await?;
+    let query = sqlx::query("DELETE FROM evidence WHERE number <= ?").bind(upto);
+    let taken = query.execute(&mut *connection).await?.rows_affected();
+    sqlx::query("UPDATE retention SET working = 0").execute(connection).await?;
+    Ok(taken)
 }
 
 /// What the line says of the one before.

@@ -4,7 +4,7 @@ use super::*;
 use crate::container::ContainerId;
 use crate::drift::kind::DriftKind;
 use crate::drift::{Action, Severity, sample};
-use crate::store::testing::{whole, write};
+use crate::store::testing::{flood, whole, write};
 use crate::store::{StoredEvent, Write};
 
 const DAY: i64 = 24 * 3600 * 1_000_000_000;
@@ -75,6 +75,30 @@ async fn what_is_too_old_goes_and_the_log_stays_whole() {
     let store = Store::open(dir.path()).await.unwrap();
     store.commit(vec![write("/new")]).await.unwrap();
     assert_eq!(whole(dir.path()).await.removed, verdict.removed);
+}
+
+/// What a group tells of is as old as the events beside it, and goes with them: never before, for want of room either.
+#[tokio::test]
+async fn evidence_stays_until_it_is_too_old() {
+    clock!(clocks, WALL, STEADY);
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let retention = Retention::new(store.clone(), limits(1, 30), machine());
+    let mut retention = retention.with_clocks(clocks);
+    for day in 0..40 {
+        store.commit(flood(&format!("/{day}"), 108)).await.unwrap();
+        retention.run(&[]).await.unwrap();
+        let kept = whole(dir.path()).await.evidence;
+        assert!(kept >= 100 * (day + 1).min(29), "{kept} on day {day}");
+        assert!(kept <= 100 * 32, "{kept} on day {day}");
+        WALL.fetch_add(DAY, Ordering::Relaxed);
+        STEADY.fetch_add(DAY, Ordering::Relaxed);
+    }
+    drop(retention);
+    store.close().await;
+    let store = Store::open(dir.path()).await.unwrap();
+    store.commit(flood("/new", 108)).await.unwrap();
+    whole(dir.path()).await;
 }
 
 #[tokio::test]

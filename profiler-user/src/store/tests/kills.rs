@@ -1,4 +1,4 @@
-//! Killed twenty times in the middle of a storm, with a sink behind the store and retention at work.
+//! Killed twenty times in the middle of a storm, with every sort of sink behind the store and retention at work.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -9,10 +9,14 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::drift::{Action, Node};
-use crate::sink::{FileSink, Spool};
+use crate::sink::{Alertmanager, FileSink, Format, Otlp, Spool, Syslog, Webhook};
+
+mod receivers;
 
 /// Set for the process that is to be killed: where its store is.
 const VICTIM: &str = "DRIFTLINE_TEST_STORM";
+/// And where its sinks' receivers are: those of HTTP, and syslog.
+const RECEIVERS: &str = "DRIFTLINE_TEST_RECEIVERS";
 
 const KILLS: u32 = 20;
 
@@ -29,12 +33,19 @@ fn retention(store: &Store) -> Retention {
     Retention::new(store.clone(), Limits::default(), machine)
 }
 
-async fn spool(store: &Store, directory: &Path) -> (Spool, JoinSet<()>) {
+async fn spool(store: &Store, directory: &Path, receivers: &str) -> (Spool, JoinSet<()>) {
     let (mut spool, mut tasks) = (Spool::new(store.clone()), JoinSet::new());
-    let sink =
-        FileSink::open(&directory.join("events.jsonl"), None, crate::sink::Format::Native, store)
-            .await
-            .unwrap();
+    let file = directory.join("events.jsonl");
+    let sink = FileSink::open(&file, None, Format::Native, store).await.unwrap();
+    spool.add(sink, &mut tasks).await.unwrap();
+    let (http, syslog) = receivers.split_once(',').unwrap();
+    let sink = Alertmanager::new(&format!("http://{http}"), None).unwrap();
+    spool.add(sink, &mut tasks).await.unwrap();
+    let sink = Webhook::new(&format!("http://{http}/hook"), None, Format::Native).unwrap();
+    spool.add(sink, &mut tasks).await.unwrap();
+    let sink = Otlp::new(&format!("http://{http}")).unwrap();
+    spool.add(sink, &mut tasks).await.unwrap();
+    let sink = Syslog::new(&format!("tcp://{syslog}"), None).unwrap();
     spool.add(sink, &mut tasks).await.unwrap();
     (spool, tasks)
 }
@@ -45,10 +56,12 @@ async fn storm() {
     let Some(directory) = std::env::var_os(VICTIM) else { return };
     let directory = Path::new(&directory);
     let store = Store::open(directory).await.unwrap();
-    let (_spool, _tasks) = spool(&store, directory).await;
+    let receivers = std::env::var(RECEIVERS).unwrap();
+    let (_spool, _tasks) = spool(&store, directory, &receivers).await;
     let mut retention = retention(&store);
     tokio::spawn(async move {
         loop {
+            // The others are slower than a storm: of repeats they miss some, of first occurrences none.
             retention.run(&["file".to_owned()]).await.unwrap();
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -66,15 +79,19 @@ async fn storm() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_kills_in_a_storm_lose_nothing_and_the_log_and_every_sink_stay_whole() {
     let dir = tempfile::tempdir().unwrap();
+    let receivers = receivers::Receivers::default();
+    let addresses = receivers.listen().await.join(",");
+    let mut alerted = 0;
     let mut acknowledged = HashSet::new();
     let mut pause = 1_u64;
     for _ in 0..KILLS {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "--nocapture", "store::tests::kills::storm"])
             .env(VICTIM, dir.path())
+            .env(RECEIVERS, &addresses)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -95,10 +112,16 @@ async fn twenty_kills_in_a_storm_lose_nothing_and_the_log_and_every_sink_stay_wh
         }
         child.wait().unwrap();
         assert!(begun.is_some(), "the victim did not get to commit");
+        alerted += receivers.counted();
         whole(dir.path()).await;
     }
     let store = Store::open(dir.path()).await.unwrap();
-    let (sinks, mut tasks) = spool(&store, dir.path()).await;
+    let (sinks, mut tasks) = spool(&store, dir.path(), &addresses).await;
+    let begun = Instant::now();
+    while sinks.status().iter().any(|sink| sink.queue_length > 0) {
+        assert!(begun.elapsed() < Duration::from_secs(120), "{:#?}", sinks.status());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     sinks.stop();
     while tasks.join_next().await.is_some() {}
     let events = store.events_after(0, u32::MAX).await.unwrap();
@@ -113,7 +136,14 @@ async fn twenty_kills_in_a_storm_lose_nothing_and_the_log_and_every_sink_stay_wh
     let repeats = events.iter().filter(|event| event.action == Action::Updated).count();
     let removed = whole(dir.path()).await.removed;
     assert!(removed > 0, "retention had nothing to do");
-    // The sink has every line once, also those that are gone from the store.
+    // Every sink has each at least once. An alert counts what it tells of.
+    for (sink, objects) in receivers.objects() {
+        let missing: Vec<_> = acknowledged.difference(&objects).collect();
+        assert!(missing.is_empty(), "{sink}: {missing:?}");
+    }
+    alerted += receivers.counted();
+    assert!(alerted >= acknowledged.len() as u64, "{alerted} of {}", acknowledged.len());
+    // The file has every line once, also those that are gone from the store.
     let file = dir.path().join("events.jsonl");
     let lines = verify_events(&file, &[]).unwrap();
     assert!(lines.whole, "{lines:?}");

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::evidence::{Stated, Statement};
 use super::heads::Sought;
 use super::row::{Checkpoint, Row};
 use super::{Break, Head, Verdict};
@@ -23,6 +24,10 @@ struct Links {
     previous: Option<String>,
     #[serde(rename = "chain.removal.hash")]
     removal: Option<String>,
+    #[serde(rename = "drift.group.evidence")]
+    evidence: Option<i64>,
+    #[serde(rename = "drift.group.evidence_hash")]
+    evidence_hash: Option<String>,
 }
 
 /// A row, or what stands for rows that were removed.
@@ -47,6 +52,7 @@ pub(super) struct Walk {
     newest: Option<Link>,
     /// Hashes over checkpoints, by the record that tells of them.
     told: HashMap<i64, String>,
+    stated: Vec<Statement>,
     verdict: Verdict,
 }
 
@@ -66,7 +72,16 @@ impl Walk {
         let verdict = Verdict::of_nothing();
         let heads = Sought::new(heads);
         let told = HashMap::new();
-        Self { checkpoints, gaps, end, heads, before: None, newest: None, told, verdict }
+        let stated = Vec::new();
+        Self { checkpoints, gaps, end, heads, before: None, newest: None, told, stated, verdict }
+    }
+
+    /// What the events that are there say of the evidence.
+    pub(super) fn stated(&mut self) -> Stated {
+        Stated {
+            front: self.gaps.get(&1).map_or(0, |gap| gap.last),
+            by: std::mem::take(&mut self.stated),
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -121,6 +136,9 @@ impl Walk {
             && let Some(removal) = links.removal
         {
             self.told.insert(row.seq, removal);
+        }
+        if let Some(number) = links.evidence {
+            self.stated.push(Statement { seq: row.seq, number, hash: links.evidence_hash });
         }
         let time = Timestamp::from_nanosecond(row.last.into()).ok();
         let link = Link {

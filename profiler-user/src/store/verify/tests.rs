@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use super::*;
 use crate::drift::sample;
-use crate::store::testing::{whole, write};
+use crate::store::testing::{flood, whole, write};
 use crate::store::{HeadNote, Limits, Retention, Store, Write};
 
 fn machine() -> crate::drift::Node {
@@ -262,5 +262,51 @@ proptest! {
             let found = broken(copy.path()).await;
             assert_eq!(found.seq, seq, "{column} {value}: {found:?}");
         });
+    }
+}
+
+#[tokio::test]
+async fn evidence_that_was_changed_taken_away_or_put_in_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    // 8 of each are told on their own.
+    store.commit(flood("/one", 28)).await.unwrap();
+    store.commit(flood("/two", 38)).await.unwrap();
+    store.close().await;
+    assert_eq!(whole(dir.path()).await.evidence, 50);
+    let put =
+        "INSERT INTO evidence SELECT number + 1, seq, id, of, line FROM evidence WHERE number = 50";
+    for (statement, found) in [
+        (
+            "UPDATE evidence SET line = replace(line, '/one/9', '/one/x') WHERE number = 2",
+            "evidence 2 or 3",
+        ),
+        (
+            "UPDATE evidence SET line = replace(line, '/one/27', '/one/x') WHERE number = 20",
+            "evidence 20",
+        ),
+        ("UPDATE evidence SET line = 'x' WHERE number = 7", "evidence 7 cannot be read"),
+        ("UPDATE evidence SET of = 'another' WHERE number = 5", "evidence 5 is told as another's"),
+        ("DELETE FROM evidence WHERE number = 5", "evidence before line 6"),
+        ("DELETE FROM evidence WHERE number < 25", "evidence before line 25"),
+        ("DELETE FROM evidence WHERE number = 50", "evidence ends before line 50"),
+        ("DELETE FROM evidence", "evidence ends before line 50"),
+        (put, "evidence 50 or 51"),
+    ] {
+        let copy = copy(dir.path());
+        tamper(copy.path(), &[statement.to_owned()]).await;
+        let broken = broken(copy.path()).await;
+        assert!(broken.what.contains(found), "{statement}: {broken:?}");
+    }
+    // Not even by mistake.
+    let store = Store::open(dir.path()).await.unwrap();
+    let mut file = store.inner.writers.lock().await;
+    for (statement, why) in [
+        ("DELETE FROM evidence", "removed by retention alone"),
+        ("UPDATE evidence SET line = ''", "never changed"),
+        ("INSERT INTO evidence VALUES (50, 1, '', '', '')", "only ever appended"),
+    ] {
+        let error = sqlx::query(statement).execute(&mut file.durable).await.unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
     }
 }
