@@ -172,6 +172,26 @@ fn two_commands_at_once_both_count() {
     assert_eq!(Silences::load(&path, now()).unwrap().silences.len(), 16);
 }
 
+proptest::proptest! {
+    /// Whoever writes there writes what they like: it is refused with a reason, or what was read holds what every silence must.
+    #[test]
+    fn whatever_is_in_the_file_is_read_or_refused(at in 0_usize..600, byte: u8, cut in 0_usize..600) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
+        let one = silence(Selector { kinds: vec![DriftKind::Exec], ..Selector::default() });
+        Silences::add(&path, one, now()).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let length = bytes.len();
+        bytes[at % length] = byte;
+        bytes.truncate(length - cut % 8);
+        std::fs::write(&path, &bytes).unwrap();
+        match Silences::load(&path, now()) {
+            Ok(all) => assert!(all.silences.iter().all(|one| one.check(now()).is_ok())),
+            Err(error) => assert!(!error.to_string().chars().any(char::is_control), "{error}"),
+        }
+    }
+}
+
 #[test]
 fn a_file_that_cannot_be_meant_is_refused_as_a_whole() {
     let directory = tempfile::tempdir().unwrap();

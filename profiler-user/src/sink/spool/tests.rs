@@ -321,3 +321,42 @@ async fn what_is_silenced_passes_by_those_who_are_called_and_is_in_the_record() 
     });
     assert_eq!((text.lines().count(), marked.count()), (5, 3));
 }
+
+#[tokio::test]
+async fn a_canary_goes_by_itself_and_is_followed_also_by_a_sink_that_was_away() {
+    struct Refuses(Vec<usize>, u64);
+    impl Sink for Refuses {
+        fn name(&self) -> &'static str {
+            "refuses"
+        }
+        fn refused(&self) -> u64 {
+            self.1
+        }
+        async fn deliver(&mut self, events: &[StoredEvent]) -> Result<(), SinkError> {
+            self.0.push(events.len());
+            // The second batch is the canary alone.
+            self.1 += u64::from(self.0.len() == 2);
+            assert!(self.0.len() != 2 || self.0 == [2, 1], "{:?}", self.0);
+            Ok(())
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (store, mut tasks) = (Store::open(dir.path()).await.unwrap(), JoinSet::new());
+    let mut spool = Spool::new(store.clone());
+    let (away, taken) = fake("away", 2);
+    spool.add(away, &mut tasks).await.unwrap();
+    spool.add(Refuses(Vec::new(), 0), &mut tasks).await.unwrap();
+    let mut canary = write("/canary");
+    let event = canary.event_mut().unwrap();
+    event.canary = true;
+    let id = event.id.to_string();
+    store.commit(vec![write("/a"), write("/b"), canary, write("/c")]).await.unwrap();
+    until(|| spool.status().iter().all(|sink| sink.queue_length == 0)).await;
+    assert_eq!(*taken.lock().unwrap(), [1, 2, 3, 4]);
+    let status = spool.status();
+    let sighted = |at: usize| status[at].canary.clone().unwrap();
+    assert_eq!((sighted(0).event, sighted(0).why), (id.clone(), None));
+    let why = "its receiver refuses the event".to_owned();
+    assert_eq!((sighted(1).event, sighted(1).why), (id, Some(why)));
+    finish(&spool, tasks).await;
+}
