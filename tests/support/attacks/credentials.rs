@@ -1,6 +1,9 @@
 //! An intruder takes what opens other doors.
 
-use super::{How::*, Step, refused_call, step};
+use super::{
+    How::{C, Perl, Python, Shell},
+    Step, refused_call, step,
+};
 
 pub(super) const STEPS: &[Step] = &[
     step(

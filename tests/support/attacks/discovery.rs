@@ -1,6 +1,9 @@
 //! An intruder looks around.
 
-use super::{How::*, Step, step};
+use super::{
+    How::{C, Perl, Python, Shell},
+    Step, step,
+};
 
 pub(super) const STEPS: &[Step] = &[
     step("asks who it is", Shell("/usr/bin/id"), "exec", "/usr/bin/id", "T1033"),

@@ -3,7 +3,10 @@
 //! On this kernel and as the container is set up, none of it succeeds, with or without the profile: what has to be told is that
 //! it was tried. No step writes to a file of the host or makes a call that a machine would mind.
 
-use super::{How::*, Step, refused_call, step};
+use super::{
+    How::{C, Perl, Python, Shell},
+    Step, refused_call, step,
+};
 
 pub(super) const STEPS: &[Step] = &[
     refused_call("mounts", C("call 165"), "mount", "T1611"),

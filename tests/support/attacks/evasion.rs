@@ -1,6 +1,9 @@
 //! An intruder hides.
 
-use super::{How::*, Step, refused_call, step};
+use super::{
+    How::{C, Perl, Python, Shell},
+    Step, refused_call, step,
+};
 
 const CHANGES: &str = "changes of files are not seen there";
 

@@ -1,6 +1,9 @@
 //! Programs that the image never runs, and known ones that run what they never ran.
 
-use super::{How::*, Step, step};
+use super::{
+    How::{C, Perl, Python, Shell},
+    Step, step,
+};
 
 /// The dynamic loader, as the image has it.
 const LOADER: &str = "/usr/lib*/ld-linux-x86-64.so.2";
@@ -13,7 +16,7 @@ pub(super) const STEPS: &[Step] = &[
         "/bin/sh -c 'echo here'",
         "T1609",
     )
-    .from_outside(),
+    .only_from_outside(),
     step(
         "runs a program that the service never runs",
         Shell("/usr/bin/whoami"),

@@ -122,7 +122,7 @@ impl Step {
         Self { unseen: Some(Unseen { behaviour, first_choice_only: false, why }), ..self }
     }
 
-    const fn from_outside(self) -> Self {
+    const fn only_from_outside(self) -> Self {
         Self { from_outside: true, ..self }
     }
 

@@ -2,7 +2,10 @@
 //!
 //! Nothing leaves the network namespace of the test's node.
 
-use super::{How::*, Step, step};
+use super::{
+    How::{C, Perl, Python, Shell},
+    Step, step,
+};
 
 pub(super) const STEPS: &[Step] = &[
     step(

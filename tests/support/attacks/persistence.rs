@@ -1,6 +1,9 @@
 //! An intruder makes sure to come back.
 
-use super::{How::*, Step, step};
+use super::{
+    How::{C, Perl, Python, Shell},
+    Step, step,
+};
 
 const CHANGES: &str = "changes of files are not seen there";
 
