@@ -141,7 +141,7 @@ async fn verify(connection: &mut SqliteConnection, heads: &[Head]) -> sqlx::Resu
             Ok(rows) => verdict.evidence = rows,
             Err(broken) => {
                 verdict.whole = false;
-                verdict.broken = Some(broken);
+                verdict.broken = Some(*broken);
             }
         }
     }

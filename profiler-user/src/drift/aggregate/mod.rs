@@ -137,7 +137,7 @@ impl Aggregator {
             count: 1,
         };
         if let Some(family) = self.group_for(&families, &drift) {
-            return self.join(context, family, drift);
+            return self.join(context, family, &drift);
         }
         for family in families {
             let by = family.by;
@@ -179,9 +179,9 @@ impl Aggregator {
         None
     }
 
-    fn join(&mut self, context: &Context, of: Arc<Family>, drift: Drift) -> Vec<Told> {
+    fn join(&mut self, context: &Context, of: Arc<Family>, drift: &Drift) -> Vec<Told> {
         let mut told = self.make_room_for_members(context);
-        let mut event = Event::new(context, &drift, Action::Created);
+        let mut event = Event::new(context, drift, Action::Created);
         if let Some(group) = self.groups.get_mut(&of) {
             group.join(&drift.observation, &drift.finding);
             event.member_of = Some(group.id);

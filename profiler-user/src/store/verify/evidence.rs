@@ -59,7 +59,7 @@ struct Newest {
 pub(super) async fn check(
     connection: &mut SqliteConnection,
     stated: &Stated,
-) -> sqlx::Result<Result<u64, Break>> {
+) -> sqlx::Result<Result<u64, Box<Break>>> {
     let table =
         "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'evidence_head'";
     let tables: i64 = sqlx::query_scalar(table).fetch_one(&mut *connection).await?;
@@ -109,7 +109,7 @@ fn follow(
     before: Option<&Newest>,
     stated: &Stated,
     said: &BTreeMap<i64, &Statement>,
-) -> Result<Newest, Break> {
+) -> Result<Newest, Box<Break>> {
     let number = row.number;
     let last = before.map(|newest| newest.time);
     let stop =
@@ -147,8 +147,14 @@ fn follow(
     Ok(Newest { number, hash, time: line.last })
 }
 
-fn stop(seq: i64, what: String, expected: &str, found: &str, after: Option<Timestamp>) -> Break {
-    Break {
+fn stop(
+    seq: i64,
+    what: String,
+    expected: &str,
+    found: &str,
+    after: Option<Timestamp>,
+) -> Box<Break> {
+    Box::new(Break {
         seq,
         line: None,
         what,
@@ -156,5 +162,5 @@ fn stop(seq: i64, what: String, expected: &str, found: &str, after: Option<Times
         found: found.to_owned(),
         after,
         before: None,
-    }
+    })
 }
