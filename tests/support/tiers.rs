@@ -19,6 +19,12 @@ pub fn whole() -> String {
     report()["tier"].as_str().expect("text").to_owned()
 }
 
+/// Whether lockdown lets programs in the kernel read its memory.
+pub fn reads_the_kernel() -> bool {
+    let all = report()["behaviours"].as_array().expect("behaviours");
+    !all.iter().any(|one| one["refused"].to_string().contains("lockdown forbids reading"))
+}
+
 fn report() -> &'static Value {
     static REPORT: OnceLock<Value> = OnceLock::new();
     REPORT.get_or_init(|| {

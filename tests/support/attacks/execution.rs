@@ -8,6 +8,8 @@ use super::{
 /// The dynamic loader, as the image has it.
 const LOADER: &str = "/usr/lib*/ld-linux-x86-64.so.2";
 
+const LAYERS: &str = "which layer a file lies in is read from the kernel's memory, which lockdown forbids there; that the program was run is told";
+
 pub(super) const STEPS: &[Step] = &[
     step(
         "somebody opens a shell in it (kubectl exec)",
@@ -58,7 +60,8 @@ pub(super) const STEPS: &[Step] = &[
         "exec.not_in_image",
         "/tmp/dropped",
         "T1105",
-    ),
+    )
+    .unless_blind("layers", LAYERS),
     step(
         "downloads a program from its own listener, makes it executable and runs it",
         Python(
@@ -73,7 +76,8 @@ pub(super) const STEPS: &[Step] = &[
         "exec.not_in_image",
         "/tmp/downloaded",
         "T1105",
-    ),
+    )
+    .unless_blind("layers", LAYERS),
     step(
         "runs a dropped script by its first line",
         Perl(
@@ -183,7 +187,8 @@ pub(super) const STEPS: &[Step] = &[
         "exec.not_in_image",
         "/usr/bin/date",
         "T1036",
-    ),
+    )
+    .unless_blind("layers", LAYERS),
     step(
         "runs a file that was put over the image's by a rename",
         Python(
@@ -193,5 +198,6 @@ pub(super) const STEPS: &[Step] = &[
         "exec.not_in_image",
         "/usr/bin/ls",
         "T1036",
-    ),
+    )
+    .unless_blind("layers", LAYERS),
 ];

@@ -54,7 +54,7 @@ pub enum How {
 /// A step that some machines' probes do not see.
 #[derive(Clone, Copy, Debug)]
 pub struct Unseen {
-    /// As `driftline check` calls what would show it.
+    /// As `driftline check` calls what would show it; `layers` is whether the kernel's memory can be read.
     pub behaviour: &'static str,
     /// Seen by the first choice only; otherwise by every probe there is.
     pub first_choice_only: bool,

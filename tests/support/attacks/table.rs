@@ -9,7 +9,7 @@ use super::{How, Step, TACTICS, run::Outcome};
 use crate::tiers;
 
 /// Behaviours that are blind under `lockdown=confidentiality`, see ARCHITECTURE.md.
-const CONFIDENTIAL: &[&str] = &["change", "map"];
+const CONFIDENTIAL: &[&str] = &["change", "layers", "map"];
 
 /// The table, and below it why some steps cannot be seen.
 pub fn rendered() -> String {

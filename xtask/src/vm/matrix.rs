@@ -21,8 +21,6 @@ pub(super) enum Tests {
     Behaviours,
     /// What depends on the probes.
     Probes,
-    /// The same, and every attack.
-    Attacks,
 }
 
 /// Without `bpf` in `lsm=`, programs on LSM hooks would load, attach and never fire.
@@ -30,10 +28,10 @@ const NO_BPF_LSM: &str = "lsm=landlock,lockdown,yama,integrity,apparmor";
 
 pub(super) const MACHINES: &[Machine] = &[
     Machine { kernel: "6.12", append: "", tests: Tests::Behaviours },
-    Machine { kernel: "6.1", append: "", tests: Tests::Attacks },
+    Machine { kernel: "6.1", append: "", tests: Tests::Probes },
     Machine { kernel: "6.12", append: "lockdown=integrity", tests: Tests::Probes },
     Machine { kernel: "6.1", append: "lockdown=integrity", tests: Tests::Probes },
-    Machine { kernel: "6.12", append: "lockdown=confidentiality", tests: Tests::Attacks },
+    Machine { kernel: "6.12", append: "lockdown=confidentiality", tests: Tests::Probes },
     Machine { kernel: "6.1", append: "lockdown=confidentiality", tests: Tests::Probes },
     Machine { kernel: "6.12", append: NO_BPF_LSM, tests: Tests::Probes },
 ];
@@ -76,13 +74,6 @@ const BEHAVIOURS: Choice = &[
 const PROBES: Choice =
     &[("check", &[]), ("known_calls", &[]), ("tiers", &["every_tier_records_the_same"])];
 
-const ATTACKS: Choice = &[
-    ("attacks", &[]),
-    ("check", &[]),
-    ("known_calls", &[]),
-    ("tiers", &["every_tier_records_the_same"]),
-];
-
 fn of(choice: Choice, program: &str) -> Option<&'static [&'static str]> {
     choice.iter().find(|(name, _)| *name == program).map(|(_, filters)| *filters)
 }
@@ -94,7 +85,6 @@ impl Tests {
             Self::All => Some(&[]),
             Self::Behaviours => of(BEHAVIOURS, program),
             Self::Probes => of(PROBES, program),
-            Self::Attacks => of(ATTACKS, program),
         }
     }
 }
