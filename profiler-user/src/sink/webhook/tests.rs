@@ -100,6 +100,35 @@ fn by_openssl(text: &[u8]) -> Option<String> {
     Some(output.rsplit_once("= ").unwrap().1.trim().to_owned())
 }
 
+/// One drift a second for an hour.
+const HOUR: usize = 3600;
+
+#[tokio::test]
+async fn a_receiver_that_was_away_gets_what_an_hour_brought_each_once_and_in_order() {
+    let receiver = Receiver::default();
+    // Nobody listens at an address that is free.
+    let (address, serving) = receiver.listen("127.0.0.1:0").await;
+    serving.abort();
+    let _aborted = serving.await;
+    let way = way(&address).await;
+    for minute in 0..60 {
+        let objects = (0..HOUR / 60).map(|second| format!("/{minute}/{second}"));
+        way.store.commit(objects.map(|object| write(&object)).collect()).await.unwrap();
+    }
+    until(|| way.spool.status()[0].last_error.is_some()).await;
+    assert_eq!(way.spool.status()[0].queue_length, HOUR as u64);
+    let (_, _serving) = receiver.listen(&address).await;
+    let all = async {
+        while receiver.came.lock().unwrap().len() < HOUR {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_mins(3), all).await.unwrap();
+    until(|| way.spool.status()[0].queue_length == 0).await;
+    let lines: Vec<_> = verified(&way.store).await.into_iter().map(|event| event.line).collect();
+    assert!(receiver.bodies() == lines, "each once, in order");
+}
+
 #[tokio::test]
 async fn each_event_comes_whole_signed_and_with_a_name_of_its_own() {
     let receiver = Receiver::default();
