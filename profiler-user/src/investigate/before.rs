@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _};
 
 use super::history::{History, HistoryError};
+use super::seen::occurrences;
 use super::timeline::{Gap, drifts, gaps};
 use super::{Selector, Told};
 use crate::store::{LedgerRow, nanoseconds, timestamp};
@@ -95,13 +96,8 @@ pub async fn before(
 
 /// No container of the history had done it before.
 async fn is_first(history: &mut History, told: &Told) -> Result<bool, HistoryError> {
-    let query = "SELECT NOT EXISTS (SELECT 1 FROM events WHERE fingerprint = $1 AND last < $2 AND seq < $3)";
-    let query = sqlx::query_scalar(query)
-        .bind(&told.fingerprint)
-        .bind(nanoseconds(told.time))
-        .bind(told.seq);
-    let first = query.fetch_one(&mut history.connection).await;
-    history.failed(first)
+    let all = occurrences(history, &told.fingerprint).await?;
+    Ok(all.iter().all(|one| one.first >= told.time))
 }
 
 async fn image_before(

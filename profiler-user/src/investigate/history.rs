@@ -69,15 +69,25 @@ impl History {
              AS newest FROM events e WHERE id = $1 AND kind <> $2 ORDER BY seq LIMIT 1";
         let query = sqlx::query_as(query).bind(id).bind(store::CHAIN);
         let found = query.fetch_optional(&mut self.connection).await;
+        if let Some(event) = self.failed(found)? {
+            return Ok(event);
+        }
+        // It may be one of those that another event tells of.
+        let query = "SELECT seq, line, line AS newest FROM evidence WHERE id = $1 LIMIT 1";
+        let found = sqlx::query_as(query).bind(id).fetch_optional(&mut self.connection).await;
         let advice = "give the event.id of one; driftline investigate timeline --json has them";
         self.failed(found)?.ok_or_else(|| self.unknown("event", id, advice))
     }
 
     /// The first event of this id, as it was told.
     pub async fn line(&mut self, id: &str) -> Result<String, HistoryError> {
-        let query =
-            sqlx::query_scalar("SELECT line FROM events WHERE id = $1 ORDER BY seq LIMIT 1");
-        let line = query.bind(id).fetch_one(&mut self.connection).await;
+        let query = "SELECT line FROM events WHERE id = $1 ORDER BY seq LIMIT 1";
+        let line = sqlx::query_scalar(query).bind(id).fetch_optional(&mut self.connection).await;
+        if let Some(line) = self.failed(line)? {
+            return Ok(line);
+        }
+        let query = "SELECT line FROM evidence WHERE id = $1 LIMIT 1";
+        let line = sqlx::query_scalar(query).bind(id).fetch_one(&mut self.connection).await;
         self.failed(line)
     }
 
@@ -98,7 +108,12 @@ impl History {
         let found = query.bind(from).bind(to).bind(store::CHAIN).fetch_all(&mut self.connection);
         let found: Vec<String> =
             found.await.map_err(|error| store::unreadable(&self.path, error))?;
-        self.one(found, name, "fingerprint")?.ok_or_else(|| self.unknown_fingerprint(name))
+        if let Some(one) = self.one(found, name, "fingerprint")? {
+            return Ok(one);
+        }
+        // Of those that groups' events tell of only whole ones are found.
+        let known = super::seen::occurrences(self, name).await?;
+        if known.is_empty() { Err(self.unknown_fingerprint(name)) } else { Ok(name.to_owned()) }
     }
 
     /// The id of the container that `name` begins.

@@ -71,11 +71,14 @@ pub async fn seen(history: &mut History, name: &str) -> Result<Seen, HistoryErro
     let fingerprint = history.fingerprint(name).await?;
     let occurrences = occurrences(history, &fingerprint).await?;
     let selector = Selector { fingerprint: Some(fingerprint.clone()), ..Selector::default() };
-    let example = drifts(history, &selector, 1).await?.0.pop();
-    let known = example.zip(occurrences.first().map(|first| first.first));
-    let Some((example, first)) = known else {
-        // Between its being named and its being read nothing can go: both are of one moment.
+    // Between its being named and its being read nothing can go: both are of one moment.
+    let Some(earliest) = occurrences.first() else {
         return Err(history.unknown_fingerprint(&fingerprint));
+    };
+    let first = earliest.first;
+    let example = match drifts(history, &selector, 1).await?.0.pop() {
+        Some(example) => example,
+        None => history.event(&earliest.event).await?,
     };
     Ok(Seen {
         first,
@@ -94,7 +97,8 @@ pub(super) async fn occurrences(
     let query = sqlx::query_as(
         "SELECT d.first, d.last, d.count, d.id AS event, d.container, c.name, c.namespace, c.pod_name, c.workload, \
              c.node, c.image_name, c.image_id, c.ended \
-         FROM (SELECT DISTINCT COALESCE(container, '') AS container FROM events WHERE fingerprint = $1) e \
+         FROM (SELECT COALESCE(container, '') AS container FROM events WHERE fingerprint = $1 \
+             UNION SELECT id FROM containers UNION SELECT '') e \
          JOIN drifts d ON d.container = e.container AND d.fingerprint = $1 \
          LEFT JOIN containers c ON c.id = d.container ORDER BY d.first, d.container",
     );

@@ -1,5 +1,6 @@
 //! The questions, asked of a history of which everything is known.
 
+mod groups;
 mod history;
 mod hostile;
 pub(super) mod spread;

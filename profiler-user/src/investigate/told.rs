@@ -6,13 +6,15 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::behaviour::Ancestor;
+use crate::store::timestamp;
 
 /// One drift: its first event's keys, under the names that they have in events, and what the newest event counts.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Told {
     #[serde(rename = "event.id")]
     pub id: String,
-    #[serde(rename = "event.seq")]
+    /// Of one that a group tells of, that of the newest event when it came.
+    #[serde(default, rename = "event.seq")]
     pub seq: i64,
     /// Of the first occurrence.
     pub time: Timestamp,
@@ -66,15 +68,25 @@ pub struct Told {
     pub ancestry: Vec<Ancestor>,
     #[serde(rename = "baseline.status", skip_serializing_if = "Option::is_none")]
     pub baseline_status: Option<String>,
+    /// Of an event that tells of many drifts: how many different objects there were.
+    #[serde(rename = "drift.group.objects", skip_serializing_if = "Option::is_none")]
+    pub objects: Option<u64>,
+    /// Of one that such an event tells of: that event's id.
+    #[serde(rename = "drift.group.id", skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
-/// What changes from one event of a drift to the next.
+/// What changes from one event of a drift to the next; of a group also what it tells.
 #[derive(Deserialize)]
 struct Newest {
     #[serde(rename = "time.last")]
     last: Timestamp,
     #[serde(rename = "drift.count")]
     count: u64,
+    #[serde(rename = "drift.group.objects")]
+    objects: Option<u64>,
+    #[serde(rename = "drift.sentence")]
+    sentence: String,
 }
 
 impl Told {
@@ -101,7 +113,7 @@ pub(super) fn place(names: [&Option<String>; 3], container: Option<&String>) -> 
     Some(known.join("/"))
 }
 
-/// From `seq`, `line` of the first event, and `newest`, the line of the newest.
+/// From `seq`, `line` of the first event, and `newest`, the line of the newest; `counted` and `counted_last` may be there.
 impl sqlx::FromRow<'_, SqliteRow> for Told {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         let decode = |error: serde_json::Error| sqlx::Error::Decode(error.into());
@@ -111,6 +123,15 @@ impl sqlx::FromRow<'_, SqliteRow> for Told {
         if newest != line {
             let newest: Newest = serde_json::from_str(newest).map_err(decode)?;
             (told.last, told.count) = (newest.last, newest.count);
+            if newest.objects.is_some() {
+                (told.objects, told.sentence) = (newest.objects, newest.sentence);
+            }
+        }
+        told.seq = row.try_get("seq")?;
+        // What is kept of one that a group tells of counts once; how often it came is kept beside it.
+        if let Ok(Some(count)) = row.try_get::<Option<i64>, _>("counted") {
+            told.count = count.unsigned_abs();
+            told.last = timestamp(row.try_get("counted_last")?)?;
         }
         Ok(told)
     }

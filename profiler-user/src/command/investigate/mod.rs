@@ -3,6 +3,7 @@
 mod before;
 mod container;
 mod lateral;
+mod members;
 mod print;
 mod report;
 mod scope;
@@ -36,6 +37,8 @@ enum Action {
     Scope(scope::Scope),
     /// What changed in the behaviour before an alert
     Before(before::Before),
+    /// Each of the many drifts that one event tells of
+    Members(members::Members),
     /// The full life of a container, also when it is long gone
     Container(container::Container),
     /// Did it go from one pod to another
@@ -53,6 +56,7 @@ pub(crate) async fn run(args: Investigate) -> Result<ExitCode, Error> {
         Action::Seen(args) => seen::run(&args, now).await,
         Action::Scope(args) => scope::run(&args, now).await,
         Action::Before(args) => before::run(&args).await,
+        Action::Members(args) => members::run(&args).await,
         Action::Container(args) => container::run(&args).await,
         Action::Lateral(args) => lateral::run(&args, now).await,
         Action::Report(args) => report::run(&args, now).await,

@@ -1,0 +1,37 @@
+//! What one event tells of many drifts: each of them.
+
+use serde::Serialize;
+
+use super::Told;
+use super::history::{History, HistoryError};
+
+/// A group's event, and what it tells of.
+#[derive(Debug, Serialize)]
+pub struct Members {
+    pub event: Told,
+    /// In the order in which they came; each with its own count.
+    pub members: Vec<Told>,
+    /// There are more, later ones.
+    pub cut: bool,
+}
+
+/// The first `limit` drifts that the event of this id tells of; none where it is one drift alone.
+pub async fn members(
+    history: &mut History,
+    event: &str,
+    limit: u32,
+) -> Result<Members, HistoryError> {
+    let event = history.event(event).await?;
+    let query = sqlx::query_as(
+        "SELECT v.seq, v.line, v.line AS newest, d.count AS counted, d.last AS counted_last FROM evidence v \
+         LEFT JOIN drifts d ON d.container = COALESCE(json_extract(v.line, '$.\"container.id\"'), '') \
+             AND d.fingerprint = json_extract(v.line, '$.\"drift.fingerprint\"') AND d.id = v.id \
+         WHERE v.of = $1 ORDER BY v.number LIMIT $2",
+    );
+    let query = query.bind(&event.id).bind(i64::from(limit) + 1);
+    let found = query.fetch_all(&mut history.connection).await;
+    let mut members: Vec<Told> = history.failed(found)?;
+    let cut = members.len() > limit as usize;
+    members.truncate(limit as usize);
+    Ok(Members { event, members, cut })
+}
