@@ -132,10 +132,13 @@ impl<'a> Watch<'a> {
         agent::events(self.node)
     }
 
-    /// Ends the agent, and gives every event that it told.
+    /// Ends the agent, and gives every event that it told; for one that tells of many, each of them.
     pub fn finish(self) -> Vec<Value> {
         self.agent.stop();
-        agent::events(self.node)
+        let mut events = agent::events(self.node);
+        events.retain(|event| event["drift.group.objects"].is_null());
+        events.extend(agent::history(self.node).evidence);
+        events
     }
 }
 
@@ -143,8 +146,8 @@ impl<'a> Watch<'a> {
 pub fn approve(node: &Node, events: &[Value]) -> anyhow::Result<()> {
     let output = Command::new(driftline())
         .args(["baseline", "approve", "--reason", "the service does that", "--by", "the proof"])
-        .arg("--events")
-        .arg(node.outside(EVENTS[1]))
+        .arg("--store")
+        .arg(node.outside("/var/lib/driftline"))
         .arg("--baselines")
         .arg(node.outside(BASELINES))
         .args(events.iter().filter_map(|event| event["event.id"].as_str()))
