@@ -1,20 +1,13 @@
 //! A canary comes out of every sink, and where it does not, that is said.
 
-use std::{
-    io::Read,
-    net::TcpListener,
-    process::Output,
-    sync::{Arc, Mutex, atomic::Ordering},
-    thread,
-    time::Duration,
-};
+use std::{process::Output, sync::atomic::Ordering, time::Duration};
 
 use serde_json::Value;
 use support::{
     agent::{self, Agent, EVENTS},
     driftline,
     pods::Node,
-    receiver::Receiver,
+    receiver::{Receiver, taken},
     told::{can_run, metric, until},
 };
 
@@ -24,23 +17,6 @@ fn canary(node: &Node, args: &[&str]) -> Output {
     let mut command = node.command(driftline());
     command.args(["canary", "--store", "/var/lib/driftline"]).args(args);
     command.output().expect("driftline runs")
-}
-
-/// What comes to a port of the node.
-fn taken(node: &Node, port: u16) -> Arc<Mutex<Vec<u8>>> {
-    let listener = node.in_network(|| TcpListener::bind(("127.0.0.1", port)));
-    let listener = listener.expect("the port is free in the node's own network");
-    let all = Arc::<Mutex<Vec<u8>>>::default();
-    let taken = Arc::clone(&all);
-    thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut bytes = [0; 4096];
-            while let Ok(length @ 1..) = stream.read(&mut bytes) {
-                taken.lock().expect("no panic").extend_from_slice(&bytes[..length]);
-            }
-        }
-    });
-    all
 }
 
 #[test]

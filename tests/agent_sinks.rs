@@ -1,39 +1,14 @@
 //! Every sink of an agent at once, and addresses of sinks that cannot be meant.
 
-use std::{
-    io::Read,
-    net::TcpListener,
-    path::Path,
-    process::Command,
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
+use std::{path::Path, process::Command, time::Duration};
 
 use support::{
     agent::{self, Agent, EVENTS},
     driftline,
     pods::{Node, Pod, PodSpec},
-    receiver::Receiver,
+    receiver::{Receiver, taken},
     told::{busybox, can_run, metric, until, wait_for_event},
 };
-
-/// What comes to a port of the node.
-fn taken(node: &Node, port: u16) -> Arc<Mutex<Vec<u8>>> {
-    let listener = node.in_network(|| TcpListener::bind(("127.0.0.1", port)));
-    let listener = listener.expect("the port is free in the node's own network");
-    let all = Arc::<Mutex<Vec<u8>>>::default();
-    let taken = Arc::clone(&all);
-    thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut bytes = [0; 4096];
-            while let Ok(length @ 1..) = stream.read(&mut bytes) {
-                taken.lock().expect("no panic").extend_from_slice(&bytes[..length]);
-            }
-        }
-    });
-    all
-}
 
 #[test]
 fn one_event_comes_out_of_every_sink() {

@@ -14,6 +14,23 @@ use jiff::Timestamp;
 
 use crate::pods::Node;
 
+/// What comes to a port of the node's loopback, whatever it is.
+pub fn taken(node: &Node, port: u16) -> Arc<Mutex<Vec<u8>>> {
+    let listener = node.in_network(|| TcpListener::bind(("127.0.0.1", port)));
+    let listener = listener.expect("the port is free in the node's own network");
+    let all = Arc::<Mutex<Vec<u8>>>::default();
+    let taken = Arc::clone(&all);
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut bytes = [0; 4096];
+            while let Ok(length @ 1..) = stream.read(&mut bytes) {
+                taken.lock().expect("no panic").extend_from_slice(&bytes[..length]);
+            }
+        }
+    });
+    all
+}
+
 /// Takes requests of HTTP: answers with this status, with none at all while it is 0.
 pub struct Receiver {
     pub status: Arc<AtomicU16>,

@@ -3,9 +3,13 @@
 use std::{fmt::Write as _, process::ExitCode};
 
 use clap::Args;
-use jiff::SignedDuration;
 
-use super::{print::Form, table, table::Table, which::Where};
+use super::{
+    print::Form,
+    table,
+    table::Table,
+    which::{Where, window},
+};
 use crate::cli::duration;
 use crate::drift::clean;
 use crate::error::Error;
@@ -29,8 +33,7 @@ pub(super) struct Before {
 }
 
 pub(super) async fn run(args: &Before) -> Result<ExitCode, Error> {
-    let window = SignedDuration::try_from(args.window)
-        .map_err(|_| Error::Usage("--window is out of range".to_owned()))?;
+    let window = window(args.window)?;
     let mut history = args.at.open().await?;
     let before = investigate::before(&mut history, &args.event, window, args.limit).await?;
     history.close().await;

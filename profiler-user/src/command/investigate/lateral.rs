@@ -3,14 +3,13 @@
 use std::{fmt::Write as _, process::ExitCode};
 
 use clap::{Args, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     print, table,
     table::Table,
-    which::{Where, Which},
+    which::{Where, Which, Within},
 };
-use crate::cli::duration;
 use crate::drift::clean;
 use crate::error::Error;
 use crate::investigate;
@@ -25,9 +24,8 @@ pub(super) struct Lateral {
     /// Of the pod that connects
     #[command(flatten)]
     which: Which,
-    /// What the other pod does belongs to a connection for so long (seconds, or with a unit: 90s, 10m, 2h)
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
-    window: std::time::Duration,
+    #[command(flatten)]
+    within: Within,
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -50,8 +48,7 @@ enum Format {
 }
 
 pub(super) async fn run(args: &Lateral, now: Timestamp) -> Result<ExitCode, Error> {
-    let window = SignedDuration::try_from(args.window)
-        .map_err(|_| Error::Usage("--window is out of range".to_owned()))?;
+    let window = args.within.window()?;
     let mut history = args.at.open().await?;
     let selector = args.which.selector(&mut history, now).await?;
     let lateral = investigate::lateral(&mut history, &selector, window).await?;

@@ -3,14 +3,13 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     print,
-    which::{Where, Which},
+    which::{Where, Which, Within},
 };
 use crate::baseline;
-use crate::cli::duration;
 use crate::error::Error;
 use crate::investigate::{self, Form, Heading};
 use crate::store;
@@ -21,9 +20,8 @@ pub(super) struct Report {
     at: Where,
     #[command(flatten)]
     which: Which,
-    /// What another pod does belongs to a connection for so long (seconds, or with a unit: 90s, 10m, 2h)
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
-    window: std::time::Duration,
+    #[command(flatten)]
+    within: Within,
     /// At most so many entries in the timeline, the newest ones
     #[arg(long, value_name = "NUMBER", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -50,8 +48,7 @@ enum Format {
 }
 
 pub(super) async fn run(args: &Report, now: Timestamp) -> Result<ExitCode, Error> {
-    let window = SignedDuration::try_from(args.window)
-        .map_err(|_| Error::Usage("--window is out of range".to_owned()))?;
+    let window = args.within.window()?;
     let mut history = args.at.open().await?;
     let selector = args.which.selector(&mut history, now).await?;
     let report = investigate::report(&mut history, &selector, window, args.limit).await?;

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize as _;
 use serde::de::{IntoDeserializer as _, value};
 
-use crate::cli::DEFAULT_STORE;
+use crate::cli::{DEFAULT_STORE, duration};
 use crate::drift::Severity;
 use crate::error::Error;
 use crate::investigate::{History, Selector, moment};
@@ -140,6 +140,25 @@ impl Which {
         .all(Option::is_none)
             && severity.is_none()
     }
+}
+
+/// How long after a connection.
+#[derive(Debug, Args)]
+pub(super) struct Within {
+    /// What another pod does belongs to a connection for so long (seconds, or with a unit: 90s, 10m, 2h)
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
+    window: std::time::Duration,
+}
+
+impl Within {
+    pub(super) fn window(&self) -> Result<SignedDuration, Error> {
+        window(self.window)
+    }
+}
+
+pub(super) fn window(length: std::time::Duration) -> Result<SignedDuration, Error> {
+    SignedDuration::try_from(length)
+        .map_err(|_| Error::Usage("--window is out of range".to_owned()))
 }
 
 fn severity(name: &str) -> Result<Severity, String> {
