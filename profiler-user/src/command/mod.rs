@@ -10,6 +10,8 @@ pub(crate) mod rules;
 pub(crate) mod silence;
 pub(crate) mod watch;
 
+use std::io::Write as _;
+
 use crate::{
     baseline::{LoadError, SaveError},
     bind::BindError,
@@ -47,6 +49,18 @@ impl From<StoreError> for Error {
 impl From<SaveError> for Error {
     fn from(error: SaveError) -> Self {
         Self::Output(error.to_string())
+    }
+}
+
+/// Data or a page, on stdout.
+fn print(bytes: &[u8]) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // A reader that has seen enough: `head`, `less`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => {
+            written.map_err(|error| Error::Output(format!("cannot write to stdout: {error}")))
+        }
     }
 }
 

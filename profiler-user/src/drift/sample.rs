@@ -32,6 +32,30 @@ pub(crate) fn context() -> Context {
     }
 }
 
+/// A pod's container of which everything is known.
+pub(crate) fn origin() -> Origin {
+    Origin {
+        host_name: "node-1".to_owned(),
+        cluster: Some("prod".to_owned()),
+        node: Some("node-1".to_owned()),
+        namespace: Some("shop".to_owned()),
+        pod: Some("web-0".to_owned()),
+        pod_uid: Some("8e1f".to_owned()),
+        pod_ip: Some("10.0.0.7".parse().unwrap()),
+        pod_container: Some("nginx".to_owned()),
+        attempt: Some(2),
+        container_id: Some("c0ffee".to_owned()),
+        runtime: Some("containerd".to_owned()),
+        image_name: Some("registry/web".to_owned()),
+        image_tags: vec!["1.2".to_owned()],
+        image_digests: vec!["registry/web@sha256:abcd".to_owned()],
+        image_id: Some("sha256:1234".to_owned()),
+        image_reference: Some("registry/web:1.2".to_owned()),
+        workload: Some("web".to_owned()),
+        ..Origin::default()
+    }
+}
+
 fn by(executable: &str, args: &[&str], behaviour: Behaviour) -> Observation {
     let process = Process {
         pid: 4711,

@@ -19,7 +19,7 @@ mod text;
 mod verify;
 pub(super) mod when;
 
-use std::{io::Write, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -99,14 +99,7 @@ pub(crate) fn refused(path: &Path, why: impl std::fmt::Display) -> Error {
 
 /// Data for somebody else's tool, or a page for a person.
 fn print(text: &str) -> Result<(), Error> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // A reader that has seen enough: `head`, `less`.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => {
-            written.map_err(|error| Error::Output(format!("cannot write to stdout: {error}")))
-        }
-    }
+    super::print(text.as_bytes())
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Error> {

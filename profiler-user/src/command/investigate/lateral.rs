@@ -10,6 +10,7 @@ use super::{
     table::Table,
     which::{Where, Which, Within},
 };
+use crate::command;
 use crate::drift::clean;
 use crate::error::Error;
 use crate::investigate;
@@ -56,9 +57,9 @@ pub(super) async fn run(args: &Lateral, now: Timestamp) -> Result<ExitCode, Erro
     let format = if args.json { Format::Json } else { args.format };
     match format {
         Format::Json => print::json("driftline.lateral/v1", &lateral)?,
-        Format::Text => print::print(text(&lateral).as_bytes())?,
-        Format::Dot => print::print(investigate::dot(&lateral).as_bytes())?,
-        Format::Svg => print::print(investigate::svg(&lateral).as_bytes())?,
+        Format::Text => command::print(text(&lateral).as_bytes())?,
+        Format::Dot => command::print(investigate::dot(&lateral).as_bytes())?,
+        Format::Svg => command::print(investigate::svg(&lateral).as_bytes())?,
     }
     if lateral.cut {
         eprintln!("driftline: there were more connections before these; ask for less with --until");

@@ -1,11 +1,9 @@
 //! How answers come out: as a table for people, or as JSON for programs, always on stdout.
 
-use std::io::Write as _;
-
 use clap::Args;
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::{command, error::Error};
 
 #[derive(Debug, Args)]
 pub(super) struct Form {
@@ -29,7 +27,7 @@ impl Form {
         answer: &T,
         text: impl FnOnce(&T) -> String,
     ) -> Result<(), Error> {
-        if self.json { json(schema, answer) } else { print(text(answer).as_bytes()) }
+        if self.json { json(schema, answer) } else { command::print(text(answer).as_bytes()) }
     }
 }
 
@@ -37,16 +35,5 @@ pub(super) fn json<T: Serialize>(schema: &'static str, answer: &T) -> Result<(),
     let answer = Versioned { schema_version: schema, answer };
     let mut json = serde_json::to_vec_pretty(&answer).map_err(anyhow::Error::from)?;
     json.push(b'\n');
-    print(&json)
-}
-
-pub(super) fn print(bytes: &[u8]) -> Result<(), Error> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        // A reader that has seen enough: `head`, `less`.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => {
-            written.map_err(|error| Error::Output(format!("cannot write to stdout: {error}")))
-        }
-    }
+    command::print(&json)
 }

@@ -5,11 +5,9 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::{
-    print,
-    which::{Where, Which, Within},
-};
+use super::which::{Where, Which, Within};
 use crate::baseline;
+use crate::command;
 use crate::error::Error;
 use crate::investigate::{self, Form, Heading};
 use crate::store;
@@ -75,7 +73,7 @@ pub(super) async fn run(args: &Report, now: Timestamp) -> Result<ExitCode, Error
     match &args.output {
         Some(file) => baseline::write_file(file, text.as_bytes())
             .map_err(|error| Error::Output(error.to_string()))?,
-        None => print::print(text.as_bytes())?,
+        None => command::print(text.as_bytes())?,
     }
     Ok(ExitCode::SUCCESS)
 }

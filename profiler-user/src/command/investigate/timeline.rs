@@ -10,6 +10,7 @@ use super::{
     table::Table,
     which::{Where, Which},
 };
+use crate::command;
 use crate::error::Error;
 use crate::investigate::{self, Entry, Moment};
 
@@ -54,9 +55,9 @@ pub(super) async fn run(args: &Timeline, now: Timestamp) -> Result<ExitCode, Err
     let format = if args.json { Format::Json } else { args.format };
     match format {
         Format::Json => print::json(SCHEMA, &timeline)?,
-        Format::Table => print::print(text(&timeline.entries).as_bytes())?,
-        Format::Csv => print::print(&csv(&timeline.entries, false)?)?,
-        Format::Timesketch => print::print(&csv(&timeline.entries, true)?)?,
+        Format::Table => command::print(text(&timeline.entries).as_bytes())?,
+        Format::Csv => command::print(&csv(&timeline.entries, false)?)?,
+        Format::Timesketch => command::print(&csv(&timeline.entries, true)?)?,
     }
     if timeline.cut {
         eprintln!(

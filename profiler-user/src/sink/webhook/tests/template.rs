@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::behaviour::Operation;
-use crate::drift::{Action, BaselineSignature, DriftKind, Event, Node, Notice, Origin, sample};
+use crate::drift::{Action, BaselineSignature, DriftKind, Event, Node, Notice, sample};
 use crate::store::{HeadNote, Write};
 
 fn shipped(name: &str) -> Template {
@@ -20,26 +20,7 @@ async fn samples() -> Vec<String> {
     let args = ["sh", "-c", "id"];
     let mut whole =
         sample::event(DriftKind::Exec, &sample::exec("/bin/sh", &args, Some("/bin/app")));
-    whole.origin = Arc::new(Origin {
-        host_name: "node-1".to_owned(),
-        cluster: Some("prod".to_owned()),
-        node: Some("node-1".to_owned()),
-        namespace: Some("shop".to_owned()),
-        pod: Some("web-0".to_owned()),
-        pod_uid: Some("8e1f".to_owned()),
-        pod_ip: Some("10.0.0.7".parse().unwrap()),
-        pod_container: Some("nginx".to_owned()),
-        attempt: Some(2),
-        container_id: Some("c0ffee".to_owned()),
-        runtime: Some("containerd".to_owned()),
-        image_name: Some("registry/web".to_owned()),
-        image_tags: vec!["1.2".to_owned()],
-        image_digests: vec!["registry/web@sha256:abcd".to_owned()],
-        image_id: Some("sha256:1234".to_owned()),
-        image_reference: Some("registry/web:1.2".to_owned()),
-        workload: Some("web".to_owned()),
-        ..Origin::default()
-    });
+    whole.origin = Arc::new(sample::origin());
     whole.nearest = Some("app ran only /bin/app".to_owned());
     whole.pattern = Some("/bin/{word}".to_owned());
     whole.baseline_signature = Some(BaselineSignature::Verified);
