@@ -1,0 +1,5 @@
+//! What is kept of a container that drifted, so that it can be looked at when the container is gone.
+
+mod piece;
+
+pub use piece::{Collected, Missing, Piece};
