@@ -14,6 +14,7 @@ mod command;
 pub mod container;
 pub mod drift;
 pub mod error;
+pub mod evidence;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod generalise;
