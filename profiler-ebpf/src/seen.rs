@@ -11,7 +11,9 @@
 //! the same name is one too. Names are taken by the kernel's own hash of them, which is salted with the address of the
 //! directory: a directory that was forgotten meanwhile makes its files new.
 
-use aya_ebpf::{Global, helpers::bpf_get_current_task_btf, macros::map, maps::Array};
+mod executable;
+
+use aya_ebpf::{Global, macros::map, maps::Array};
 use profiler_common::event::{AF_INET, Endpoint};
 
 use crate::{
@@ -21,6 +23,9 @@ use crate::{
     kernel::{at, load, load_at, offset, read, same},
     owner::Owner,
 };
+
+use self::executable::executable;
+pub(crate) use self::executable::executed;
 
 /// Random, and odd in the second: chosen by the user side at each start.
 #[unsafe(no_mangle)]
@@ -32,19 +37,6 @@ pub(crate) static FACTOR: Global<u64> = Global::new(0x9e37_79b9_7f4a_7c15);
 const BITS: u32 = 18;
 #[map]
 static SEEN: Array<u64> = Array::with_max_entries(1 << BITS, 0);
-
-/// log2 of the number of executables.
-const EXECUTABLE_BITS: u32 = 12;
-/// By the address of the open file that runs: what its path is, as a fingerprint.
-#[map]
-static EXECUTABLES: Array<Executable> = Array::with_max_entries(1 << EXECUTABLE_BITS, 0);
-
-#[repr(C)]
-struct Executable {
-    /// The address, combined with the fingerprint: two writers at once leave something that fits no address.
-    check: u64,
-    fingerprint: u64,
-}
 
 /// Names that a fingerprint may hold below one mount and again above: the file's and those of its directories. What
 /// lies deeper always crosses.
@@ -287,59 +279,6 @@ fn above(vfsmount: *const u8) -> Option<(*const u8, *const u8)> {
     }
     let dentry = read::<*const u8>(mount, &offset::MOUNT_MOUNTPOINT)?;
     Some((parent.wrapping_add(offset::MOUNT_MNT.load() as usize), dentry))
-}
-
-/// The fingerprint of what the current task runs.
-#[inline(always)]
-fn executable(owner: &impl Owner) -> Option<u64> {
-    // SAFETY: the helper returns a BTF-typed pointer, the rest is loaded through it.
-    let file = unsafe {
-        let task = bpf_get_current_task_btf().cast::<u8>().cast_const();
-        let mm = load::<*const u8>(task, &offset::TASK_MM);
-        load::<*const u8>(mm, &offset::MM_EXE_FILE)
-    };
-    if file.is_null() {
-        return None;
-    }
-    let address = number(file);
-    let entry = EXECUTABLES.get_ptr_mut(slot(address))?;
-    // SAFETY: a live map value.
-    let (check, fingerprint) = unsafe {
-        (
-            (&raw const (*entry).check).read_volatile(),
-            (&raw const (*entry).fingerprint).read_volatile(),
-        )
-    };
-    if check == address ^ fingerprint {
-        return (fingerprint != 0).then_some(fingerprint);
-    }
-    keep_executable(file, owner)
-}
-
-/// A program was started: its open file may have the address of one that was there before. `file` must be BTF-typed.
-#[inline(always)]
-pub(crate) fn executed(owner: &impl Owner, file: *const u8) {
-    let _too_deep = keep_executable(file, owner);
-}
-
-#[inline(always)]
-fn keep_executable(file: *const u8, owner: &impl Owner) -> Option<u64> {
-    let found = Fingerprint(SEED.load()).with_file(file, owner);
-    let fingerprint = found.map_or(0, |found| found.0);
-    let address = number(file);
-    if let Some(entry) = EXECUTABLES.get_ptr_mut(slot(address)) {
-        // SAFETY: a live map value.
-        unsafe {
-            (&raw mut (*entry).fingerprint).write_volatile(fingerprint);
-            (&raw mut (*entry).check).write_volatile(address ^ fingerprint);
-        }
-    }
-    (fingerprint != 0).then_some(fingerprint)
-}
-
-#[inline(always)]
-fn slot(address: u64) -> u32 {
-    (address.wrapping_mul(FACTOR.load()) >> (64 - EXECUTABLE_BITS)) as u32
 }
 
 /// A number that is the same for the same address. The verifier lets typed pointers be subtracted only; between two of

@@ -99,7 +99,7 @@ proptest! {
             seconds += i64::from(*wait) / 4;
             let (observation, finding) = drift(*object, seconds);
             all.extend(aggregator.observe(&context, &observation, finding, |_| None));
-            prop_assert!(aggregator.len() <= capacity * (1 + MEMBERS));
+            prop_assert!(aggregator.len() <= capacity * (1 + room::MEMBERS));
             if *tick {
                 all.extend(aggregator.updates(&context, sample::later(seconds)));
             }
