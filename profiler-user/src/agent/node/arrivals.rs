@@ -22,6 +22,19 @@ use crate::{
     store::{Capture, Write},
 };
 
+/// A cgroup that was just made cannot be opened yet: the hook runs before the kernel shows it in the hierarchy
+/// (`kernfs_activate`). Where the kernel's word of it has no path, being quick must not mean that it is let go.
+#[derive(Clone, Copy)]
+pub(super) struct Unplaced {
+    /// As in the record of its making.
+    owner: u64,
+    cgroup: u64,
+    looks: u32,
+}
+
+/// One may come right behind its making, and before it is shown.
+const LOOKS: u32 = 3;
+
 impl<T: Task> Node<T> {
     /// Takes in the containers that run already.
     pub(in super::super) fn scan(&mut self) -> anyhow::Result<()> {
@@ -131,6 +144,29 @@ impl<T: Task> Node<T> {
             Some(path) => Some(path),
             None => self.locator.path_of(CgroupId(cgroup)).unwrap_or(None),
         };
+        if path.is_none() {
+            self.unplaced.push(Unplaced { owner, cgroup, looks: 0 });
+            return Ok(());
+        }
+        self.placed(owner, cgroup, path)
+    }
+
+    /// Looks again for cgroups that could not be found when they were made. About every second.
+    pub(super) fn place(&mut self) -> anyhow::Result<()> {
+        for mut unplaced in std::mem::take(&mut self.unplaced) {
+            let Unplaced { owner, cgroup, .. } = unplaced;
+            let path = self.locator.path_of(CgroupId(cgroup)).unwrap_or(None);
+            unplaced.looks += 1;
+            if path.is_none() && unplaced.looks < LOOKS {
+                self.unplaced.push(unplaced);
+            } else {
+                self.placed(owner, cgroup, path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn placed(&mut self, owner: u64, cgroup: u64, path: Option<String>) -> anyhow::Result<()> {
         let class = path.as_deref().map_or(Class::Host, classify);
         match class {
             Class::Container(identity) if self.own.contains(&identity.id) => {
@@ -155,6 +191,7 @@ impl<T: Task> Node<T> {
 
     /// Whose cgroup it is that the kernel reports of; none of ours is released.
     pub(super) fn discover(&mut self, cgroup: u64) -> anyhow::Result<Option<ContainerId>> {
+        self.unplaced.retain(|unplaced| unplaced.cgroup != cgroup);
         let path = self.locator.path_of(CgroupId(cgroup)).unwrap_or(None);
         match path.as_deref().and_then(identify) {
             Some(identity) if !self.own.contains(&identity.id) => {

@@ -9,6 +9,7 @@ mod arrivals;
 mod names;
 mod pods;
 
+use self::arrivals::Unplaced;
 use self::pods::Pods;
 use super::{
     canary::Cage,
@@ -61,6 +62,8 @@ pub(super) struct Node<T: Task> {
     /// Cgroups that were made without a record, when last looked.
     unseen: u64,
     ticks: u64,
+    /// Cgroups that were made, and of which neither the kernel nor a look at the hierarchy says where.
+    unplaced: Vec<Unplaced>,
     /// Cgroups that were gone at the last sweep.
     gone: HashSet<u64>,
     /// Runs, says a runtime, and has no cgroup that was found.
@@ -84,6 +87,7 @@ impl<T: Task> Node<T> {
             own: HashSet::new(),
             unseen: 0,
             ticks: 0,
+            unplaced: Vec::new(),
             gone: HashSet::new(),
             listed: HashSet::new(),
             canary: None,
@@ -181,6 +185,7 @@ impl<T: Task> Node<T> {
         if self.around.gaps.are_told() {
             self.out.push(Write::Heartbeat(now));
         }
+        self.place()?;
         let unseen = self.around.sensor.unseen_cgroups()?;
         if unseen != self.unseen {
             self.unseen = unseen;
