@@ -119,14 +119,19 @@ impl<T: Task> Node<T> {
         });
         container.cgroups.push(cgroup);
         container.know_calls::<T>(&mut self.around.sensor)?;
-        self.listen_for_names(cgroup);
+        self.listen_for_names(cgroup, 0);
         Ok(())
     }
 
-    /// A cgroup that is gone by now has nothing more to be heard.
-    fn listen_for_names(&mut self, cgroup: u64) {
+    /// Where it cannot be opened yet, later: one that is gone by then has nothing more to be heard.
+    fn listen_for_names(&mut self, cgroup: u64, looks: u32) {
         let id = CgroupId(cgroup);
-        let Ok(Some(directory)) = self.locator.open(id) else { return };
+        let Ok(Some(directory)) = self.locator.open(id) else {
+            if looks < LOOKS {
+                self.unheard.push((cgroup, looks + 1));
+            }
+            return;
+        };
         if let Err(error) = self.around.sensor.listen_for_names(id, directory)
             && matches!(self.locator.open(id), Ok(Some(_)))
         {
@@ -151,8 +156,21 @@ impl<T: Task> Node<T> {
         self.placed(owner, cgroup, path)
     }
 
+    /// Something happens in a cgroup: it can be opened by now.
+    pub(super) fn hear(&mut self, cgroup: u64) {
+        if let Some(at) = self.unheard.iter().position(|(unheard, _)| *unheard == cgroup) {
+            self.unheard.swap_remove(at);
+            self.listen_for_names(cgroup, 0);
+        }
+    }
+
     /// Looks again for cgroups that could not be found when they were made. About every second.
     pub(super) fn place(&mut self) -> anyhow::Result<()> {
+        for (cgroup, looks) in std::mem::take(&mut self.unheard) {
+            if self.cgroups.contains_key(&cgroup) {
+                self.listen_for_names(cgroup, looks);
+            }
+        }
         for mut unplaced in std::mem::take(&mut self.unplaced) {
             let Unplaced { owner, cgroup, .. } = unplaced;
             let path = self.locator.path_of(CgroupId(cgroup)).unwrap_or(None);

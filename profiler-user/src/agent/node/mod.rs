@@ -64,6 +64,8 @@ pub(super) struct Node<T: Task> {
     ticks: u64,
     /// Cgroups that were made, and of which neither the kernel nor a look at the hierarchy says where.
     unplaced: Vec<Unplaced>,
+    /// Cgroups of containers that could not be opened when they were made, and how often they were looked for since.
+    unheard: Vec<(u64, u32)>,
     /// Cgroups that were gone at the last sweep.
     gone: HashSet<u64>,
     /// Runs, says a runtime, and has no cgroup that was found.
@@ -88,6 +90,7 @@ impl<T: Task> Node<T> {
             unseen: 0,
             ticks: 0,
             unplaced: Vec::new(),
+            unheard: Vec::new(),
             gone: HashSet::new(),
             listed: HashSet::new(),
             canary: None,
@@ -116,6 +119,9 @@ impl<T: Task> Node<T> {
         }
         if let EventBody::CgroupMade { cgroup, path } = event.body {
             return self.cgroup_made(event.container, cgroup, path);
+        }
+        if !matches!(event.body, EventBody::CgroupRemoved) {
+            self.hear(event.container);
         }
         let id = match self.cgroups.get(&event.container) {
             Some(id) => id.clone(),
