@@ -1,15 +1,17 @@
 //! All containers of the node: records in, each to its container, and what the runtime says of them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 
 mod arrivals;
+mod figures;
 mod names;
 mod pods;
 
 use self::arrivals::Unplaced;
+pub(super) use self::figures::Figures;
 use self::pods::Pods;
 use super::{
     canary::Cage,
@@ -19,12 +21,11 @@ use super::{
     task::Task,
 };
 use crate::{
-    attest::Reason,
     behaviour::Observation,
     cgroup::{CgroupId, Hierarchy},
     container::{ContainerId, Identity, locate::Locator},
     drift::{BaselineStatus, Node as Machine},
-    http::{Containers, Metrics},
+    http::Metrics,
     observe::Clock,
     redact::Redactor,
     runtime::Resolver,
@@ -247,27 +248,6 @@ impl<T: Task> Node<T> {
             self.out.push(Write::Heartbeat(now));
         }
     }
-
-    /// What there is to say about the whole.
-    pub(super) fn figures(&self) -> Figures<'_> {
-        let mut containers = Containers::default();
-        let mut namespaces = BTreeSet::new();
-        for container in self.containers.values() {
-            match &container.state {
-                State::Waiting(_) => containers.unresolved += 1,
-                State::Known { job: Some(job), .. } => T::count(job, &mut containers),
-                State::Known { job: None, .. } => containers.ignored += 1,
-            }
-            namespaces.extend(container.member().and_then(|member| member.identity.namespace()));
-        }
-        let (baselines, unprofiled) = self.task.baselines();
-        let (refused, unsigned) = (self.task.refused(), self.task.unsigned());
-        Figures { containers, namespaces, baselines, refused, unsigned, unprofiled }
-    }
-
-    pub(super) fn runtimes(&self) -> crate::runtime::Health {
-        self.around.resolver.health()
-    }
 }
 
 /// A container as it is known now.
@@ -309,14 +289,4 @@ fn take<T: Task>(
         State::Known { job: Some(job), .. } => task.take(job, observation, out),
         State::Known { job: None, .. } => {}
     }
-}
-
-pub(super) struct Figures<'a> {
-    pub(super) containers: Containers,
-    pub(super) namespaces: BTreeSet<&'a str>,
-    pub(super) baselines: usize,
-    /// Why, for each baseline that is not believed.
-    pub(super) refused: Vec<Reason>,
-    pub(super) unsigned: usize,
-    pub(super) unprofiled: usize,
 }
