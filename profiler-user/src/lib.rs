@@ -15,6 +15,7 @@ pub mod container;
 pub mod drift;
 pub mod error;
 pub mod evidence;
+pub mod flight;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod generalise;
