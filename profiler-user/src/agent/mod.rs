@@ -14,6 +14,7 @@ mod likeness;
 mod node;
 mod outlets;
 mod recorder;
+pub(crate) mod replay;
 mod saver;
 pub(crate) mod selector;
 mod settings;

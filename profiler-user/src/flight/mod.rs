@@ -15,10 +15,10 @@ mod segment;
 mod wire;
 mod writer;
 
-pub(crate) use self::deed::{Actor, Deed, Done};
+pub(crate) use self::deed::Done;
 pub(crate) use self::log::{Log, Place};
 pub use self::moment::{Moment, Recent};
-pub(crate) use self::segment::{FlightError, Found, Segment, Step, segments};
+pub(crate) use self::segment::{FlightError, Segment, Step, segments};
 pub(crate) use self::writer::Shelf;
 
 /// The log's directory, in the one of the history.

@@ -2,6 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::deed::Deed;
 use super::*;
 use crate::container::{ContainerId, Identity};
 use crate::drift::sample;
