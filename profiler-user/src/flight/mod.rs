@@ -11,6 +11,7 @@
 mod deed;
 mod log;
 mod moment;
+mod recorded;
 mod segment;
 mod wire;
 mod writer;
@@ -18,6 +19,7 @@ mod writer;
 pub(crate) use self::deed::Done;
 pub(crate) use self::log::{Log, Place};
 pub use self::moment::{Moment, Recent};
+pub(crate) use self::recorded::{Recorded, recorded};
 pub(crate) use self::segment::{FlightError, Segment, Step, segments};
 pub(crate) use self::writer::Shelf;
 

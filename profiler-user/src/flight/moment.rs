@@ -29,6 +29,7 @@ pub struct Moment {
     pub kind: &'static str,
     /// What it was done to; of an exec its arguments, of an exit the program and how it ended.
     pub object: String,
+    /// Of whoever did it; of an exec what was run.
     pub executable: Arc<str>,
     pub pid: u32,
 }
