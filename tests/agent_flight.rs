@@ -22,12 +22,13 @@ const SOON: Duration = Duration::from_secs(40);
 
 const TASK: &str = "until [ -e /share/go ]; do sleep 0.1; done; . /share/work";
 
-const ROUTINE: &str = "nc -w 1 127.0.0.1 7 </dev/null; sleep 0.1; echo x > /share/done";
+const ROUTINE: &str =
+    ": > /etc/shadow; nc -w 1 127.0.0.1 7 </dev/null; sleep 0.1; echo x > /share/done";
 
 const SECRET: &str = "Planted-5ecret-4711";
 
 /// What the baseline knows, then what it does not, then something that is no drift again.
-const WORK_OF_TODAY: &str = "nc -w 1 127.0.0.1 7 </dev/null; /bin/cat --password=Planted-5ecret-4711 /etc/shadow; \
+const WORK_OF_TODAY: &str = ": > /etc/shadow; nc -w 1 127.0.0.1 7 </dev/null; /bin/echo --password=Planted-5ecret-4711; /bin/cat /etc/shadow; \
     /bin/false; echo x > /share/done; sleep 600";
 
 fn task(node: &Node, name: &str, work: &str) -> Pod {

@@ -156,3 +156,6 @@ fn first(write: &mut Write) -> Option<&mut Event> {
 fn container(event: &Event) -> String {
     event.origin.container_id.clone().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
