@@ -28,7 +28,7 @@ Exit codes:
   121  a baseline, a key, a bind file or a rules file is missing or cannot be used; a baseline is refused
   122  a file could not be written
   123  a registry cannot be reached, refuses, or cannot be believed
-  124  a history or a file of events cannot be read (investigate)
+  124  a history or a file of events cannot be read (investigate, replay)
   125  driftline failed in another way
   126  CMD was found but cannot be run
   127  CMD was not found";
@@ -52,6 +52,8 @@ pub enum Command {
     Silence(crate::command::silence::Silence),
     /// Ask the history of a node
     Investigate(crate::command::investigate::Investigate),
+    /// Judge what this node's containers did by other baselines: what would have been told more, or less
+    Replay(crate::command::replay::Replay),
     /// Have this node's agent run a harmless drift, and say whether it came out of every sink
     Canary(crate::command::canary::Canary),
     /// Record a real server, break into it, and show what Driftline saw

@@ -15,6 +15,7 @@ pub mod container;
 pub mod drift;
 pub mod error;
 pub mod evidence;
+pub mod flight;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod generalise;
@@ -73,6 +74,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Silence(args) => command::silence::run(args),
         Command::Canary(args) => runtime()?.block_on(command::canary::run(&args)),
         Command::Investigate(args) => runtime()?.block_on(command::investigate::run(args)),
+        Command::Replay(args) => runtime()?.block_on(command::replay::run(&args)),
         Command::Demo => command::demo::run().map(|()| ExitCode::SUCCESS).map_err(Error::from),
     }
 }

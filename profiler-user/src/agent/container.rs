@@ -10,7 +10,7 @@ use super::{
     task::{Member, Task},
 };
 use crate::{
-    behaviour::Observation,
+    behaviour::{Observation, Process},
     cgroup::CgroupId,
     container::{Identity, path::CgroupIdentity},
     observe::{Clock, Observer},
@@ -136,6 +136,12 @@ impl<J> Container<J> {
         let State::Known { job: Some(job), .. } = &self.state else { return Ok(()) };
         let calls = T::known_calls(job);
         self.cgroups.iter().try_for_each(|cgroup| sensor.know_calls(CgroupId(*cgroup), calls))
+    }
+
+    /// The end that an event tells of: when, whose, and how.
+    pub(super) fn exit(&self, event: &Event) -> Option<(Timestamp, Arc<Process>, u32)> {
+        let EventBody::Exit { status } = event.body else { return None };
+        Some((self.clock.at(event.time), self.observer.ending(event.pid)?, status))
     }
 
     /// Adds what the kernel showed of its start: a runtime is mostly asked before it knows of that itself.

@@ -14,6 +14,7 @@ mod likeness;
 mod node;
 mod outlets;
 mod recorder;
+pub(crate) mod replay;
 mod saver;
 pub(crate) mod selector;
 mod settings;
@@ -46,6 +47,7 @@ use crate::{
     baseline::{self, Width},
     cgroup::Hierarchy,
     error::Error,
+    flight::{Log, Shelf},
     launch::Signals,
     redact::Redactor,
     requirements,
@@ -97,13 +99,15 @@ pub(crate) async fn watch(settings: Settings, signals: Signals) -> Result<ExitCo
     let (directory, key_id) = (settings.baselines.clone(), redactor.key_id());
     let trust = settings.trust.as_deref().map(Trust::open).transpose()?;
     let binding = settings.bind.as_deref().map(binding::Binding::open).transpose()?;
+    let log_key = key_id.clone();
     let catalogue = Catalogue::new(&directory, key_id, trust).with_binding(binding);
+    let shelf = Shelf::of(&settings.store, settings.limits.size, settings.limits.age);
     let kept = settings.store.join(PROVISIONAL);
     let host = settings.machine.called();
     let rules = Arc::clone(&settings.rules);
     run(settings, signals, redactor, |tier, blind| {
         let observed = Observed { host, tier, blind };
-        Watcher::new(catalogue, Heirs::new(&kept, observed), rules)
+        Watcher::new(catalogue, Heirs::new(&kept, observed), rules, Log::new(shelf, log_key))
     })
     .await
 }

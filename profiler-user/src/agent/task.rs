@@ -8,7 +8,7 @@ use profiler_common::container::KnownCalls;
 use crate::{
     attest::Reason,
     baseline::Run,
-    behaviour::Observation,
+    behaviour::{Observation, Process},
     container::Identity,
     drift::{BaselineStatus, Origin},
     http::Containers,
@@ -48,6 +48,19 @@ pub(super) trait Task: Send + 'static {
     -> Option<Self::Job>;
 
     fn take(&mut self, job: &mut Self::Job, observation: Observation, out: &mut Vec<Write>);
+
+    /// A process ended, with this wait status.
+    fn exited(
+        &mut self,
+        _job: &mut Self::Job,
+        _at: Timestamp,
+        _process: &Arc<Process>,
+        _status: u32,
+    ) {
+    }
+
+    /// Native calls that its processes made so far, also those that did not cross.
+    fn called(&mut self, _job: &mut Self::Job, _calls: &KnownCalls, _now: Timestamp) {}
 
     /// About every second, for each container. `lost`: its events that were lost so far.
     fn tick(&mut self, job: &mut Self::Job, lost: u64, now: Timestamp, out: &mut Vec<Write>);

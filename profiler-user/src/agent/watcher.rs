@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use profiler_common::container::KnownCalls;
+use profiler_common::container::{KnownCalls, SET_WORDS};
 
 use super::{
     catalogue::{Catalogue, Choice},
@@ -16,13 +16,15 @@ use super::{
 };
 use crate::{
     attest::Reason,
-    behaviour::Observation,
+    behaviour::{Behaviour, Observation, Process},
     container::{Identity, Role, Source},
     drift::{
         Aggregator, BaselineStatus, Context, DriftKind, Finding, Notice, Told, aggregate,
         severity::Table,
     },
+    flight::{Done, Log, Place, Recent},
     http::Containers,
+    observe::{self, UNKNOWN},
     store::{Capture, Write},
 };
 
@@ -36,6 +38,8 @@ pub(super) struct Watcher {
     refused: HashMap<String, String>,
     /// What was said of baselines that do not fit.
     said: HashSet<String>,
+    /// What all containers do, on disk.
+    log: Log,
 }
 
 pub(super) struct Watching {
@@ -49,13 +53,18 @@ pub(super) struct Watching {
     /// Of the catalogue that `choice` was made from.
     generation: u64,
     aggregator: Aggregator,
+    recent: Recent,
+    /// In the log.
+    place: Place,
+    /// Calls that the log has although they did not cross.
+    noted: KnownCalls,
 }
 
 impl Watcher {
-    pub(super) fn new(mut catalogue: Catalogue, heirs: Heirs, rules: Arc<Table>) -> Self {
+    pub(super) fn new(mut catalogue: Catalogue, heirs: Heirs, rules: Arc<Table>, log: Log) -> Self {
         catalogue.refresh(Timestamp::now());
         let (unprofiled, refused, said) = (HashSet::new(), HashMap::new(), HashSet::new());
-        Self { catalogue, heirs, rules, unprofiled, refused, said }
+        Self { catalogue, heirs, rules, unprofiled, refused, said, log }
     }
 
     /// The baseline to go by now; that there is none, or none that is believed, is told once per image.
@@ -188,6 +197,9 @@ impl Task for Watcher {
             is_whole: member.capture == Capture::FromStart,
             generation: 0,
             aggregator: Aggregator::new(aggregate::CAPACITY),
+            recent: Recent::default(),
+            place: Place::default(),
+            noted: [0; SET_WORDS],
         };
         self.choose(&mut job, now, out);
         Some(job)
@@ -204,7 +216,40 @@ impl Task for Watcher {
         };
         for finding in findings {
             let nearest = |finding: &Finding| judge?.nearest(&observation, finding);
-            push(out, job.aggregator.observe(&job.context, &observation, finding, nearest));
+            let mut told = job.aggregator.observe(&job.context, &observation, finding, nearest);
+            if !told.is_empty() {
+                told.iter_mut().for_each(|told| told.set_before(&job.recent));
+                self.log.drifted();
+            }
+            push(out, told);
+        }
+        let Observation { time, process, behaviour } = &observation;
+        self.log.note(&mut job.place, &job.identity, *time, process, Done::Did(behaviour));
+        job.recent.note(&observation);
+    }
+
+    fn exited(&mut self, job: &mut Watching, at: Timestamp, process: &Arc<Process>, status: u32) {
+        let done = Done::Exited(status);
+        self.log.note(&mut job.place, &job.identity, at, process, done);
+        job.recent.note_done(at, process, done);
+    }
+
+    fn called(&mut self, job: &mut Watching, calls: &KnownCalls, now: Timestamp) {
+        let Some(known) = Self::known_calls(job) else { return };
+        let mut fresh: KnownCalls =
+            std::array::from_fn(|word| calls[word] & known[word] & !job.noted[word]);
+        if fresh == [0; SET_WORDS] {
+            return;
+        }
+        let nobody = Arc::new(Process::unknown(UNKNOWN));
+        for (word, bits) in fresh.iter_mut().enumerate() {
+            job.noted[word] |= *bits;
+            while *bits != 0 {
+                let number = word as u64 * 64 + u64::from(bits.trailing_zeros());
+                *bits &= *bits - 1;
+                let call = Behaviour::Syscall(observe::syscall(number, false, false));
+                self.log.note(&mut job.place, &job.identity, now, &nobody, Done::Did(&call));
+            }
         }
     }
 
@@ -242,10 +287,12 @@ impl Task for Watcher {
 
     fn save(&mut self) {
         self.heirs.save_due();
+        self.log.hand_over(Timestamp::now());
     }
 
     fn stop(&mut self) {
         self.heirs.close();
+        self.log.close();
     }
 
     fn every_second(&mut self, now: Timestamp) -> bool {

@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod investigate;
 pub(crate) mod record;
+pub(crate) mod replay;
 pub(crate) mod rules;
 pub(crate) mod silence;
 pub(crate) mod watch;

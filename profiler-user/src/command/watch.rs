@@ -17,6 +17,7 @@ use crate::{
         event::Action, severity::Table,
     },
     error::{Error, code},
+    flight::Recent,
     launch::{self, Signals},
     pipeline::Consumer,
     redact::{self, Redactor},
@@ -37,6 +38,8 @@ struct Watcher {
     /// Different drifts, and how often anything drifted.
     drifts: u64,
     occurrences: u64,
+    /// What came before the next.
+    recent: Recent,
 }
 
 impl Consumer for Watcher {
@@ -45,9 +48,11 @@ impl Consumer for Watcher {
             // What is learned anew was asked for.
             self.occurrences += u64::from(finding.relearn.is_none());
             let nearest = |finding: &Finding| self.judge.nearest(&observation, finding);
-            let events = self.aggregator.observe(&self.context, &observation, finding, nearest);
-            self.report(events);
+            let mut told = self.aggregator.observe(&self.context, &observation, finding, nearest);
+            told.iter_mut().for_each(|told| told.set_before(&self.recent));
+            self.report(told);
         }
+        self.recent.note(&observation);
     }
 
     fn tick(&mut self, now: Timestamp, lost: u64) {
@@ -133,6 +138,7 @@ pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, 
         failure: None,
         drifts: 0,
         occurrences: 0,
+        recent: Recent::default(),
     };
     let (end, mut watcher) =
         session.run(&args.target.command, signals, None, redactor, watcher).await?;

@@ -16,6 +16,7 @@ mod seen;
 mod select;
 mod timeline;
 mod told;
+mod told_drift;
 
 pub use before::{Before, Image, before};
 pub use container::{Life, container};
@@ -29,6 +30,7 @@ pub use seen::{Occurrence, Seen, seen};
 pub use select::Selector;
 pub use timeline::{Entry, Gap, Moment, Timeline, timeline};
 pub use told::Told;
+pub(crate) use told_drift::{ToldDrift, told_drift};
 
 #[cfg(test)]
 mod tests;

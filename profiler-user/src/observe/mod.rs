@@ -238,6 +238,11 @@ impl Observer {
         (process, Behaviour::Accept(Accept { port_chosen, ..accept }))
     }
 
+    /// The process that an end is the end of, before it is observed; one whose start was lost is none.
+    pub(crate) fn ending(&self, pid: u32) -> Option<Arc<Process>> {
+        self.processes.get(&pid).map(|entry| Arc::clone(&entry.process))
+    }
+
     /// The process behind a pid; one whose start was lost is known by nothing but its pid.
     fn process(&mut self, pid: u32, uid: u32) -> Arc<Process> {
         let unknown = || {

@@ -19,6 +19,10 @@ impl Store {
     pub(super) async fn commit_all(&self, writes: &mut [Write]) -> Result<Committed, StoreError> {
         let failed = |source| StoreError::database(&self.inner.file, "write to the store", source);
         let mut file = self.inner.writers.lock().await;
+        if file.begun {
+            // Of an attempt that was cancelled.
+            self.inner.seen.lock().await.forget();
+        }
         file.begin().await.map_err(failed)?;
         let mut result = self.append(&mut file.durable, writes).await;
         if result.is_ok() {
@@ -26,6 +30,7 @@ impl Store {
         }
         if result.is_err() {
             file.take_back().await;
+            self.inner.seen.lock().await.forget();
         }
         let committed = result?;
         self.inner.newest.send_if_modified(|newest| {
@@ -41,6 +46,7 @@ impl Store {
     ) -> Result<Committed, StoreError> {
         let failed = |source| StoreError::database(&self.inner.file, "write to the store", source);
         let mut batch = Batch::begin(connection).await.map_err(failed)?;
+        self.inner.seen.lock().await.mark(connection, writes).await.map_err(failed)?;
         let unwritten = |why: Unwritten| why.of(&self.inner.file);
         let mut events = 0;
         for write in writes {

@@ -24,6 +24,7 @@ mod proofs;
 mod query;
 mod record;
 mod retain;
+mod seen;
 mod upsert;
 mod verify;
 mod write;
@@ -67,6 +68,8 @@ struct Inner {
     writers: Mutex<Writers>,
     readers: SqlitePool,
     newest: watch::Sender<i64>,
+    /// What is known of fingerprints, for `drift.seen`.
+    seen: Mutex<seen::Cache>,
     _lock: Arc<lock::DirectoryLock>,
 }
 

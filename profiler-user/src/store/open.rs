@@ -130,6 +130,7 @@ impl Store {
             writers: Mutex::new(Writers { durable, begun: false, relaxed }),
             readers,
             newest: watch::Sender::new(newest),
+            seen: Mutex::default(),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })

@@ -253,6 +253,9 @@ impl<T: Task> Node<T> {
         container.excess.before += state.limited;
         container.excess.now = 0;
         tell_losses(container, &self.around.metrics, &mut self.out);
+        if let State::Known { job: Some(job), .. } = &mut container.state {
+            self.task.called(job, &state.native.called, Timestamp::now());
+        }
         for (number, denied, foreign) in unsent(state) {
             let observation = container.observer.late_syscall(number, denied, foreign);
             take(&mut self.task, &mut container.state, observation, &mut self.out);

@@ -145,6 +145,11 @@ impl<T: Task> Node<T> {
             self.unresolved(&id, &why);
         }
         let Some(container) = self.containers.get_mut(&id) else { return Ok(()) };
+        if let Some((at, process, status)) = container.exit(&event)
+            && let State::Known { job: Some(job), .. } = &mut container.state
+        {
+            self.task.exited(job, at, &process, status);
+        }
         let Some(observation) = container.observer.observe(event) else { return Ok(()) };
         for observation in container.strangers.admit(observation) {
             let observation = self.pods.name_peer(observation);
@@ -166,6 +171,9 @@ impl<T: Task> Node<T> {
                     *sum += lost;
                 }
                 container.excess.now += state.limited;
+                if let State::Known { job: Some(job), .. } = &mut container.state {
+                    self.task.called(job, &state.native.called, now);
+                }
             }
             tell_losses(container, &self.around.metrics, &mut self.out);
             for observation in container.strangers.overdue(now, container.has_all()) {

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, process::ExitCode};
 use clap::Args;
 
 use super::{
+    flight::{self, WithFlight},
     print::Form,
     table,
     table::Table,
@@ -13,6 +14,7 @@ use super::{
 use crate::cli::duration;
 use crate::drift::clean;
 use crate::error::Error;
+use crate::flight::recorded;
 use crate::investigate;
 
 #[derive(Debug, Args)]
@@ -26,6 +28,9 @@ pub(super) struct Before {
     /// At most so many drifts, the newest before the alert
     #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    /// Show what the flight recorder has of that time as well, also what was no drift
+    #[arg(long)]
+    flight: bool,
     #[command(flatten)]
     at: Where,
     #[command(flatten)]
@@ -37,7 +42,20 @@ pub(super) async fn run(args: &Before) -> Result<ExitCode, Error> {
     let mut history = args.at.open().await?;
     let before = investigate::before(&mut history, &args.event, window, args.limit).await?;
     history.close().await;
-    args.form.answer("driftline.before/v1", &before, text)?;
+    let recorded = match &before.event.container {
+        Some(id) if args.flight => Some(recorded(
+            args.at.directory(),
+            id,
+            Some(before.from),
+            Some(before.event.time),
+            args.limit,
+        )?),
+        _ => None,
+    };
+    let answer = WithFlight { answer: before, recorded };
+    args.form.answer("driftline.before/v1", &answer, |all| {
+        text(&all.answer) + &flight::text(all.recorded.as_ref())
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

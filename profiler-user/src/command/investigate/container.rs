@@ -4,9 +4,15 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use clap::Args;
 
-use super::{print::Form, table, which::Where};
+use super::{
+    flight::{self, WithFlight},
+    print::Form,
+    table,
+    which::Where,
+};
 use crate::drift::clean;
 use crate::error::Error;
+use crate::flight::recorded;
 use crate::investigate::{self, Life};
 
 #[derive(Debug, Args)]
@@ -17,6 +23,9 @@ pub(super) struct Container {
     /// At most so many drifts, the newest
     #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    /// Show what the flight recorder has of it as well, also what was no drift
+    #[arg(long)]
+    flight: bool,
     #[command(flatten)]
     at: Where,
     #[command(flatten)]
@@ -27,7 +36,15 @@ pub(super) async fn run(args: &Container) -> Result<ExitCode, Error> {
     let mut history = args.at.open().await?;
     let life = investigate::container(&mut history, &args.id, args.limit).await?;
     history.close().await;
-    args.form.answer("driftline.container/v1", &life, text)?;
+    let id = life.identity.id.as_str();
+    let recorded = match args.flight {
+        true => Some(recorded(args.at.directory(), id, None, None, args.limit)?),
+        false => None,
+    };
+    let answer = WithFlight { answer: life, recorded };
+    args.form.answer("driftline.container/v1", &answer, |all| {
+        text(&all.answer) + &flight::text(all.recorded.as_ref())
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,6 +2,7 @@
 
 mod before;
 mod container;
+mod flight;
 mod lateral;
 mod members;
 mod print;

@@ -18,6 +18,7 @@ use super::event::{Action, Context, Drift, Event, Repeated};
 use super::fingerprint::Fingerprint;
 use super::kind::Finding;
 use crate::behaviour::Observation;
+use crate::flight::Recent;
 
 /// Fingerprints told on their own that one container's aggregator remembers: at about 600 bytes each, 10 MB.
 pub const CAPACITY: usize = 16_384;
@@ -76,6 +77,18 @@ struct Member {
     count: u64,
     written: u64,
     last: Timestamp,
+}
+
+impl Told {
+    /// Tells what the container did before, where it is a first occurrence.
+    pub(crate) fn set_before(&mut self, recent: &Recent) {
+        if let Self::Event(event) | Self::Evidence(event) = self
+            && event.action == Action::Created
+            && event.group.is_none()
+        {
+            event.before = recent.before(event.time);
+        }
+    }
 }
 
 impl Aggregator {

@@ -28,6 +28,7 @@ use super::sentence::sentence;
 use super::severity::{Severity, Table};
 use crate::behaviour::Observation;
 use crate::bind::Accepted;
+use crate::flight::Moment;
 use crate::silence::Mark;
 
 pub const SCHEMA_VERSION: &str = "driftline.drift/v1";
@@ -188,6 +189,9 @@ pub struct Event {
     pub relearn: Option<Box<Accepted>>,
     #[serde(rename = "drift.fingerprint")]
     pub fingerprint: String,
+    /// What the store knew of the fingerprint before; set when it is committed. None where it was never seen.
+    #[serde(rename = "drift.seen", skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
     /// A harmless one that Driftline made itself, to see whether it arrives.
     #[serde(rename = "drift.canary", skip_serializing_if = "is_false")]
     pub canary: bool,
@@ -230,10 +234,24 @@ pub struct Event {
     pub baseline_bind: Option<String>,
     #[serde(rename = "baseline.coverage", skip_serializing_if = "Option::is_none")]
     pub baseline_coverage: Option<f64>,
+    /// What the container did before, the newest last; of a `created` event.
+    #[serde(rename = "context.before", skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Moment>,
     #[serde(rename = "sensor.tier")]
     pub sensor_tier: String,
     #[serde(rename = "sensor.lost_events")]
     pub lost_events: u64,
+}
+
+/// The same drift in this node's history, in any container, before an event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Seen {
+    #[serde(serialize_with = "nanoseconds")]
+    pub first: Timestamp,
+    #[serde(serialize_with = "nanoseconds")]
+    pub last: Timestamp,
+    pub count: u64,
+    pub containers: u64,
 }
 
 impl Event {
@@ -274,6 +292,8 @@ impl Event {
             nearest: finding.nearest.clone(),
             relearn: finding.relearn.clone(),
             fingerprint: drift.fingerprint.to_string(),
+            seen: None,
+            before: Vec::new(),
             canary: context.canary,
             silence: None,
             group: None,

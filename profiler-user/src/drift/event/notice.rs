@@ -47,6 +47,8 @@ impl Notice {
             pattern: None,
             relearn: None,
             fingerprint: Fingerprint::of_notice(self.kind, &self.object).to_string(),
+            seen: None,
+            before: Vec::new(),
             object: self.object,
             canary: false,
             silence: None,

@@ -75,6 +75,7 @@ impl Store {
         let mut rows = 0;
         loop {
             let mut file = self.inner.writers.lock().await;
+            self.inner.seen.lock().await.forget();
             self.read(file.begin().await)?;
             let mut result = old_evidence(&mut file.durable).await;
             if result.is_ok() {
@@ -103,6 +104,7 @@ impl Store {
             StoreError::database(&self.inner.file, "remove old events from the store", source)
         };
         let mut file = self.inner.writers.lock().await;
+        self.inner.seen.lock().await.forget();
         file.begin().await.map_err(failed)?;
         let result = transaction(&mut file.durable, seqs, is_prefix, why, passed, machine).await;
         let mut result = result.map_err(|error| error.of(&self.inner.file));
