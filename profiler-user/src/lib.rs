@@ -19,6 +19,7 @@ pub mod evidence;
 pub mod fuzzing;
 pub mod generalise;
 pub mod http;
+pub mod incident;
 pub mod investigate;
 mod launch;
 pub mod maturity;
