@@ -31,4 +31,4 @@ pub use timeline::{Entry, Gap, Moment, Timeline, timeline};
 pub use told::Told;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
