@@ -294,6 +294,21 @@ mod tests {
     }
 
     #[test]
+    fn every_command_of_the_runbook_is_understood() {
+        use clap::Parser as _;
+        let text = include_str!("../../docs/runbook.md");
+        let commands: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("<!-- run: ")?.strip_suffix(" -->"))
+            .collect();
+        assert!(commands.len() > 8);
+        for command in commands {
+            let words = shlex::split(command).unwrap();
+            assert!(Cli::try_parse_from(words).is_ok(), "{command}");
+        }
+    }
+
+    #[test]
     fn a_coverage_is_a_share() {
         assert!(coverage("0.99").is_ok() && coverage("1").is_ok());
         assert!(["99", "0", "-1", "NaN", "x"].into_iter().all(|text| coverage(text).is_err()));

@@ -20,6 +20,7 @@ pub mod flight;
 pub mod fuzzing;
 pub mod generalise;
 pub mod http;
+pub mod incident;
 pub mod investigate;
 mod launch;
 pub mod maturity;

@@ -28,6 +28,21 @@ impl Fingerprint {
         )
     }
 
+    /// Of drift that went from one workload to another: the same wherever their pods run.
+    pub fn of_chain(from: &str, to: &str, port: u16) -> Self {
+        Self(
+            Sha256::new()
+                .chain_update("chain\0")
+                .chain_update(from)
+                .chain_update([0])
+                .chain_update(to)
+                .chain_update([0])
+                .chain_update(port.to_be_bytes())
+                .finalize()
+                .into(),
+        )
+    }
+
     /// Of what a group's members have in common.
     pub(super) fn of_group(parts: &[&str]) -> Self {
         let mut hash = Sha256::new().chain_update("group\0");

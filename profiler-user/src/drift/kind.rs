@@ -78,10 +78,13 @@ pub enum DriftKind {
     /// A container was not seen for a while, or not from its start.
     #[serde(rename = "sensor.gap")]
     SensorGap,
+    /// Drift went from one pod to another: a chain of hops.
+    #[serde(rename = "incident.lateral")]
+    IncidentLateral,
 }
 
 impl DriftKind {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Exec,
         Self::ExecParent,
         Self::ExecArgs,
@@ -107,6 +110,7 @@ impl DriftKind {
         Self::SyscallAbi,
         Self::ImageUnprofiled,
         Self::SensorGap,
+        Self::IncidentLateral,
     ];
 
     /// The value of `drift.kind`; the same as the serialised name.
@@ -137,6 +141,7 @@ impl DriftKind {
             Self::SyscallAbi => "syscall.abi",
             Self::ImageUnprofiled => "image.unprofiled",
             Self::SensorGap => "sensor.gap",
+            Self::IncidentLateral => "incident.lateral",
         }
     }
 }

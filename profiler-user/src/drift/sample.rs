@@ -199,6 +199,37 @@ pub(crate) fn event(kind: DriftKind, observation: &Observation) -> Event {
     *event
 }
 
+/// Drift that went from one pod to the next.
+pub(crate) fn incident() -> Event {
+    use super::{Confidence, Incident, IncidentHop, Party, Sighting};
+    let party = |pod: &str, digit: &str, node: &str| Party {
+        namespace: Some("shop".to_owned()),
+        pod: Some(pod.to_owned()),
+        uid: format!("uid-{pod}"),
+        container: Some(digit.repeat(64)),
+        node: Some(node.to_owned()),
+    };
+    let hop = IncidentHop {
+        from: party("web-0", "a", "node-1"),
+        to: party("api-0", "b", "node-1"),
+        address: "10.0.0.7".to_owned(),
+        port: Some(5432),
+        time: start(),
+        last: later(1),
+        confidence: Confidence::High,
+        then: "ran /bin/sh there 0.8 s later".to_owned(),
+        events: vec!["01M7ZYFGM3564FGKJ0XKFVSNHD".to_owned()],
+    };
+    let sighting = Sighting {
+        id: Incident::id(&hop),
+        action: Action::Created,
+        fingerprint: Incident::fingerprint("web", "api", hop.port),
+        incident: Incident { confidence: Confidence::High, hops: vec![hop] },
+        techniques: vec!["T1059.004".to_owned()],
+    };
+    sighting.event(&context())
+}
+
 /// One that tells of a scan: what came after the first two of so many ports.
 pub(crate) fn scan(ports: u16) -> Event {
     let mut aggregator = Aggregator::new(aggregate::CAPACITY);

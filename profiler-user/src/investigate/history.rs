@@ -91,6 +91,13 @@ impl History {
         self.failed(line)
     }
 
+    /// The newest event of this id.
+    pub async fn newest_line(&mut self, id: &str) -> Result<String, HistoryError> {
+        let query = "SELECT line FROM events WHERE id = $1 ORDER BY seq DESC LIMIT 1";
+        let line = sqlx::query_scalar(query).bind(id).fetch_one(&mut self.connection).await;
+        self.failed(line)
+    }
+
     /// The fingerprint that `name` begins, or that of the event of this id.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use super::timeline::drifts;
 use super::{Selector, Told};
 use crate::store::timestamp;
 
+pub use crate::drift::Confidence;
 pub use chain::Chain;
 pub use dot::dot;
 pub use svg::svg;
@@ -57,18 +58,6 @@ pub struct Hop {
     pub accept: Option<Told>,
     /// What B did anew after it, the oldest first.
     pub after: Vec<Told>,
-}
-
-/// How sure it is that A had a hand in what B did.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Confidence {
-    /// B took a connection from A that it never took before, and did nothing else anew.
-    Low,
-    /// B takes such connections anyhow, and did something anew after this one.
-    Medium,
-    /// Both.
-    High,
 }
 
 /// A pod at one address, or a container without one.

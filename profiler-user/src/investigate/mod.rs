@@ -33,4 +33,4 @@ pub use told::Told;
 pub(crate) use told_drift::{ToldDrift, told_drift};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

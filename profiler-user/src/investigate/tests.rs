@@ -1,9 +1,9 @@
 //! The questions, asked of a history of which everything is known.
 
 mod groups;
-mod history;
+pub(crate) mod history;
 mod hostile;
-pub(super) mod spread;
+pub(crate) mod spread;
 
 use history::{ALERT, after, at, laboratory, of};
 

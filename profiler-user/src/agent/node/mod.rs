@@ -99,6 +99,11 @@ impl<T: Task> Node<T> {
         })
     }
 
+    /// `full` or `restricted`.
+    pub(super) fn tier(&self) -> &str {
+        &self.around.tier
+    }
+
     pub(super) fn record(&mut self, record: &[u8]) -> anyhow::Result<()> {
         match sensor::decode(record, &self.around.redactor) {
             Ok(event) => self.event(event),

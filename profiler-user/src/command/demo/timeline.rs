@@ -150,7 +150,9 @@ fn noun(kind: DriftKind) -> &'static str {
         DriftKind::Identity => "more change of user",
         DriftKind::ContainerEscape => "more escape",
         DriftKind::Syscall | DriftKind::SyscallAbi => "more system call",
-        DriftKind::ImageUnprofiled | DriftKind::SensorGap => "more notice",
+        DriftKind::ImageUnprofiled | DriftKind::SensorGap | DriftKind::IncidentLateral => {
+            "more notice"
+        }
     }
 }
 

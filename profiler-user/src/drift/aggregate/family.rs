@@ -156,7 +156,8 @@ const fn has_many(kind: DriftKind) -> bool {
         | DriftKind::Syscall
         | DriftKind::SyscallAbi
         | DriftKind::ImageUnprofiled
-        | DriftKind::SensorGap => false,
+        | DriftKind::SensorGap
+        | DriftKind::IncidentLateral => false,
     }
 }
 

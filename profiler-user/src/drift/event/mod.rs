@@ -8,6 +8,7 @@
 //! and one machine's `net.connect` and the other's `net.accept` join on the same keys.
 
 mod group;
+mod incident;
 mod notice;
 mod origin;
 mod parts;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use ulid::Ulid;
 
 pub use self::group::{Group, Repeated};
+pub use self::incident::{Confidence, Incident, IncidentHop, Party, Sighting};
 pub use self::notice::Notice;
 pub use self::origin::{Node, Origin};
 use self::parts::{EventProcess, Subject, is_false};
@@ -201,6 +203,9 @@ pub struct Event {
     /// Many drifts are told by this one event.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub group: Option<Box<Group>>,
+    /// Of `incident.lateral`: who reached whom.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Box<Incident>>,
     /// Only in the store: the `event.id` of the event that tells of this among others.
     #[serde(
         rename = "drift.group.id",
@@ -297,6 +302,7 @@ impl Event {
             canary: context.canary,
             silence: None,
             group: None,
+            incident: None,
             member_of: None,
             techniques: if context.canary { Vec::new() } else { verdict.techniques.clone() },
             framework_version: framework.filter(|_| !context.canary).map(str::to_owned),

@@ -53,6 +53,7 @@ impl Notice {
             canary: false,
             silence: None,
             group: None,
+            incident: None,
             member_of: None,
             techniques: Vec::new(),
             framework_version: None,

@@ -36,6 +36,7 @@ pub(super) struct RulesFile {
     #[serde(default)]
     rules: Vec<RuleLine>,
     pub(super) refused_baseline: Option<Grade>,
+    pub(super) sure_chain: Option<Grade>,
     #[serde(default)]
     pub(super) defaults: BTreeMap<DriftKind, Grade>,
 }
@@ -125,6 +126,7 @@ impl RulesFile {
             sets: base.sets,
             rules: own,
             refused_baseline: self.refused_baseline.or(base.refused_baseline),
+            sure_chain: self.sure_chain.or(base.sure_chain),
             defaults: base.defaults,
         }
     }

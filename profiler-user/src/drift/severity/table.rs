@@ -30,6 +30,7 @@ pub struct Table {
     rules: Vec<Rule>,
     defaults: BTreeMap<DriftKind, Verdict>,
     refused: Verdict,
+    sure_chain: Verdict,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -73,12 +74,14 @@ impl Table {
             ensure!(defaults.contains_key(&kind), "{kind} has no default");
         }
         let refused = file.refused_baseline.context("refused_baseline is missing")?;
+        let sure_chain = file.sure_chain.context("sure_chain is missing")?;
         Ok(Self {
             version: file.version,
             framework_version: file.framework_version.context("framework_version is missing")?,
             rules,
             defaults,
             refused: refused.build("refused_baseline").context("refused_baseline")?,
+            sure_chain: sure_chain.build("sure_chain").context("sure_chain")?,
         })
     }
 
@@ -100,6 +103,11 @@ impl Table {
     /// Of a baseline that is not believed.
     pub fn of_refused(&self) -> &Verdict {
         &self.refused
+    }
+
+    /// Of a chain from pod to pod that is as good as certain.
+    pub fn of_sure_chain(&self) -> &Verdict {
+        &self.sure_chain
     }
 
     /// Whether it is worth telling without a baseline.

@@ -56,7 +56,7 @@ pub(super) fn of(pod: &str) -> String {
     format!("{number:02}{}", "ab".repeat(31))
 }
 
-pub(super) fn entry(
+pub(crate) fn entry(
     pod: &str,
     workload: &str,
     image: &str,
@@ -107,7 +107,7 @@ pub(super) fn entry(
 }
 
 /// The first event, and where it was repeated, the word about that.
-pub(super) fn events(
+pub(crate) fn events(
     entry: &LedgerEntry,
     kind: DriftKind,
     mut observation: crate::behaviour::Observation,

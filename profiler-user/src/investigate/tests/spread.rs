@@ -12,7 +12,7 @@ use crate::store::{LedgerEntry, Store, Write};
 const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// What each does, in seconds: `talks` has another pod connect to the last one as well, which does nothing after that.
-pub(in super::super) async fn intrusion(talks: bool) -> TempDir {
+pub(crate) async fn intrusion(talks: bool) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).await.unwrap();
     let web = entry("web-new", "web", "web", "node-1", 0);

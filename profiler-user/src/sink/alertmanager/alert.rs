@@ -41,6 +41,9 @@ pub(super) struct Labels {
 /// What a canary's alert is called.
 pub(super) const CANARY: &str = "DriftlineCanary";
 
+/// What drift that went from pod to pod is called.
+const INCIDENT: &str = "DriftlineIncident";
+
 /// The keys of an event that an alert needs.
 #[derive(Debug, Deserialize)]
 pub(super) struct Keys {
@@ -128,7 +131,11 @@ impl Labels {
         // To Alertmanager an empty value is the same as none.
         let known = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
         Self {
-            alertname: if keys.canary { CANARY } else { "DriftlineDrift" },
+            alertname: match event.kind.as_str() {
+                _ if keys.canary => CANARY,
+                "incident.lateral" => INCIDENT,
+                _ => "DriftlineDrift",
+            },
             drift_kind: event.kind.clone(),
             severity: event.severity,
             cluster: known(&keys.cluster),

@@ -155,7 +155,7 @@ fn sort(kind: &str) -> ([&'static str; 2], [&'static str; 1]) {
         "file.write" | "file.meta" => ("file", "change"),
         "file.delete" => ("file", "deletion"),
         "file.link" => ("file", "creation"),
-        "net.connect" | "net.accept" | "net.unix" => ("network", "connection"),
+        "net.connect" | "net.accept" | "net.unix" | "incident.lateral" => ("network", "connection"),
         "net.listen" | "net.socket" => ("network", "start"),
         "dns" => ("network", "protocol"),
         "" | "image.unprofiled" | "sensor.gap" => ("host", "info"),

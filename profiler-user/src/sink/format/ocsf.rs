@@ -138,6 +138,7 @@ fn finding_of(keys: &Keys) -> Value {
                 "uid": text(keys, "drift.fingerprint"),
             },
             "attacks": (!attacks.is_empty()).then_some(attacks),
+            "related_events": related(keys),
         },
         "anomaly_analyses": [{
             "analysis_targets": [{"name": target.unwrap_or("host"), "type": "Container"}],
@@ -158,6 +159,13 @@ fn finding_of(keys: &Keys) -> Value {
             "namespace": text(keys, "k8s.namespace.name"),
         }])),
     })
+}
+
+/// The events that an incident is made of.
+fn related(keys: &Keys) -> Option<Vec<Value>> {
+    let hops = keys.get("incident.hops")?.as_array()?;
+    let ids = hops.iter().filter_map(|hop| hop.get("events")?.as_array()).flatten();
+    Some(ids.map(|id| json!({"uid": id})).collect())
 }
 
 /// The object and how often it was seen; behind it, where it stands for many, the first of them.

@@ -63,6 +63,7 @@ fn events() -> Vec<Event> {
     let mut events: Vec<_> =
         observed.iter().map(|(kind, observation)| sample::event(*kind, observation)).collect();
     events.push(sample::scan(150));
+    events.push(sample::incident());
     for event in events.iter_mut().skip(1) {
         event.origin = std::sync::Arc::new(Origin { image_reference: None, ..sample::origin() });
         event.seq = Some(7);

@@ -40,7 +40,8 @@ async fn samples() -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).await.unwrap();
     let event = |event: Event| Write::Event(Box::new(event));
-    let mut writes: Vec<_> = [whole, command, notice.event(&bare), canary].map(event).into();
+    let mut writes: Vec<_> =
+        [whole, command, notice.event(&bare), canary, sample::incident()].map(event).into();
     let machine = Node { host_name: "node-1".to_owned(), name: None, cluster: None };
     let head = HeadNote { id: ulid::Ulid::from_parts(1, 1), action: Action::Created, machine };
     writes.push(Write::Head(Box::new(head)));
@@ -82,7 +83,8 @@ async fn the_shipped_templates_make_what_their_receivers_want() {
     let attachment = &message["attachments"][0];
     assert_eq!(attachment["fallback"], event["drift.sentence"]);
     assert_eq!(attachment["fields"][0]["value"], "prod/shop/web-0/nginx");
-    let [_, command, notice, canary, head] = &*samples else { panic!("five") };
+    let [_, command, notice, canary, incident, head] = &*samples else { panic!("six") };
+    assert!(made(&slack, incident).is_some() && made(&pagerduty, incident).is_some());
     assert_eq!(made(&slack, command).unwrap()["attachments"][0]["fields"][0]["value"], "node-1");
     assert!(made(&slack, notice).is_some());
     assert_eq!((made(&slack, canary), made(&slack, head)), (None, None));

@@ -1,0 +1,195 @@
+//! An intruder goes through three pods, which are deleted at once: what the agent tells of it by itself, and what a report
+//! says when no container is left. `DRIFTLINE_WRITE=1` writes the outputs of `docs/runbook.md` anew, from this intrusion.
+
+use std::{fs, path::Path, process::Command, thread, time::Duration};
+
+use serde_json::Value;
+use support::{
+    agent::{self, Agent, EVENTS},
+    driftline,
+    pods::{Node, Pod, PodSpec},
+    told::{busybox, can_run, until},
+};
+
+const SHORT: Duration = Duration::from_secs(30);
+
+/// A web service with a hole: what is asked of it is run, unless it is `ping`.
+const SERVICE: &str = r#"mkdir -p /www/cgi-bin
+printf '%s\n' '#!/bin/sh' 'echo "Content-Type: text/plain"; echo' \
+  'case "$QUERY_STRING" in ping) echo pong ;; *) eval "$(/bin/httpd -d "$QUERY_STRING")" ;; esac' > /www/cgi-bin/status
+chmod 755 /www/cgi-bin/status
+exec /bin/httpd -f -p 8080 -h /www"#;
+
+fn service(node: &Node, name: &str) -> Pod {
+    let spec = PodSpec::new("shop", name).label("app", name);
+    let pod = node.run(spec.container(busybox("app", SERVICE)));
+    assert_eq!(ask(node, &pod, "ping"), "pong\n");
+    pod
+}
+
+fn ask(node: &Node, pod: &Pod, what: &str) -> String {
+    let (status, body) =
+        node.get(&format!("{}:8080", pod.ip()), &format!("/cgi-bin/status?{what}"));
+    assert_eq!(status, 200, "{body}");
+    body
+}
+
+/// As in a URL.
+fn quoted(text: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(one).collect()
+}
+
+/// What is done in a pod: look around, drop a tool and run it; then the same in the next pod, reached from here.
+fn intrusion(pods: &[&Pod]) -> String {
+    let Some((_, rest)) = pods.split_first() else { return String::new() };
+    let tool = "/bin/id; /bin/cp /bin/busybox /var/tmp/implant; /var/tmp/implant uname -a";
+    match rest.first() {
+        Some(next) => {
+            let inside = quoted(&intrusion(rest));
+            let url = format!("http://{}:8080/cgi-bin/status?{inside}", next.ip());
+            format!("{tool}; /bin/wget -q -O - '{url}'")
+        }
+        None => format!("{tool}; echo stolen > /var/tmp/loot"),
+    }
+}
+
+fn incidents(node: &Node) -> Vec<Value> {
+    let is_one = |event: &Value| event["drift.kind"] == "incident.lateral";
+    agent::events(node).into_iter().filter(is_one).collect()
+}
+
+fn investigate(store: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(driftline())
+        .args(arguments)
+        .env("DRIFTLINE_STORE", store)
+        .output()
+        .expect("driftline runs");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn an_intrusion_through_three_pods_is_told_and_reported_when_none_of_them_is_left() {
+    if !can_run() {
+        return;
+    }
+    let _alone = agent::alone();
+    let node = Node::start();
+    let recorder = Agent::start(&node, "record", &[]);
+    for name in ["web", "api"] {
+        let pod = service(&node, name);
+        assert_eq!(ask(&node, &pod, "ping"), "pong\n");
+        pod.remove();
+    }
+    recorder.stop();
+
+    let watcher = Agent::start(&node, "watch", &EVENTS);
+    let [web, api, db] = ["web-1", "api-1", "db-1"].map(|name| service(&node, name));
+    // They are named, and talk as always: nothing is told of.
+    thread::sleep(Duration::from_secs(3));
+    for pod in [&web, &api, &db] {
+        assert_eq!(ask(&node, pod, "ping"), "pong\n");
+    }
+    assert_eq!(incidents(&node), [Value::Null; 0]);
+    let printed = ask(&node, &web, &quoted(&intrusion(&[&web, &api, &db])));
+    assert_eq!(printed.matches("uid=0").count(), 3, "{printed}");
+    let addresses = [api.ip(), db.ip()];
+    [web, api, db].into_iter().for_each(Pod::remove);
+
+    let whole =
+        |event: &Value| event["incident.hops"].as_array().is_some_and(|hops| hops.len() == 2);
+    until(SHORT, "the chain is told", || incidents(&node).iter().any(whole));
+    let all = incidents(&node);
+    let incident = all.iter().find(|event| whole(event)).expect("it was found");
+    assert!(all.iter().all(|event| event["event.id"] == incident["event.id"]), "{all:#?}");
+    assert_eq!(incident["drift.object"], "shop/web-1 -> shop/api-1 -> shop/db-1");
+    assert_eq!(incident["drift.severity"], "critical");
+    for (hop, address) in
+        incident["incident.hops"].as_array().expect("a list").iter().zip(addresses)
+    {
+        assert_eq!(hop["address"], address.as_str(), "{incident:#}");
+        assert_eq!(hop["port"], 8080);
+        assert!(hop["events"].as_array().expect("a list").len() > 1, "{incident:#}");
+    }
+    watcher.stop();
+    // Nor again by the next agent, which asks once more.
+    let (before, watcher) = (all.len(), Agent::start(&node, "watch", &EVENTS));
+    thread::sleep(Duration::from_secs(4));
+    watcher.stop();
+    assert_eq!(incidents(&node).len(), before);
+
+    let store = node.outside("/var/lib/driftline");
+    let report = investigate(&store, &["investigate", "report"]);
+    for wanted in [
+        "shop/web-1 to shop/api-1 to shop/db-1",
+        "/var/tmp/implant",
+        "/var/tmp/loot",
+        "uname -a",
+        "The log was proved whole",
+    ] {
+        assert!(report.contains(wanted), "{wanted} in\n{report}");
+    }
+    let page = investigate(&store, &["investigate", "report", "--format", "html"]);
+    assert!(page.contains("<svg ") && page.replace("&#x2f;", "/").contains("/var/tmp/loot"));
+    runbook(&store, incident);
+}
+
+/// Runs each command that the runbook names, with the ids of this intrusion; writes their outputs into it where asked to.
+fn runbook(store: &Path, incident: &Value) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbook.md");
+    let text = fs::read_to_string(path).expect("the runbook is there");
+    let hop = &incident["incident.hops"][0];
+    let is = |value: &Value| value.as_str().expect("text").to_owned();
+    let event = is(hop["events"].as_array().and_then(|all| all.last()).expect("an event"));
+    let (connect, container) = (is(&hop["events"][0]), is(&hop["to"]["container.id"]));
+    let mut written = String::new();
+    let mut lines = text.lines();
+    let mut commands = 0;
+    while let Some(line) = lines.next() {
+        written += &format!("{line}\n");
+        let Some(command) =
+            line.strip_prefix("<!-- run: ").and_then(|rest| rest.strip_suffix(" -->"))
+        else {
+            continue;
+        };
+        commands += 1;
+        let command = command
+            .replace("{event}", &event)
+            .replace("{connection}", &connect)
+            .replace("{container}", &container[..12]);
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let output = investigate(store, words.split_first().expect("a program").1);
+        written += &format!("\n```console\n$ {command}\n{}\n```\n", shown(&output));
+        // What was there.
+        for old in lines.by_ref() {
+            if old == "<!-- end -->" {
+                break;
+            }
+        }
+        written += "<!-- end -->\n";
+    }
+    assert!(commands > 8, "{commands} commands in {path}");
+    if std::env::var_os("DRIFTLINE_WRITE").is_some() {
+        fs::write(path, written).expect("writable");
+    }
+}
+
+/// The first lines of an output, and not all of a long one.
+fn shown(output: &str) -> String {
+    const LINES: usize = 24;
+    const COLUMNS: usize = 180;
+    let cut = |line: &str| match line.char_indices().nth(COLUMNS) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.trim_end().to_owned(),
+    };
+    let mut lines: Vec<String> = output.lines().take(LINES).map(cut).collect();
+    let more = output.lines().count().saturating_sub(LINES);
+    if more > 0 {
+        lines.push(format!("… ({more} lines more)"));
+    }
+    lines.join("\n")
+}
