@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod attacks;
 pub mod churned;
+pub mod console;
 pub mod deeds;
 pub mod deviation;
 pub mod false_registry;
