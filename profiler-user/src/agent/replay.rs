@@ -95,14 +95,14 @@ impl<'a> Replay<'a> {
         }
         let mut words = vec![vec![Word::NotAsked; segment.deeds()]; judges.len()];
         let mut times: HashMap<(usize, usize), Times> = HashMap::new();
-        let (mut judged, mut span) = (0, self.span);
+        let (mut entries, mut span) = (0, self.span);
         for step in segment.steps() {
             let Step { container, deed, time, pid } = step;
             let Some(judge) = of[container] else { continue };
             if time < from || time > until {
                 continue;
             }
-            judged += 1;
+            entries += 1;
             span = Some(span.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
             let word = &mut words[judge][deed];
             if *word == Word::NotAsked {
@@ -124,7 +124,7 @@ impl<'a> Replay<'a> {
                 times.last = times.last.max(time);
             }
         }
-        (self.judged, self.span) = (self.judged + judged, span);
+        (self.judged, self.span) = (self.judged + entries, span);
         let mut times: Vec<_> = times.into_iter().collect();
         times.sort_by_key(|(place, times)| (times.first, *place));
         for ((container, deed), times) in times {

@@ -218,7 +218,9 @@ impl Task for Watcher {
             let nearest = |finding: &Finding| judge?.nearest(&observation, finding);
             let mut told = job.aggregator.observe(&job.context, &observation, finding, nearest);
             if !told.is_empty() {
-                told.iter_mut().for_each(|told| told.set_before(&job.recent));
+                for told in &mut told {
+                    told.set_before(&job.recent);
+                }
                 self.log.drifted();
             }
             push(out, told);

@@ -49,7 +49,9 @@ impl Consumer for Watcher {
             self.occurrences += u64::from(finding.relearn.is_none());
             let nearest = |finding: &Finding| self.judge.nearest(&observation, finding);
             let mut told = self.aggregator.observe(&self.context, &observation, finding, nearest);
-            told.iter_mut().for_each(|told| told.set_before(&self.recent));
+            for told in &mut told {
+                told.set_before(&self.recent);
+            }
             self.report(told);
         }
         self.recent.note(&observation);

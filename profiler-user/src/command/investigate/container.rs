@@ -37,9 +37,10 @@ pub(super) async fn run(args: &Container) -> Result<ExitCode, Error> {
     let life = investigate::container(&mut history, &args.id, args.limit).await?;
     history.close().await;
     let id = life.identity.id.as_str();
-    let recorded = match args.flight {
-        true => Some(recorded(args.at.directory(), id, None, None, args.limit)?),
-        false => None,
+    let recorded = if args.flight {
+        Some(recorded(args.at.directory(), id, None, None, args.limit)?)
+    } else {
+        None
     };
     let answer = WithFlight { answer: life, recorded };
     args.form.answer("driftline.container/v1", &answer, |all| {
