@@ -15,7 +15,7 @@ const SHORT: Duration = Duration::from_secs(30);
 
 /// A web service with a hole: what is asked of it is run, unless it is `ping`.
 const SERVICE: &str = r#"mkdir -p /www/cgi-bin
-printf '%s\n' '#!/bin/sh' 'echo "Content-Type: text/plain"; echo' \
+printf '%s\n' '#!/bin/sh' 'printf "Content-Type: text/plain\r\n\r\n"' \
   'case "$QUERY_STRING" in ping) echo pong ;; *) eval "$(/bin/httpd -d "$QUERY_STRING")" ;; esac' > /www/cgi-bin/status
 chmod 755 /www/cgi-bin/status
 exec /bin/httpd -f -p 8080 -h /www"#;
@@ -46,14 +46,14 @@ fn quoted(text: &str) -> String {
 /// What is done in a pod: look around, drop a tool and run it; then the same in the next pod, reached from here.
 fn intrusion(pods: &[&Pod]) -> String {
     let Some((_, rest)) = pods.split_first() else { return String::new() };
-    let tool = "/bin/id; /bin/cp /bin/busybox /var/tmp/implant; /var/tmp/implant uname -a";
+    let tool = "/bin/id; /bin/cp /bin/busybox /tmp/implant; /tmp/implant uname -a";
     match rest.first() {
         Some(next) => {
             let inside = quoted(&intrusion(rest));
             let url = format!("http://{}:8080/cgi-bin/status?{inside}", next.ip());
             format!("{tool}; /bin/wget -q -O - '{url}'")
         }
-        None => format!("{tool}; echo stolen > /var/tmp/loot"),
+        None => format!("{tool}; echo stolen > /tmp/loot"),
     }
 }
 
@@ -123,15 +123,15 @@ fn an_intrusion_through_three_pods_is_told_and_reported_when_none_of_them_is_lef
     let report = investigate(&store, &["investigate", "report"]);
     for wanted in [
         "shop/web-1 to shop/api-1 to shop/db-1",
-        "/var/tmp/implant",
-        "/var/tmp/loot",
+        "/tmp/implant",
+        "/tmp/loot",
         "uname -a",
         "The log was proved whole",
     ] {
         assert!(report.contains(wanted), "{wanted} in\n{report}");
     }
     let page = investigate(&store, &["investigate", "report", "--format", "html"]);
-    assert!(page.contains("<svg ") && page.replace("&#x2f;", "/").contains("/var/tmp/loot"));
+    assert!(page.contains("<svg ") && page.replace("&#x2f;", "/").contains("/tmp/loot"));
     runbook(&store, incident);
 }
 
