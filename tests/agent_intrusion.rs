@@ -100,14 +100,17 @@ fn an_intrusion_through_three_pods_is_told_and_reported_when_none_of_them_is_lef
     let addresses = [api.ip(), db.ip()];
     [web, api, db].into_iter().for_each(Pod::remove);
 
-    let whole = |event: &Value| event["incident.hops"].as_array().is_some_and(|hops| hops.len() == 2);
+    let whole =
+        |event: &Value| event["incident.hops"].as_array().is_some_and(|hops| hops.len() == 2);
     until(SHORT, "the chain is told", || incidents(&node).iter().any(whole));
     let all = incidents(&node);
     let incident = all.iter().find(|event| whole(event)).expect("it was found");
     assert!(all.iter().all(|event| event["event.id"] == incident["event.id"]), "{all:#?}");
     assert_eq!(incident["drift.object"], "shop/web-1 -> shop/api-1 -> shop/db-1");
     assert_eq!(incident["drift.severity"], "critical");
-    for (hop, address) in incident["incident.hops"].as_array().expect("a list").iter().zip(addresses) {
+    for (hop, address) in
+        incident["incident.hops"].as_array().expect("a list").iter().zip(addresses)
+    {
         assert_eq!(hop["address"], address.as_str(), "{incident:#}");
         assert_eq!(hop["port"], 8080);
         assert!(hop["events"].as_array().expect("a list").len() > 1, "{incident:#}");
@@ -132,16 +135,21 @@ fn an_intrusion_through_three_pods_is_told_and_reported_when_none_of_them_is_lef
     }
     let page = investigate(&store, &["investigate", "report", "--format", "html"]);
     assert!(page.contains("<svg ") && page.replace("&#x2f;", "/").contains("/tmp/loot"));
-    runbook(&store, incident);
+    runbook(&node, &store, incident);
 }
 
 /// Runs each command that the runbook names, with the ids of this intrusion; writes their outputs into it where asked to.
-fn runbook(store: &Path, incident: &Value) {
+fn runbook(node: &Node, store: &Path, incident: &Value) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbook.md");
     let text = fs::read_to_string(path).expect("the runbook is there");
     let hop = &incident["incident.hops"][0];
     let is = |value: &Value| value.as_str().expect("text").to_owned();
-    let event = is(hop["events"].as_array().and_then(|all| all.last()).expect("an event"));
+    let ids = hop["events"].as_array().expect("a list");
+    let dropped = |event: &&Value| {
+        event["drift.kind"] == "exec.not_in_image" && ids.contains(&event["event.id"])
+    };
+    let told = agent::events(node);
+    let event = is(&told.iter().find(dropped).expect("the tool was run")["event.id"]);
     let (connect, container) = (is(&hop["events"][0]), is(&hop["to"]["container.id"]));
     let mut written = String::new();
     let mut lines = text.lines();

@@ -18,8 +18,8 @@ pub(crate) mod sample;
 
 pub use aggregate::{Aggregator, Told};
 pub use event::{
-    Action, BaselineSignature, BaselineStatus, Confidence, Context, Event, Incident, IncidentHop, Node,
-    Notice, Origin, Party, Repeated, Sighting,
+    Action, BaselineSignature, BaselineStatus, Confidence, Context, Event, Incident, IncidentHop,
+    Node, Notice, Origin, Party, Repeated, Sighting,
 };
 pub use kind::{DriftKind, Finding, Novelty};
 pub use severity::Severity;

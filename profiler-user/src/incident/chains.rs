@@ -183,9 +183,10 @@ impl Chain {
 /// it was that share it; then only the one that took the connection counts.
 fn counts(hop: &Hop, found: &Lateral) -> bool {
     let is_shared = || {
-        found.hops.iter().any(|other| {
-            other.connect.id == hop.connect.id && other.to.pod_uid != hop.to.pod_uid
-        })
+        found
+            .hops
+            .iter()
+            .any(|other| other.connect.id == hop.connect.id && other.to.pod_uid != hop.to.pod_uid)
     };
     match hop.confidence {
         Confidence::Low => false,

@@ -119,7 +119,8 @@ impl Finder {
             let batch = self.store.events_after(at, BATCH).await?;
             let Some(last) = batch.last() else { break };
             at = last.seq;
-            let first = batch.iter().filter(|event| could_be_part(event)).map(|event| event.time).min();
+            let first =
+                batch.iter().filter(|event| could_be_part(event)).map(|event| event.time).min();
             fresh = [fresh, first].into_iter().flatten().min();
         }
         since = [since, fresh].into_iter().flatten().min();

@@ -70,7 +70,10 @@ mod tests {
             (60_000, "1 min later"),
             (7_200_000, "2 h later"),
         ] {
-            assert_eq!(later(start(), start() + SignedDuration::from_millis(milliseconds)), expected);
+            assert_eq!(
+                later(start(), start() + SignedDuration::from_millis(milliseconds)),
+                expected
+            );
         }
     }
 }

@@ -124,7 +124,8 @@ pub async fn report(
 }
 
 /// Kinds of drift that leave something in the file system.
-const LEFT: [&str; 5] = ["file.write", "file.delete", "file.link", "file.meta", "exec.not_in_image"];
+const LEFT: [&str; 5] =
+    ["file.write", "file.delete", "file.link", "file.meta", "exec.not_in_image"];
 
 impl Report {
     /// What a responder asks for first, from all that is told.

@@ -114,8 +114,9 @@ impl Sighting {
                 named.push(technique);
             }
         }
-        let silence =
-            format!("driftline silence add --fingerprint {fingerprint} --for 7d --reason TEXT --store DIR");
+        let silence = format!(
+            "driftline silence add --fingerprint {fingerprint} --for 7d --reason TEXT --store DIR"
+        );
         let subject = first.map_or_else(Subject::default, |hop| Subject {
             destination_address: Some(hop.address.clone()),
             destination_port: hop.port,
@@ -184,7 +185,7 @@ fn sentence(incident: &Incident, why: Option<&str>) -> String {
     let told: Vec<String> = incident.hops.iter().take(TOLD).map(hop).collect();
     let mut text = told.join("; then ");
     if incident.hops.len() > TOLD {
-        text += &format!("; and {} hops more", incident.hops.len() - TOLD);
+        text.push_str("; and on from there");
     }
     match why {
         Some(why) => format!("{text}: {why}"),
