@@ -6,7 +6,7 @@ use std::{fs, path::Path, process::Command, thread, time::Duration};
 use serde_json::Value;
 use support::{
     agent::{self, Agent, EVENTS},
-    driftline,
+    console,
     pods::{Node, Pod, PodSpec},
     told::{busybox, can_run, until},
 };
@@ -15,7 +15,7 @@ const SHORT: Duration = Duration::from_secs(30);
 
 /// A web service with a hole: what is asked of it is run, unless it is `ping`.
 const SERVICE: &str = r#"mkdir -p /www/cgi-bin
-printf '%s\n' '#!/bin/sh' 'echo "Content-Type: text/plain"; echo' \
+printf '%s\n' '#!/bin/sh' 'printf "Content-Type: text/plain\r\n\r\n"' \
   'case "$QUERY_STRING" in ping) echo pong ;; *) eval "$(/bin/httpd -d "$QUERY_STRING")" ;; esac' > /www/cgi-bin/status
 chmod 755 /www/cgi-bin/status
 exec /bin/httpd -f -p 8080 -h /www"#;
@@ -46,30 +46,20 @@ fn quoted(text: &str) -> String {
 /// What is done in a pod: look around, drop a tool and run it; then the same in the next pod, reached from here.
 fn intrusion(pods: &[&Pod]) -> String {
     let Some((_, rest)) = pods.split_first() else { return String::new() };
-    let tool = "/bin/id; /bin/cp /bin/busybox /var/tmp/implant; /var/tmp/implant uname -a";
+    let tool = "/bin/id; /bin/cp /bin/busybox /tmp/implant; /tmp/implant uname -a";
     match rest.first() {
         Some(next) => {
             let inside = quoted(&intrusion(rest));
             let url = format!("http://{}:8080/cgi-bin/status?{inside}", next.ip());
             format!("{tool}; /bin/wget -q -O - '{url}'")
         }
-        None => format!("{tool}; echo stolen > /var/tmp/loot"),
+        None => format!("{tool}; echo stolen > /tmp/loot"),
     }
 }
 
 fn incidents(node: &Node) -> Vec<Value> {
     let is_one = |event: &Value| event["drift.kind"] == "incident.lateral";
     agent::events(node).into_iter().filter(is_one).collect()
-}
-
-fn investigate(store: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(driftline())
-        .args(arguments)
-        .env("DRIFTLINE_STORE", store)
-        .output()
-        .expect("driftline runs");
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 #[test]
@@ -123,73 +113,72 @@ fn an_intrusion_through_three_pods_is_told_and_reported_when_none_of_them_is_lef
     assert_eq!(incidents(&node).len(), before);
 
     let store = node.outside("/var/lib/driftline");
-    let report = investigate(&store, &["investigate", "report"]);
+    let report = console::asked(&store, &["investigate", "report"]);
     for wanted in [
         "shop/web-1 to shop/api-1 to shop/db-1",
-        "/var/tmp/implant",
-        "/var/tmp/loot",
+        "/tmp/implant",
+        "/tmp/loot",
         "uname -a",
         "The log was proved whole",
     ] {
         assert!(report.contains(wanted), "{wanted} in\n{report}");
     }
-    let page = investigate(&store, &["investigate", "report", "--format", "html"]);
-    assert!(page.contains("<svg ") && page.replace("&#x2f;", "/").contains("/var/tmp/loot"));
-    runbook(&store, incident);
+    let page = console::asked(&store, &["investigate", "report", "--format", "html"]);
+    assert!(page.contains("<svg ") && page.replace("&#x2f;", "/").contains("/tmp/loot"));
+    runbook(&node, &store, incident);
+    if std::env::var_os("DRIFTLINE_WRITE").is_some() {
+        ship(&node, &store);
+    }
+}
+
+/// What `docs/tabletop.md` rehearses with: this history, the baselines of that night, and the same with one approval too many.
+fn ship(node: &Node, store: &Path) {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tabletop");
+    let _first_time = fs::remove_dir_all(&shipped);
+    let copy = |from: &Path, to: &str| {
+        let to = shipped.join(to);
+        fs::create_dir_all(&to).expect("writable");
+        for entry in fs::read_dir(from).expect("it is there") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name");
+            let is_wanted = |kind| path.extension().is_some_and(|extension| extension == kind);
+            if ["db", "json", "seg", "flight"].into_iter().any(is_wanted)
+                || (path.is_file() && from.ends_with("flight"))
+            {
+                fs::copy(&path, to.join(name)).expect("writable");
+            }
+        }
+    };
+    copy(store, "store");
+    copy(&store.join("flight"), "store/flight");
+    let baselines = node.outside("/var/lib/driftline/baselines");
+    copy(&baselines, "baselines");
+    copy(&baselines, "approved");
+    let told = agent::events(node);
+    let tool = |event: &&Value| {
+        event["drift.kind"] == "exec.not_in_image" && event["k8s.pod.name"] == "web-1"
+    };
+    let event = &told.iter().find(tool).expect("the tool was run")["event.id"];
+    let approved = shipped.join("approved").display().to_string();
+    let words = ["baseline", "approve", event.as_str().expect("text"), "--baselines", &approved];
+    console::asked(store, &[&words[..], &["--reason", "it woke me"]].concat());
 }
 
 /// Runs each command that the runbook names, with the ids of this intrusion; writes their outputs into it where asked to.
-fn runbook(store: &Path, incident: &Value) {
+fn runbook(node: &Node, store: &Path, incident: &Value) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbook.md");
     let text = fs::read_to_string(path).expect("the runbook is there");
     let hop = &incident["incident.hops"][0];
     let is = |value: &Value| value.as_str().expect("text").to_owned();
-    let event = is(hop["events"].as_array().and_then(|all| all.last()).expect("an event"));
-    let (connect, container) = (is(&hop["events"][0]), is(&hop["to"]["container.id"]));
-    let mut written = String::new();
-    let mut lines = text.lines();
-    let mut commands = 0;
-    while let Some(line) = lines.next() {
-        written += &format!("{line}\n");
-        let Some(command) =
-            line.strip_prefix("<!-- run: ").and_then(|rest| rest.strip_suffix(" -->"))
-        else {
-            continue;
-        };
-        commands += 1;
-        let command = command
-            .replace("{event}", &event)
-            .replace("{connection}", &connect)
-            .replace("{container}", &container[..12]);
-        let words: Vec<&str> = command.split_whitespace().collect();
-        let output = investigate(store, words.split_first().expect("a program").1);
-        written += &format!("\n```console\n$ {command}\n{}\n```\n", shown(&output));
-        // What was there.
-        for old in lines.by_ref() {
-            if old == "<!-- end -->" {
-                break;
-            }
-        }
-        written += "<!-- end -->\n";
-    }
-    assert!(commands > 8, "{commands} commands in {path}");
-    if std::env::var_os("DRIFTLINE_WRITE").is_some() {
-        fs::write(path, written).expect("writable");
-    }
-}
-
-/// The first lines of an output, and not all of a long one.
-fn shown(output: &str) -> String {
-    const LINES: usize = 24;
-    const COLUMNS: usize = 180;
-    let cut = |line: &str| match line.char_indices().nth(COLUMNS) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None => line.trim_end().to_owned(),
+    let ids = hop["events"].as_array().expect("a list");
+    let dropped = |event: &&Value| {
+        event["drift.kind"] == "exec.not_in_image" && ids.contains(&event["event.id"])
     };
-    let mut lines: Vec<String> = output.lines().take(LINES).map(cut).collect();
-    let more = output.lines().count().saturating_sub(LINES);
-    if more > 0 {
-        lines.push(format!("… ({more} lines more)"));
-    }
-    lines.join("\n")
+    let told = agent::events(node);
+    let event = is(&told.iter().find(dropped).expect("the tool was run")["event.id"]);
+    let (connect, container) = (is(&hop["events"][0]), is(&hop["to"]["container.id"]));
+    let ids = [("event", &*event), ("connection", &*connect), ("container", &container[..12])];
+    let (written, commands) = console::page(&text, &ids, |words| console::asked(store, words));
+    assert!(commands > 8, "{commands} commands in {path}");
+    console::write(Path::new(path), &written);
 }

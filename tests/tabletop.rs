@@ -66,7 +66,10 @@ fn every_command_of_the_rehearsal_says_what_the_page_says() {
     let (page, commands) = console::page(&text, &[("event", &event)], |words| run(&store, words));
     assert!(commands >= 10, "{commands} commands");
     console::write(&path, &page);
-    assert!(page == text || std::env::var_os("DRIFTLINE_WRITE").is_some(), "write it anew:\n{page}");
+    assert!(
+        page == text || std::env::var_os("DRIFTLINE_WRITE").is_some(),
+        "write it anew:\n{page}"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod container;
 mod gaps;
 mod goal;
 mod heirs;
+mod incidents;
 mod likeness;
 mod node;
 mod outlets;
@@ -36,6 +37,7 @@ use self::{
     catalogue::Catalogue,
     gaps::Gaps,
     heirs::Heirs,
+    incidents::Incidents,
     node::{Node, Surroundings},
     outlets::Outlets,
     recorder::Recorder,
@@ -48,14 +50,13 @@ use crate::{
     cgroup::Hierarchy,
     error::Error,
     flight::{Log, Shelf},
-    incident::Finder,
     launch::Signals,
     redact::Redactor,
     requirements,
     runtime::Resolver,
     sensor::{Records, Sensor, Tier},
     session,
-    store::{Store, Write},
+    store::Store,
 };
 
 /// The runtime's answers in flight.
@@ -159,16 +160,7 @@ async fn run<T: Task>(
     // Before anything is judged: what is silenced already calls nobody at the start either.
     outlets.look_at_silences().await;
     node.scan()?;
-    let (incidents_in, mut incidents) = mpsc::channel(16);
-    let finder = Finder::new(
-        store.clone(),
-        settings.store.clone(),
-        settings.machine.clone(),
-        Arc::clone(&settings.rules),
-        node.tier().to_owned(),
-        incidents_in,
-    );
-    let finding = tokio::spawn(finder.run());
+    let mut incidents = Incidents::start(&settings, &store, node.tier());
 
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -188,7 +180,7 @@ async fn run<T: Task>(
                 }
             }
             Some(answer) = answers.recv() => node.answer(answer),
-            Some(event) = incidents.recv() => node.out.push(Write::Event(event)),
+            Some(event) = incidents.next() => node.out.push(event),
             _ = saves.tick() => {
                 node.task.save();
                 canary.tick(&mut node, &mut outlets);
@@ -215,9 +207,7 @@ async fn run<T: Task>(
     take_the_rest(&mut records, &mut node)?;
     node.leave();
     outlets.write(std::mem::take(&mut node.out)).await;
-    // What it had not told yet is found again at the next start. It has the store open.
-    finding.abort();
-    let _aborted = finding.await;
+    incidents.stop().await;
     let drifts = outlets.drifts;
     let not_written = outlets.close().await?;
     store.close().await;

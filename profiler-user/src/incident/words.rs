@@ -10,7 +10,9 @@ pub(super) fn then(connected: Timestamp, after: &[Told]) -> String {
     let rank = |told: &&Told| {
         let grave = Severity::ALL.iter().position(|one| one.name() == told.severity);
         // What was there a moment before is not what the connection led to.
-        (told.time >= connected, grave, std::cmp::Reverse((told.time, told.seq)))
+        // Where it went on to is the next hop's to tell.
+        let goes_on = told.kind == "net.connect";
+        (told.time >= connected, !goes_on, grave, std::cmp::Reverse((told.time, told.seq)))
     };
     let Some(chosen) = after.iter().max_by_key(rank) else {
         return "was let in as never before".to_owned();

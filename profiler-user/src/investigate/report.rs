@@ -9,7 +9,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
 use super::history::{History, HistoryError};
-use super::{Entry, Lateral, Life, Selector, Timeline, container, lateral, svg, timeline};
+use super::{Entry, Lateral, Life, Selector, Timeline, Told, container, lateral, svg, timeline};
 use crate::drift::clean;
 
 /// Containers whose whole life is told, at most; the first that drifted.
@@ -27,6 +27,12 @@ pub struct Report {
     /// Containers that drifted and are not among the lives.
     pub more: usize,
     pub lateral: Lateral,
+    /// Programs that were run, of all containers, the oldest first.
+    pub commands: Vec<Told>,
+    /// Files that were written, run although the image does not have them, linked, changed or deleted.
+    pub files: Vec<Told>,
+    /// What is missing: gaps and losses, as sentences.
+    pub unseen: Vec<String>,
     /// Different drifts, by severity and by kind.
     pub severities: BTreeMap<String, usize>,
     pub kinds: BTreeMap<String, usize>,
@@ -73,6 +79,9 @@ pub async fn report(
         lives: Vec::new(),
         more: 0,
         lateral: lateral(history, selector, window).await?,
+        commands: Vec::new(),
+        files: Vec::new(),
+        unseen: Vec::new(),
         severities: BTreeMap::new(),
         kinds: BTreeMap::new(),
         techniques: BTreeMap::new(),
@@ -110,10 +119,53 @@ pub async fn report(
         }
     }
     report.timeline.entries = timeline.entries;
+    report.arrange();
     Ok(report)
 }
 
+/// Kinds of drift that leave something in the file system.
+const LEFT: [&str; 5] =
+    ["file.write", "file.delete", "file.link", "file.meta", "exec.not_in_image"];
+
 impl Report {
+    /// What a responder asks for first, from all that is told.
+    fn arrange(&mut self) {
+        // What a hop led to is in the lives, whatever was asked for.
+        let mut all: Vec<&Told> = self.lives.iter().flat_map(|life| &life.drift).collect();
+        all.extend(self.timeline.entries.iter().filter_map(|entry| match entry {
+            Entry::Drift(told) => Some(&**told),
+            _ => None,
+        }));
+        all.sort_by_key(|told| (told.time, told.seq, told.id.clone()));
+        all.dedup_by_key(|told| told.id.clone());
+        let of = |kinds: &dyn Fn(&str) -> bool| -> Vec<Told> {
+            all.iter().filter(|told| kinds(&told.kind)).map(|told| (*told).clone()).collect()
+        };
+        let commands = of(&|kind| kind.starts_with("exec"));
+        let files = of(&|kind| LEFT.contains(&kind));
+        for entry in &self.timeline.entries {
+            if let Entry::Gap(gap) = entry {
+                let whom = gap.container.as_ref().map_or("the whole node", |id| short(id));
+                let (from, until) = (moment(gap.time), moment(gap.until));
+                self.unseen.push(format!("{whom}: nobody watched {from} to {until}: {}", gap.why));
+            }
+        }
+        for life in &self.lives {
+            let id = short(life.identity.id.as_str());
+            for (kind, lost) in &life.lost {
+                self.unseen.push(format!("{id}: {lost} events of the sort {kind} were lost"));
+            }
+            if life.capture != "from_start" {
+                let capture = life.capture.replace('_', " ");
+                self.unseen.push(format!("{id}: it was not seen from its start on ({capture})"));
+            }
+            if life.cut {
+                self.unseen.push(format!("{id}: it did more than is told here, before that"));
+            }
+        }
+        (self.commands, self.files) = (commands, files);
+    }
+
     /// The whole text.
     ///
     /// # Errors
@@ -138,6 +190,9 @@ impl Report {
         });
         environment.add_filter("clean", |text: &str| clean(text));
         environment.add_filter("second", |text: &str| second(text));
+        environment.add_filter("moment", |text: &str| {
+            text.parse::<Timestamp>().map_or_else(|_| text.to_owned(), moment)
+        });
         environment.add_filter("short", |text: &str| text.chars().take(12).collect::<String>());
         environment.add_function("place", |names: Vec<Value>| place(&names));
         let template = match form {
@@ -153,6 +208,16 @@ impl Report {
             },
         )
     }
+}
+
+/// The beginning of an id.
+fn short(id: &str) -> &str {
+    id.char_indices().nth(12).map_or(id, |(at, _)| &id[..at])
+}
+
+/// With milliseconds: what an intruder does comes close together.
+fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string()
 }
 
 /// `2026-11-21 20:59:01Z` of a time stamp.

@@ -185,7 +185,7 @@ fn sentence(incident: &Incident, why: Option<&str>) -> String {
     let told: Vec<String> = incident.hops.iter().take(TOLD).map(hop).collect();
     let mut text = told.join("; then ");
     if incident.hops.len() > TOLD {
-        text += &format!("; and {} hops more", incident.hops.len() - TOLD);
+        text.push_str("; and on from there");
     }
     match why {
         Some(why) => format!("{text}: {why}"),
