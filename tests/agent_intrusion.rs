@@ -1,7 +1,7 @@
 //! An intruder goes through three pods, which are deleted at once: what the agent tells of it by itself, and what a report
 //! says when no container is left. `DRIFTLINE_WRITE=1` writes the outputs of `docs/runbook.md` anew, from this intrusion.
 
-use std::{fs, path::Path, process::Command, thread, time::Duration};
+use std::{fs, path::Path, thread, time::Duration};
 
 use serde_json::Value;
 use support::{
