@@ -1,6 +1,7 @@
 //! All containers of the node: records in, each to its container, and what the runtime says of them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -25,6 +26,7 @@ use crate::{
     drift::{BaselineStatus, Node as Machine},
     http::{Containers, Metrics},
     observe::Clock,
+    provenance::{Provenance, Sources},
     redact::Redactor,
     runtime::Resolver,
     sensor::{self, Event, EventBody, Sensor},
@@ -45,6 +47,7 @@ pub(super) struct Surroundings {
     pub(super) tier: String,
     pub(super) gaps: Gaps,
     pub(super) metrics: Metrics,
+    pub(super) provenance: Arc<Sources>,
 }
 
 pub(super) struct Node<T: Task> {
@@ -265,6 +268,7 @@ fn ledger_entry<J>(
     container: &Container<J>,
     identity: Identity,
     baseline: Option<(Option<String>, BaselineStatus)>,
+    provenance: Option<Arc<Provenance>>,
 ) -> Write {
     Write::Container(Box::new(LedgerEntry {
         identity,
@@ -274,6 +278,7 @@ fn ledger_entry<J>(
         capture: container.capture,
         tier: Some(around.tier.clone()),
         baseline,
+        provenance,
     }))
 }
 
