@@ -13,13 +13,23 @@ use crate::provenance::{Approved, Sources, SourcesError};
 pub struct Provenance {
     /// Images may come from here: events of others say so; a host, or a part of its repositories (ghcr.io/team); repeat it
     /// for more
-    #[arg(long = "approved-registry", value_name = "HOST[/PREFIX]", env = "DRIFTLINE_APPROVED_REGISTRIES", value_delimiter = ',')]
+    #[arg(
+        long = "approved-registry",
+        value_name = "HOST[/PREFIX]",
+        env = "DRIFTLINE_APPROVED_REGISTRIES",
+        value_delimiter = ','
+    )]
     pub approved: Vec<Approved>,
     /// Signed statements about images: vulnerability scans and bills of materials (in-toto in DSSE envelopes: *.json, *.jsonl)
     #[arg(long, value_name = "DIR", env = "DRIFTLINE_ATTESTATIONS")]
     pub attestations: Option<PathBuf>,
     /// Believe attestations that a key of this directory has signed (public keys, *.pem and *.pub) [default: --trust]
-    #[arg(long, value_name = "DIR", env = "DRIFTLINE_ATTESTATION_TRUST", requires = "attestations")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "DRIFTLINE_ATTESTATION_TRUST",
+        requires = "attestations"
+    )]
     pub attestation_trust: Option<PathBuf>,
 }
 

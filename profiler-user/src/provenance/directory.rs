@@ -79,7 +79,8 @@ fn files(directory: &Path) -> io::Result<Vec<(PathBuf, Stamp)>> {
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
         if EXTENSIONS.contains(&extension) && !is_hidden {
             // A directory or a device is told of when it is read.
-            let stamp = fs::metadata(&path).and_then(|file| Ok((file.modified()?, file.len()))).ok();
+            let stamp =
+                fs::metadata(&path).and_then(|file| Ok((file.modified()?, file.len()))).ok();
             files.push((path, stamp));
         }
         if files.len() > FILES_MAX {
@@ -105,7 +106,8 @@ fn of_file(path: &Path, trusted: &[PublicKey]) -> Vec<Arc<Claim>> {
     };
     // A pipe would be waited for.
     let is_file = fs::metadata(path).is_ok_and(|file| file.is_file());
-    let read = if is_file { read_up_to(path, FILE_MAX) } else { Err(io::Error::other("it is no file")) };
+    let read =
+        if is_file { read_up_to(path, FILE_MAX) } else { Err(io::Error::other("it is no file")) };
     let text = match read {
         Ok(text) => text,
         Err(error) => {
@@ -121,7 +123,10 @@ fn of_file(path: &Path, trusted: &[PublicKey]) -> Vec<Arc<Claim>> {
     let lines = lines.into_iter().enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
     for (count, (number, line)) in lines.enumerate() {
         if count == LINES_MAX {
-            tell(Some(number + 1), &format!("more than {LINES_MAX} are not read; use several files"));
+            tell(
+                Some(number + 1),
+                &format!("more than {LINES_MAX} are not read; use several files"),
+            );
             break;
         }
         let read = statement::read(line, trusted);

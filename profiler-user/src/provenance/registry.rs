@@ -7,7 +7,9 @@ use std::str::FromStr;
 pub struct Approved(String);
 
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{0:?} is no registry: write its host, and a prefix of its repositories if not all are meant: ghcr.io/team")]
+#[error(
+    "{0:?} is no registry: write its host, and a prefix of its repositories if not all are meant: ghcr.io/team"
+)]
 pub struct InvalidRegistry(String);
 
 impl FromStr for Approved {
@@ -28,6 +30,7 @@ impl FromStr for Approved {
 impl Approved {
     /// `name` with its registry. Whole parts count: `ghcr.io/team` does not approve of `ghcr.io/teamwork/web`.
     pub(super) fn covers(&self, name: &str) -> bool {
-        name.strip_prefix(self.0.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        name.strip_prefix(self.0.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }

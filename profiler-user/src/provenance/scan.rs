@@ -64,7 +64,9 @@ impl Found {
     }
 
     fn counts(&self) -> Counts {
-        let of = |grade| u32::try_from(self.0.values().filter(|is| **is == grade).count()).unwrap_or(u32::MAX);
+        let of = |grade| {
+            u32::try_from(self.0.values().filter(|is| **is == grade).count()).unwrap_or(u32::MAX)
+        };
         Counts {
             critical: of(Grade::Critical),
             high: of(Grade::High),
@@ -125,6 +127,9 @@ fn grade(of: &Value, key: &str) -> Grade {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { critical, high, medium, low, unknown } = self;
-        write!(f, "{critical} critical, {high} high, {medium} medium, {low} low, {unknown} ungraded")
+        write!(
+            f,
+            "{critical} critical, {high} high, {medium} medium, {low} low, {unknown} ungraded"
+        )
     }
 }

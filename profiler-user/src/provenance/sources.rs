@@ -97,7 +97,9 @@ impl Sources {
             Err(error) => {
                 if !std::mem::replace(told, true) {
                     let directory = directory.display();
-                    eprintln!("driftline: cannot read the attestations in {directory}: {error}; until then none is believed");
+                    eprintln!(
+                        "driftline: cannot read the attestations in {directory}: {error}; until then none is believed"
+                    );
                 }
                 read.forget();
                 true
@@ -147,9 +149,7 @@ fn attested(provenance: &mut Provenance, claims: &[&Claim], deployed: Timestamp)
                 unknown.insert(Unknown::ScannedLater);
             }
             Says::Scan { finished, .. } => {
-                let is_newer = |best: &Claim| {
-                    matches!(&best.says, Says::Scan { finished: before, .. } if before < finished)
-                };
+                let is_newer = |best: &Claim| matches!(&best.says, Says::Scan { finished: before, .. } if before < finished);
                 if latest.is_none_or(is_newer) {
                     latest = Some(claim);
                 }

@@ -14,7 +14,8 @@ use crate::attest::statement::PAYLOAD_TYPE;
 use crate::attest::{PublicKey, is_said_once};
 use crate::drift::clean;
 
-const STATEMENTS: [&str; 2] = ["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"];
+const STATEMENTS: [&str; 2] =
+    ["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"];
 const VULN: &str = "https://cosign.sigstore.dev/attestation/vuln/v1";
 const VULNS: &str = "https://in-toto.io/attestation/vulns/v0.2";
 const CYCLONEDX: &str = "https://cyclonedx.org/bom";

@@ -26,7 +26,8 @@ fn digest(of: &str) -> String {
 fn container(reference: &str) -> Identity {
     let mut identity = Identity::of_path(ContainerId::parse(&digest("ab")).unwrap(), None, None);
     let name = reference.split('@').next().unwrap();
-    let name = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name);
+    let name =
+        name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name);
     identity.image = Some(ImageIdentity {
         id: Some(format!("sha256:{}", digest("c0"))),
         reference: Some(reference.to_owned()),
@@ -111,11 +112,16 @@ const BEFORE: &str = "2026-11-19T00:00:00Z";
 
 #[test]
 fn a_signed_scan_of_the_image_is_counted_by_either_key_type_and_statement_version() {
-    for (algorithm, kind, of) in [(Algorithm::P256, V1, "c0"), (Algorithm::Ed25519, BEFORE_V1, "d1")] {
+    for (algorithm, kind, of) in
+        [(Algorithm::P256, V1, "c0"), (Algorithm::Ed25519, BEFORE_V1, "d1")]
+    {
         let pair = Pair::new(algorithm);
         let place = Place::new(&[&pair]);
         let report = trivy(&["CRITICAL", "CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN"]);
-        place.write("a.json", &signed(&pair, &statement(kind, &digest(of), VULN, &scan(&report, BEFORE))));
+        place.write(
+            "a.json",
+            &signed(&pair, &statement(kind, &digest(of), VULN, &scan(&report, BEFORE))),
+        );
         let known = place.known();
         let counts = Counts { critical: 2, high: 1, medium: 1, low: 1, unknown: 1 };
         assert_eq!((known.counts, known.verified), (Some(counts), Some(true)));
@@ -140,7 +146,10 @@ fn what_is_not_known_is_absent() {
     assert_eq!(of(signed(&stranger, &statement(V1, &own, VULN, &good))), [Unknown::Untrusted]);
     let none: [Unknown; 0] = [];
     assert_eq!(of(signed(&pair, &statement(V1, &other, VULN, &good))), none);
-    assert_eq!(of(signed(&pair, &statement(V1, &own, "https://slsa.dev/provenance/v1", &good))), none);
+    assert_eq!(
+        of(signed(&pair, &statement(V1, &own, "https://slsa.dev/provenance/v1", &good))),
+        none
+    );
     assert_eq!(of(signed(&pair, &statement("https://example.com", &own, VULN, &good))), none);
     assert_eq!(of(signed_as(&pair, "text/plain", &statement(V1, &own, VULN, &good))), none);
     let twice = statement(V1, &own, VULN, &good).replacen('{', "{\"_type\":\"x\",", 1);
@@ -161,9 +170,18 @@ fn what_is_not_known_is_absent() {
 fn of_scans_the_last_before_the_start_counts() {
     let pair = Pair::new(Algorithm::P256);
     let place = Place::new(&[&pair]);
-    let lines = [(BEFORE, vec!["HIGH"]), ("2026-11-20T11:59:59Z", vec!["LOW", "LOW"]), ("2026-11-21T00:00:00Z", vec![])];
-    let lines = lines.map(|(finished, found)| signed(&pair, &statement(V1, &digest("d1"), VULN, &scan(&trivy(&found), finished))));
-    place.write("all.intoto.jsonl", &format!("{}\n{{broken\n\n{}\n{}\n", lines[2], lines[0], lines[1]));
+    let lines = [
+        (BEFORE, vec!["HIGH"]),
+        ("2026-11-20T11:59:59Z", vec!["LOW", "LOW"]),
+        ("2026-11-21T00:00:00Z", vec![]),
+    ];
+    let lines = lines.map(|(finished, found)| {
+        signed(&pair, &statement(V1, &digest("d1"), VULN, &scan(&trivy(&found), finished)))
+    });
+    place.write(
+        "all.intoto.jsonl",
+        &format!("{}\n{{broken\n\n{}\n{}\n", lines[2], lines[0], lines[1]),
+    );
     let known = place.known();
     assert_eq!(known.counts, Some(Counts { low: 2, ..Counts::default() }));
     assert_eq!((known.scanned, known.unknown.len()), (Some(at("2026-11-20T11:59:59Z")), 0));
@@ -172,7 +190,8 @@ fn of_scans_the_last_before_the_start_counts() {
 #[test]
 fn scanners_have_their_forms_and_each_vulnerability_counts_once() {
     let pair = Pair::new(Algorithm::Ed25519);
-    let grype = |id: &str, severity: &str| json!({"vulnerability": {"id": id, "severity": severity}});
+    let grype =
+        |id: &str, severity: &str| json!({"vulnerability": {"id": id, "severity": severity}});
     let grype = json!({"matches": [grype("CVE-1", "High"), grype("CVE-1", "Critical"), grype("CVE-2", "Negligible")]});
     let in_toto = json!([
         {"id": "CVE-1", "severity": [{"method": "nvd", "score": "9.8"}]},
@@ -186,7 +205,10 @@ fn scanners_have_their_forms_and_each_vulnerability_counts_once() {
         (VULN, json!({"SchemaVersion": 2}), Counts::default()),
     ] {
         let place = Place::new(&[&pair]);
-        place.write("a.json", &signed(&pair, &statement(V1, &digest("d1"), form, &scan(&result, BEFORE))));
+        place.write(
+            "a.json",
+            &signed(&pair, &statement(V1, &digest("d1"), form, &scan(&result, BEFORE))),
+        );
         assert_eq!(place.known().counts, Some(counts), "{result}");
     }
 }
@@ -197,12 +219,16 @@ fn a_bundle_is_read_and_a_directory_is_read_again() {
     let place = Place::new(&[&pair]);
     let sources = place.open();
     assert_eq!(known(&sources), Provenance::default());
-    let sbom = |form: &str| signed(&pair, &statement(V1, &digest("d1"), form, &json!({"components": []})));
+    let sbom =
+        |form: &str| signed(&pair, &statement(V1, &digest("d1"), form, &json!({"components": []})));
     let envelope: Value = serde_json::from_str(&sbom("https://cyclonedx.org/bom")).unwrap();
     let bundle = json!({"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json", "verificationMaterial": {}, "dsseEnvelope": envelope});
     place.write("web.sigstore.json", &format!("{bundle:#}"));
     sources.look();
-    assert_eq!((known(&sources).sbom, known(&sources).counts), (vec!["cyclonedx".to_owned()], None));
+    assert_eq!(
+        (known(&sources).sbom, known(&sources).counts),
+        (vec!["cyclonedx".to_owned()], None)
+    );
     place.write("more.dsse", &sbom("https://spdx.dev/Document"));
     sources.look();
     assert_eq!(known(&sources).sbom, ["cyclonedx", "spdx"]);
@@ -248,7 +274,8 @@ fn a_reference_says_whether_it_is_pinned_and_whose_it_is() {
         assert_eq!(known.map_or_else(Vec::new, |known| known.flags.clone()), flags, "{reference}");
     }
     let mut nameless = container("x");
-    nameless.image = Some(ImageIdentity { id: Some("sha256:1".to_owned()), ..ImageIdentity::default() });
+    nameless.image =
+        Some(ImageIdentity { id: Some("sha256:1".to_owned()), ..ImageIdentity::default() });
     assert_eq!(sources.of(&nameless, Timestamp::now()), None);
     for wrong in ["", "team", "ghcr.io//team", "ghcr.io/te am", "https://ghcr.io"] {
         assert!(wrong.parse::<Approved>().is_err(), "{wrong}");
