@@ -76,3 +76,28 @@ fn environment(value: &mut Value) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_planted_password_is_nowhere() {
+        let inner = json!({"env": [{"name": "HARMLESS", "value": "Zq7planted"}]}).to_string();
+        let mut answer = json!({
+            "info": {"runtimeSpec": {"process": {
+                "env": ["HARMLESS=Zq7planted", "PATH=/bin"],
+                "args": ["mysql", "--password", "Zq7planted"],
+            }}},
+            "config": {"envs": [{"key": "A", "value": "Zq7planted"}]},
+            "annotations": {"last-applied": inner, "password": "Zq7planted"},
+            "url": "https://user:Zq7planted@example.com/",
+        });
+        secrets(&mut answer, &Redactor::new([7; 32]));
+        let text = answer.to_string();
+        assert!(!text.contains("Zq7"), "{text}");
+        assert!(text.contains("HARMLESS={redacted}") && text.contains("example.com"), "{text}");
+    }
+}
