@@ -5,7 +5,7 @@ use crate::small_disk::{on_small_disk, resize};
 
 #[test]
 fn a_full_disk_loses_nothing_acknowledged_and_writing_goes_on_when_there_is_room() {
-    on_small_disk("520k", |disk| {
+    on_small_disk("600k", |disk| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let store = Store::open(disk).await.unwrap();
