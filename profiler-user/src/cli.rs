@@ -1,11 +1,13 @@
 //! The command line.
 
+mod provenance;
 mod sinks;
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::provenance::Provenance;
 pub use self::sinks::{Events, Sinks};
 use crate::{baseline::Width, error::Error};
 
@@ -119,6 +121,8 @@ pub struct Watch {
     /// Without CMD: run a harmless drift so often and follow it through every sink (10m, 1h); receivers know it by drift.canary
     #[arg(long, value_name = "DURATION", env = "DRIFTLINE_CANARY_EVERY", value_parser = duration)]
     pub canary_every: Option<std::time::Duration>,
+    #[command(flatten)]
+    pub provenance: Provenance,
     #[command(flatten)]
     pub node: Node,
     #[command(flatten)]

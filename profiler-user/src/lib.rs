@@ -28,6 +28,7 @@ mod memory;
 pub mod observe;
 mod pipeline;
 mod poll;
+pub mod provenance;
 pub mod redact;
 pub mod registry;
 pub mod requirements;

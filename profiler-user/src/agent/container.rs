@@ -14,6 +14,7 @@ use crate::{
     cgroup::CgroupId,
     container::{Identity, path::CgroupIdentity},
     observe::{Clock, Observer},
+    provenance::Provenance,
     sensor::{Event, EventBody, Sensor},
     store::Capture,
 };
@@ -188,8 +189,14 @@ impl<J> Container<J> {
 }
 
 impl Member {
-    pub(super) fn new(identity: Identity, node: &crate::drift::Node, capture: Capture) -> Self {
+    pub(super) fn new(
+        identity: Identity,
+        node: &crate::drift::Node,
+        capture: Capture,
+        provenance: Option<Arc<Provenance>>,
+    ) -> Self {
         let origin = crate::drift::Origin::of_container(node, &identity);
+        let origin = crate::drift::Origin { provenance, ..origin };
         Self { identity: Arc::new(identity), origin: Arc::new(origin), capture }
     }
 }

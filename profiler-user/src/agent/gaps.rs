@@ -79,7 +79,9 @@ impl Gaps {
         for (id, row) in settled.collect::<Vec<_>>() {
             // One that was never seen has no gap either.
             if row.capture != Capture::Listed {
-                let origin = Arc::new(Origin::of_container(machine, &row.identity));
+                let provenance = row.provenance.clone();
+                let origin = Origin::of_container(machine, &row.identity);
+                let origin = Arc::new(Origin { provenance, ..origin });
                 self.write(&row.identity, &origin, tier, now, out);
             }
             if !is_there(&id) {
@@ -148,6 +150,7 @@ mod tests {
             capture: Capture::FromStart,
             tier: None,
             baseline: None,
+            provenance: None,
         };
         let container = Write::Container(Box::new(entry));
         store.commit(vec![container, Write::Heartbeat(at(1))]).await.unwrap();

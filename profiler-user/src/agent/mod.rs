@@ -152,7 +152,9 @@ async fn run<T: Task>(
         tier,
         gaps,
         metrics: outlets.metrics.clone(),
+        provenance: Arc::clone(&settings.provenance),
     };
+    settings.provenance.follow();
     let (machine, every) = (settings.machine.clone(), settings.canary_every);
     let mut canary =
         Canary::open(&settings.store, every, machine, around.tier.clone(), &outlets.metrics);

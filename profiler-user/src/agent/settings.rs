@@ -4,8 +4,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::selector::Selector;
 use crate::{
-    cli, drift::Node as Machine, drift::severity::Table, error::Error, runtime, sensor, silence,
-    store::Limits,
+    cli, drift::Node as Machine, drift::severity::Table, error::Error, provenance::Sources,
+    runtime, sensor, silence, store::Limits,
 };
 
 pub(crate) struct Settings {
@@ -30,6 +30,7 @@ pub(crate) struct Settings {
     pub(super) sensor: sensor::Options,
     pub(super) limit: Option<Duration>,
     pub(super) fail_on_drift: bool,
+    pub(super) provenance: Arc<Sources>,
 }
 
 impl Settings {
@@ -71,6 +72,7 @@ impl Settings {
             sensor: sensor.into(),
             limit: None,
             fail_on_drift: false,
+            provenance: Arc::default(),
         })
     }
 
@@ -84,6 +86,10 @@ impl Settings {
 
     pub(crate) fn with_bind(self, bind: Option<PathBuf>) -> Self {
         Self { bind, ..self }
+    }
+
+    pub(crate) fn with_provenance(self, provenance: Sources) -> Self {
+        Self { provenance: Arc::new(provenance), ..self }
     }
 
     pub(crate) fn with_rules(self, rules: Arc<Table>) -> Self {

@@ -73,7 +73,7 @@ impl Envelope {
     }
 
     /// The payload, whoever signed it: for what is decided where nobody is trusted.
-    pub(super) fn unverified(&self) -> Result<Vec<u8>, OpenError> {
+    pub(crate) fn unverified(&self) -> Result<Vec<u8>, OpenError> {
         decode(&self.payload).ok_or(OpenError::Payload)
     }
 

@@ -22,7 +22,7 @@ type Stamp = (PathBuf, Option<(SystemTime, u64)>);
 pub enum TrustError {
     #[error("cannot read the directory of trusted keys {}: {source}", directory.display())]
     Directory { directory: PathBuf, source: io::Error },
-    #[error("there is no public key in {}: put *.pem or *.pub files there, or no baseline is believed", directory.display())]
+    #[error("there is no public key in {}: put *.pem or *.pub files there, or nothing signed is believed", directory.display())]
     Empty { directory: PathBuf },
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -53,7 +53,7 @@ impl Trust {
             // It was said when it became so.
             Err(_) if self.stamps.is_empty() => return false,
             Err(error) => {
-                eprintln!("driftline: {error}; until then no baseline is believed");
+                eprintln!("driftline: {error}; until then nobody is trusted");
                 Vec::new()
             }
         };

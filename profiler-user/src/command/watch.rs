@@ -99,6 +99,7 @@ pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, 
     if args.target.is_node()? {
         let settings = Settings::new(args.target.baselines, args.node, args.sensor)?;
         let rules = rules(args.rules.as_deref())?;
+        let settings = settings.with_provenance(args.provenance.open(args.trust.as_deref())?);
         let settings = settings.with_trust(args.trust).with_bind(args.bind).with_rules(rules);
         let settings = settings.with_silences(args.silences).with_canary(args.canary_every);
         let settings = settings.with_events(args.events, args.fail_on_drift);

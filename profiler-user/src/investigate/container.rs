@@ -7,6 +7,7 @@ use super::history::{History, HistoryError};
 use super::timeline::{Gap, drifts, gaps};
 use super::{Selector, Told};
 use crate::container::Identity;
+use crate::provenance::Provenance;
 use crate::store::{CONTAINERS_FROM, LedgerRow};
 
 /// Everything that the history knows of a container.
@@ -31,6 +32,12 @@ pub struct Life {
     pub baseline_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline_status: Option<String>,
+    /// Of its image, at its start; with the keys of events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<std::sync::Arc<Provenance>>,
+    /// The same in a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provenance_line: Option<String>,
     /// What it did beyond its baseline, the oldest first.
     pub drift: Vec<Told>,
     /// There was more of that, earlier.
@@ -64,6 +71,8 @@ pub async fn container(
         tier: row.tier,
         baseline_id: row.baseline_id,
         baseline_status: row.baseline_status,
+        provenance_line: row.provenance.as_ref().and_then(|provenance| provenance.line()),
+        provenance: row.provenance,
         drift,
         cut,
         gaps,

@@ -20,6 +20,9 @@ enum Api {
     Docker(docker::Client),
 }
 
+/// An answer as JSON, or why there is none.
+pub(crate) type Told = Result<serde_json::Value, String>;
+
 /// Who answered.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Runtime {
@@ -58,6 +61,15 @@ impl Client {
                 cri: behaviour(&cri),
                 docker: behaviour(&docker),
             }),
+        }
+    }
+
+    /// What the runtime says of a container and of everything that it runs, answer by answer, not redacted: a name, and the
+    /// answer or why there is none.
+    pub(crate) async fn tell(&self, id: Option<&ContainerId>) -> Vec<(&'static str, Told)> {
+        match &self.0 {
+            Api::Cri(client) => client.tell(id).await,
+            Api::Docker(client) => client.tell(id).await,
         }
     }
 

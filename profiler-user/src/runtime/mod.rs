@@ -14,6 +14,7 @@ mod resolver;
 
 use crate::container::Identity;
 
+pub(crate) use client::Told;
 pub use client::{Client, Runtime};
 pub use endpoint::{Discovery, Endpoint, InvalidEndpoint};
 pub use error::Error;

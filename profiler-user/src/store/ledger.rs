@@ -1,6 +1,7 @@
 //! The ledger: one row for every container that ever ran on this node.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -11,6 +12,7 @@ use sqlx::sqlite::SqliteRow;
 use super::commit::timestamp;
 use crate::container::{ContainerId, Identity, ImageIdentity, Pod};
 use crate::drift::BaselineStatus;
+use crate::provenance::Provenance;
 
 /// What is known of a container now. What is unknown takes nothing away from what was known before.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +27,7 @@ pub struct LedgerEntry {
     /// Of the sensor: `full`, `restricted`.
     pub tier: Option<String>,
     pub baseline: Option<(Option<String>, BaselineStatus)>,
+    pub provenance: Option<Arc<Provenance>>,
 }
 
 /// How complete the view of a container is.
@@ -72,6 +75,8 @@ pub struct LedgerRow {
     pub baseline_id: Option<String>,
     /// `exact`, `provisional`, `none`.
     pub baseline_status: Option<String>,
+    /// Of its image, at its start.
+    pub provenance: Option<Arc<Provenance>>,
 }
 
 /// Which containers; what is absent does not restrict.
@@ -134,6 +139,7 @@ impl sqlx::FromRow<'_, SqliteRow> for LedgerRow {
             tier: row.try_get("tier")?,
             baseline_id: row.try_get("baseline_id")?,
             baseline_status: row.try_get("baseline_status")?,
+            provenance: json(row.try_get("provenance")?)?,
         })
     }
 }

@@ -31,6 +31,7 @@ fn entry(identity: Identity) -> LedgerEntry {
         capture: Capture::FromStart,
         tier: None,
         baseline: None,
+        provenance: None,
     }
 }
 

@@ -16,8 +16,9 @@ use crate::drift::BaselineStatus;
 const CONTAINER: &str = "
 INSERT INTO containers (id, source, role, runtime, name, attempt, pod_uid, pod_name, namespace, labels, pod_ip, workload,
     image_id, image_reference, image_name, image_tags, image_digests, image_architecture, pid, log_path, cgroup, node,
-    first_seen, created, started, ended, exit_code, reason, capture, tier, baseline_id, baseline_status)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    first_seen, created, started, ended, exit_code, reason, capture, tier, baseline_id, baseline_status,
+    provenance)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
     source = CASE excluded.source WHEN 'runtime' THEN 'runtime' ELSE containers.source END,
     role = CASE excluded.source WHEN 'runtime' THEN excluded.role ELSE containers.role END,
@@ -58,7 +59,8 @@ ON CONFLICT (id) DO UPDATE SET
         ELSE containers.capture END,
     tier = COALESCE(excluded.tier, containers.tier),
     baseline_id = CASE WHEN excluded.baseline_status IS NULL THEN containers.baseline_id ELSE excluded.baseline_id END,
-    baseline_status = COALESCE(excluded.baseline_status, containers.baseline_status)";
+    baseline_status = COALESCE(excluded.baseline_status, containers.baseline_status),
+    provenance = COALESCE(excluded.provenance, containers.provenance)";
 
 /// A container of which nothing is known but its end gets a row all the same. Whoever saw an end knows better than who did not.
 const ENDED: &str = "
@@ -154,6 +156,7 @@ async fn container(to: &mut SqliteConnection, entry: &LedgerEntry) -> sqlx::Resu
         .bind(&entry.tier)
         .bind(baseline_id.and_then(Option::as_ref))
         .bind(status.copied().map(status_name))
+        .bind(entry.provenance.as_ref().and_then(|provenance| filled(provenance, false)))
         .execute(to)
         .await
         .map(|_| ())

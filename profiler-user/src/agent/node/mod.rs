@@ -1,6 +1,7 @@
 //! All containers of the node: records in, each to its container, and what the runtime says of them.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -27,6 +28,7 @@ use crate::{
     drift::{BaselineStatus, Node as Machine},
     http::Metrics,
     observe::Clock,
+    provenance::{Provenance, Sources},
     redact::Redactor,
     runtime::Resolver,
     sensor::{self, Event, EventBody, Sensor},
@@ -47,6 +49,7 @@ pub(super) struct Surroundings {
     pub(super) tier: String,
     pub(super) gaps: Gaps,
     pub(super) metrics: Metrics,
+    pub(super) provenance: Arc<Sources>,
 }
 
 pub(super) struct Node<T: Task> {
@@ -269,6 +272,7 @@ fn ledger_entry<J>(
     container: &Container<J>,
     identity: Identity,
     baseline: Option<(Option<String>, BaselineStatus)>,
+    provenance: Option<Arc<Provenance>>,
 ) -> Write {
     Write::Container(Box::new(LedgerEntry {
         identity,
@@ -278,6 +282,7 @@ fn ledger_entry<J>(
         capture: container.capture,
         tier: Some(around.tier.clone()),
         baseline,
+        provenance,
     }))
 }
 

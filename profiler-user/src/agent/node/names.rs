@@ -46,7 +46,9 @@ impl<T: Task> Node<T> {
         let now = Timestamp::now();
         container.complete(&mut identity);
         self.pods.add(&identity);
-        let member = Member::new(identity, &self.around.machine, container.capture);
+        let provenance = self.around.provenance.of(&identity, now);
+        let machine = &self.around.machine;
+        let member = Member::new(identity, machine, container.capture, provenance.clone());
         if let Some(namespace) = member.identity.namespace() {
             self.around.metrics.namespace_seen(namespace);
         }
@@ -54,7 +56,7 @@ impl<T: Task> Node<T> {
         let mut job = if selected { self.task.begin(&member, now, &mut self.out) } else { None };
         let identity = (*member.identity).clone();
         let baseline = job.as_ref().and_then(|job| self.task.baseline(job));
-        self.out.push(ledger_entry(&self.around, container, identity, baseline));
+        self.out.push(ledger_entry(&self.around, container, identity, baseline, provenance));
         self.around.gaps.tell(&member, &self.around.tier, now, &mut self.out);
         if let State::Waiting(waiting) = &mut container.state
             && let Some(job) = &mut job
@@ -89,7 +91,8 @@ impl<T: Task> Node<T> {
         container.complete(&mut identity);
         if identity != *member.identity {
             let baseline = job.as_ref().and_then(|job| self.task.baseline(job));
-            self.out.push(ledger_entry(&self.around, container, identity, baseline));
+            let provenance = member.origin.provenance.clone();
+            self.out.push(ledger_entry(&self.around, container, identity, baseline, provenance));
         }
     }
 
@@ -110,6 +113,7 @@ impl<T: Task> Node<T> {
             return;
         }
         let seen = identity.started.or(identity.created).unwrap_or_else(Timestamp::now);
+        let provenance = self.around.provenance.of(&identity, seen);
         self.out.push(Write::Container(Box::new(LedgerEntry {
             identity,
             cgroup: None,
@@ -118,6 +122,7 @@ impl<T: Task> Node<T> {
             capture: Capture::Listed,
             tier: None,
             baseline: None,
+            provenance,
         })));
         if let Some(at) = finished {
             self.out.push(Write::Ended { id, at, exit_code, reason });

@@ -75,6 +75,7 @@ fn text(life: &Life) -> String {
             say("digest", Some(digest.clone()));
         }
     }
+    say("provenance", life.provenance_line.clone());
     say("first seen", Some(table::time(life.first_seen)));
     say("started", identity.started.map(table::time));
     say("restarts", Some(life.restarts.to_string()).filter(|_| life.restarts > 0));

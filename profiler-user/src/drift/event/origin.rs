@@ -1,8 +1,11 @@
 //! The keys of where it happened: node, pod, container, image.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::container::{Identity, Source};
+use crate::provenance::Provenance;
 
 /// The same for all events of one container.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -49,6 +52,9 @@ pub struct Origin {
     /// What the pod belongs to: a deployment's name, say.
     #[serde(rename = "driftline.workload", skip_serializing_if = "Option::is_none")]
     pub workload: Option<String>,
+    /// Of the image, at the container's start.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Arc<Provenance>>,
 }
 
 /// The machine that an agent runs on.
@@ -97,6 +103,7 @@ impl Origin {
             image_id: image.and_then(|image| image.id.clone()),
             image_reference: image.and_then(|image| image.reference.clone()),
             workload: identity.workload(),
+            provenance: None,
         }
     }
 }

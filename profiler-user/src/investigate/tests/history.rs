@@ -103,6 +103,7 @@ pub(crate) fn entry(
         capture: Capture::FromStart,
         tier: Some("full".to_owned()),
         baseline: None,
+        provenance: None,
     }
 }
 

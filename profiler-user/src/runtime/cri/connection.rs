@@ -49,6 +49,7 @@ calls! {
     CONTAINER_STATUS: "RuntimeService" "ContainerStatus",
     POD_SANDBOX_STATUS: "RuntimeService" "PodSandboxStatus",
     GET_CONTAINER_EVENTS: "RuntimeService" "GetContainerEvents",
+    LIST_IMAGES: "ImageService" "ListImages",
     IMAGE_STATUS: "ImageService" "ImageStatus",
 }
 

@@ -253,3 +253,9 @@ pub(crate) enum ContainerEventType {
     Stopped = 2,
     Deleted = 3,
 }
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ListImagesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) images: Vec<Image>,
+}

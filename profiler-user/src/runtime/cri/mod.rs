@@ -3,6 +3,7 @@
 mod connection;
 mod describe;
 pub(super) mod messages;
+mod tell;
 
 use std::{sync::Arc, time::Duration};
 

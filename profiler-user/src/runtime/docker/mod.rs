@@ -2,6 +2,7 @@
 
 mod describe;
 mod messages;
+mod tell;
 
 use std::{sync::Arc, time::Duration};
 

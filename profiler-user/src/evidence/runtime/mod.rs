@@ -1,0 +1,147 @@
+//! What the runtime and the node say of a container. Nothing fails as a whole: what could not be had is said.
+
+mod hide;
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+use std::time::Duration;
+
+use super::Collected;
+use crate::container::Identity;
+use crate::redact::Redactor;
+use crate::runtime::{Client, Endpoint};
+
+/// For each call of a runtime.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// For all calls of one runtime.
+const ALL_PATIENCE: Duration = Duration::from_secs(30);
+/// The largest piece, in bytes.
+const PIECE_MAX: usize = 4 << 20;
+/// Of a log, its end, in bytes.
+const TAIL: u64 = 256 * 1024;
+
+const NETWORK: [&str; 9] =
+    ["arp", "dev", "fib_trie", "if_inet6", "ipv6_route", "route", "tcp", "tcp6", "udp"];
+const NODE: [&str; 5] =
+    ["/proc/version", "/etc/os-release", "/proc/uptime", "/proc/self/mounts", "/etc/resolv.conf"];
+
+/// Of a container, or with none of the node alone.
+pub async fn collect(
+    endpoints: &[Endpoint],
+    of: Option<&Identity>,
+    redactor: &Redactor,
+) -> Collected {
+    let mut all = Collected::default();
+    for (number, endpoint) in endpoints.iter().enumerate() {
+        let directory = format!("runtime/{number}");
+        let asked = tokio::time::timeout(ALL_PATIENCE, ask(&directory, endpoint, of, redactor));
+        match asked.await {
+            Ok(collected) => all.and(collected),
+            Err(_) => all.missing(
+                directory,
+                format!("{endpoint} took longer than {} s", ALL_PATIENCE.as_secs()),
+            ),
+        }
+    }
+    if endpoints.is_empty() {
+        all.missing("runtime", "no container runtime is known");
+    }
+    if let Some(identity) = of {
+        match &identity.log_path {
+            Some(path) => log(&mut all, Path::new(path), redactor),
+            None => all.missing("container.log", "the runtime names no log"),
+        }
+        match identity.pid {
+            Some(pid) => network(&mut all, "network/container", &pid.to_string(), redactor),
+            None => all.missing("network/container", "its first process is not known, or ended"),
+        }
+    }
+    network(&mut all, "network/node", "1", redactor);
+    for path in NODE {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        file(&mut all, format!("node/{name}"), Path::new(path), redactor);
+    }
+    all
+}
+
+async fn ask(
+    directory: &str,
+    endpoint: &Endpoint,
+    of: Option<&Identity>,
+    redactor: &Redactor,
+) -> Collected {
+    let mut all = Collected::default();
+    let client = match Client::connect(endpoint, PATIENCE).await {
+        Ok((client, _)) => client,
+        Err(error) => {
+            all.missing(directory, error.to_string());
+            return all;
+        }
+    };
+    for (name, told) in client.tell(of.map(|identity| &identity.id)).await {
+        let name = format!("{directory}/{name}.json");
+        match told {
+            Ok(mut value) => {
+                hide::secrets(&mut value, redactor);
+                let text = format!("{value:#}\n");
+                if text.len() > PIECE_MAX {
+                    all.missing(
+                        name,
+                        format!("it has {} bytes, more than {PIECE_MAX}", text.len()),
+                    );
+                } else {
+                    all.piece(name, text);
+                }
+            }
+            Err(why) => all.missing(name, redactor.redact_text(&why)),
+        }
+    }
+    all
+}
+
+fn network(all: &mut Collected, directory: &str, pid: &str, redactor: &Redactor) {
+    for name in NETWORK {
+        file(
+            all,
+            format!("{directory}/{name}"),
+            &Path::new("/proc").join(pid).join("net").join(name),
+            redactor,
+        );
+    }
+}
+
+fn file(all: &mut Collected, name: String, path: &Path, redactor: &Redactor) {
+    let mut bytes = Vec::new();
+    let read =
+        File::open(path).and_then(|file| file.take(PIECE_MAX as u64).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => all.piece(name, redactor.redact_text(&String::from_utf8_lossy(&bytes))),
+        Err(error) => all.missing(name, format!("cannot read it: {error}")),
+    }
+}
+
+fn log(all: &mut Collected, path: &Path, redactor: &Redactor) {
+    match tail(path) {
+        Ok(text) => {
+            let lines = text.lines().map(|line| redactor.redact_text(line) + "\n");
+            all.piece("container.log", lines.collect::<String>());
+        }
+        Err(error) => all.missing("container.log", format!("cannot read the log: {error}")),
+    }
+}
+
+/// Whole lines of the log's end. A pipe in its place is not waited for.
+fn tail(path: &Path) -> io::Result<String> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut file = File::open(path)?;
+    let from = file.metadata()?.len().saturating_sub(TAIL);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let whole = if from > 0 { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
+    Ok(whole.to_owned())
+}
