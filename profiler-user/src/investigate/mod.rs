@@ -14,6 +14,7 @@ mod report;
 mod scope;
 mod seen;
 mod select;
+mod statement;
 mod timeline;
 mod told;
 
@@ -32,3 +33,5 @@ pub use told::Told;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::{history::laboratory, hostile::injected};

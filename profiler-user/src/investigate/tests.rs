@@ -1,8 +1,8 @@
 //! The questions, asked of a history of which everything is known.
 
 mod groups;
-mod history;
-mod hostile;
+pub(crate) mod history;
+pub(crate) mod hostile;
 pub(super) mod spread;
 
 use history::{ALERT, after, at, laboratory, of};
