@@ -129,13 +129,37 @@ pub struct Watch {
     pub sensor: Sensor,
 }
 
+/// Where a history is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    Directory(PathBuf),
+    /// That of many nodes.
+    Fleet(crate::store::fleet::Address),
+}
+
+impl std::str::FromStr for Place {
+    type Err = crate::store::fleet::AddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        use crate::store::fleet::Address;
+        if Address::is_one(text) {
+            return text.parse().map(Self::Fleet);
+        }
+        Ok(Self::Directory(text.into()))
+    }
+}
+
 /// Without CMD: the containers of this node.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Without CMD: every container of this node")]
 pub struct Node {
-    /// Directory of the history: events and the ledger of containers
-    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
-    pub store: PathBuf,
+    /// Directory of the history: events and the ledger of containers; or the store that many nodes share, as postgres://USER@HOST/DATABASE
+    /// (its password in PGPASSWORD)
+    #[arg(long, value_name = "DIR|URL", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE, hide_env_values = true)]
+    pub store: Place,
+    /// With a store that many nodes share: directory of this node's own history, from which it is sent there
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_SPOOL", default_value = DEFAULT_STORE)]
+    pub spool: PathBuf,
     /// Keep the history's file below this size: bytes, or with a unit (512M, 2G)
     #[arg(long, value_name = "SIZE", env = "DRIFTLINE_RETAIN_SIZE", default_value = "1G", value_parser = size)]
     pub retain_size: u64,

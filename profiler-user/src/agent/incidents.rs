@@ -22,6 +22,7 @@ impl Incidents {
         let finder = Finder::new(
             store.clone(),
             settings.store.clone(),
+            settings.fleet.clone(),
             settings.machine.clone(),
             Arc::clone(&settings.rules),
             tier.to_owned(),

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use super::selector::Selector;
 use crate::{
     cli, drift::Node as Machine, drift::severity::Table, error::Error, provenance::Sources,
-    runtime, sensor, silence, store::Limits,
+    runtime, sensor, silence, store::Limits, store::fleet::Address,
 };
 
 pub(crate) struct Settings {
@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     /// How often a canary is run by itself.
     pub(super) canary_every: Option<Duration>,
     pub(super) store: PathBuf,
+    /// The store that many nodes share, where there is one.
+    pub(super) fleet: Option<Address>,
     pub(super) limits: Limits,
     /// Between two words to the sinks about where the chain stands.
     pub(super) head_every: Duration,
@@ -48,6 +50,10 @@ impl Settings {
             .map(|text| text.parse().map_err(|why: runtime::InvalidEndpoint| why.to_string()))
             .collect::<Result<_, _>>()
             .map_err(|why| usage("--runtime-endpoint", why))?;
+        let (store, fleet) = match node.store {
+            cli::Place::Directory(directory) => (directory, None),
+            cli::Place::Fleet(address) => (node.spool, Some(address)),
+        };
         Ok(Self {
             baselines,
             trust: None,
@@ -55,7 +61,8 @@ impl Settings {
             rules: Arc::clone(Table::builtin()),
             silences: None,
             canary_every: None,
-            store: node.store,
+            store,
+            fleet,
             limits: Limits { size: node.retain_size, age: node.retain_age },
             head_every: node.head_every,
             events: cli::Events::default(),

@@ -14,6 +14,7 @@ use crate::container::ContainerId;
 use crate::drift::severity::Table;
 use crate::drift::{Action, Context, DriftKind, Event, Node as Machine, Origin, Sighting};
 use crate::investigate::{self, Entry, History, HistoryError, Selector};
+use crate::store::fleet::Address;
 use crate::store::{Store, StoreError, StoredEvent};
 
 /// Under which name the store keeps how far it has come.
@@ -43,6 +44,8 @@ const WRITTEN: Duration = Duration::from_secs(30);
 pub(crate) struct Finder {
     store: Store,
     directory: PathBuf,
+    /// The store that many nodes share: there hops of other nodes are seen as well.
+    fleet: Option<Address>,
     machine: Machine,
     rules: Arc<Table>,
     tier: String,
@@ -65,13 +68,15 @@ impl Finder {
     pub(crate) fn new(
         store: Store,
         directory: PathBuf,
+        fleet: Option<Address>,
         machine: Machine,
         rules: Arc<Table>,
         tier: String,
         out: mpsc::Sender<Box<Event>>,
     ) -> Self {
         let chains = Chains::default();
-        Self { store, directory, machine, rules, tier, out, chains, again: None, is_failing: false }
+        let (again, is_failing) = (None, false);
+        Self { store, directory, fleet, machine, rules, tier, out, chains, again, is_failing }
     }
 
     /// Until nobody takes what it finds any more. Ending it at any moment loses nothing: the next one goes on from its
@@ -140,7 +145,7 @@ impl Finder {
     async fn look(&mut self, since: Timestamp) -> Result<(), Failed> {
         let begun = Instant::now();
         let from = since.checked_sub(WINDOW).unwrap_or(since);
-        let mut history = History::open(&self.directory).await?;
+        let mut history = self.history().await?;
         let found = self.found(&mut history, from).await;
         history.close().await;
         let mut ids = Vec::new();
@@ -154,6 +159,16 @@ impl Finder {
         self.are_written(&ids).await?;
         sleep(begun.elapsed().min(AGAIN) * REST).await;
         Ok(())
+    }
+
+    /// Of all nodes where that can be had. That it cannot is said by the sink that fills it.
+    async fn history(&self) -> Result<History, HistoryError> {
+        if let Some(address) = &self.fleet
+            && let Ok(history) = History::open_fleet(address).await
+        {
+            return Ok(history);
+        }
+        History::open(&self.directory).await
     }
 
     async fn found(

@@ -97,8 +97,15 @@ async fn found_in(store: &Store, directory: &std::path::Path, patience: Duration
     let machine =
         Node { host_name: "node-1".to_owned(), name: Some("node-1".to_owned()), cluster: None };
     let rules = Arc::clone(Table::builtin());
-    let finder =
-        Finder::new(store.clone(), directory.to_owned(), machine, rules, "full".to_owned(), out);
+    let finder = Finder::new(
+        store.clone(),
+        directory.to_owned(),
+        None,
+        machine,
+        rules,
+        "full".to_owned(),
+        out,
+    );
     let task = tokio::spawn(finder.run());
     let mut count = 0;
     while let Ok(Some(event)) = tokio::time::timeout(patience, events.recv()).await {

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
 use super::history::{History, HistoryError};
@@ -111,7 +111,7 @@ async fn image_before(
     };
     let query = sqlx::query_as(
         "SELECT id, image_reference, image_id, COALESCE(started, created, first_seen) AS at FROM containers \
-         WHERE namespace = $1 AND workload = $2 AND name IS $3 AND image_id <> $4 AND first_seen < $5 \
+         WHERE namespace = $1 AND workload = $2 AND name IS NOT DISTINCT FROM $3 AND image_id <> $4 AND first_seen < $5 \
          ORDER BY first_seen DESC LIMIT 1",
     );
     let query = query
@@ -124,8 +124,8 @@ async fn image_before(
     history.failed(found)
 }
 
-impl FromRow<'_, SqliteRow> for Image {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+impl FromRow<'_, AnyRow> for Image {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             container: row.try_get("id")?,
             reference: row.try_get("image_reference")?,

@@ -4,11 +4,12 @@ use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use super::history::{History, HistoryError};
+use super::statement::Dialect;
 use super::timeline::{Gap, drifts, gaps};
 use super::{Selector, Told};
 use crate::container::Identity;
 use crate::provenance::Provenance;
-use crate::store::{CONTAINERS_FROM, LedgerRow};
+use crate::store::{CONTAINERS_FROM, CONTAINERS_FROM_POSTGRES, LedgerRow};
 
 /// Everything that the history knows of a container.
 #[derive(Debug, Serialize)]
@@ -81,8 +82,18 @@ pub async fn container(
 
 impl History {
     pub(super) async fn row(&mut self, id: &str) -> Result<Option<LedgerRow>, HistoryError> {
-        let query = sqlx::query_as(AssertSqlSafe(format!("{CONTAINERS_FROM} WHERE id = $1")));
+        let query = sqlx::query_as(AssertSqlSafe(format!(
+            "{} WHERE id = $1",
+            history_columns(self.dialect)
+        )));
         let row = query.bind(id).fetch_optional(&mut self.connection).await;
         self.failed(row)
+    }
+}
+
+fn history_columns(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => CONTAINERS_FROM,
+        Dialect::Postgres => CONTAINERS_FROM_POSTGRES,
     }
 }

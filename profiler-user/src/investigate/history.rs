@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, ConnectOptions as _, Connection as _};
 
+use super::statement::{Dialect, storable};
 use super::told::Told;
+use crate::store::fleet::{Address, FleetError};
 use crate::store::{self, StoreError};
 
 /// Why a question has no answer.
@@ -13,6 +15,8 @@ use crate::store::{self, StoreError};
 pub enum HistoryError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
     #[error("the history {} holds no {what} {name:?}; {advice}", path.display())]
     Unknown { path: PathBuf, what: &'static str, name: String, advice: &'static str },
     /// The name fits more than one.
@@ -24,7 +28,8 @@ pub enum HistoryError {
 #[derive(Debug)]
 pub struct History {
     pub(super) path: PathBuf,
-    pub(super) connection: SqliteConnection,
+    pub(super) connection: AnyConnection,
+    pub(super) dialect: Dialect,
 }
 
 impl History {
@@ -36,10 +41,9 @@ impl History {
         let path = directory.join(store::FILE);
         std::fs::File::open(&path)
             .map_err(|source| StoreError::Directory { path: directory.to_owned(), source })?;
-        let options = SqliteConnectOptions::new().filename(&path).read_only(true);
-        let connection = options.disable_statement_logging().connect().await;
-        let connection = connection.map_err(|source| store::unreadable(&path, source))?;
-        let mut history = Self { path, connection };
+        let unreadable = |source| store::unreadable(&path, source);
+        let connection = Self::connect(&sqlite(&path)).await.map_err(unreadable)?;
+        let mut history = Self { path, connection, dialect: Dialect::Sqlite };
         let version = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations");
         let found: Option<i64> = version
             .fetch_one(&mut history.connection)
@@ -52,12 +56,45 @@ impl History {
         Ok(history)
     }
 
+    /// The histories of all nodes that ship to this database.
+    ///
+    /// # Errors
+    /// Where it cannot be reached, refuses, or holds no histories that this version can read.
+    pub async fn open_fleet(address: &Address) -> Result<Self, HistoryError> {
+        let path = PathBuf::from(address.to_string());
+        let connection = tokio::time::timeout(PATIENCE, Self::connect(address.url()));
+        let connection = match connection.await {
+            Ok(connection) => connection.map_err(|why| FleetError::connect(address, &why))?,
+            Err(_) => return Err(FleetError::silent(address).into()),
+        };
+        let mut history = Self { path, connection, dialect: Dialect::Postgres };
+        let version = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations");
+        let found: Option<i64> = version
+            .fetch_one(&mut history.connection)
+            .await
+            .map_err(|why| FleetError::schema(address, &why))?;
+        store::fleet::readable_version(address, found.unwrap_or(0))?;
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let begun = sqlx::query(begin).execute(&mut history.connection).await;
+        history.failed(begun)?;
+        Ok(history)
+    }
+
+    async fn connect(url: &str) -> sqlx::Result<AnyConnection> {
+        sqlx::any::install_default_drivers();
+        let options: AnyConnectOptions = url.parse()?;
+        options.disable_statement_logging().connect().await
+    }
+
     pub async fn close(self) {
         let _only_read = self.connection.close().await;
     }
 
     pub(super) fn failed<T>(&self, result: sqlx::Result<T>) -> Result<T, HistoryError> {
-        result.map_err(|source| store::unreadable(&self.path, source).into())
+        result.map_err(|source| match self.dialect {
+            Dialect::Sqlite => store::unreadable(&self.path, source).into(),
+            Dialect::Postgres => FleetError::read(&self.path, &source).into(),
+        })
     }
 
     /// The drift of this id, as it first was.
@@ -67,14 +104,15 @@ impl History {
     pub async fn event(&mut self, id: &str) -> Result<Told, HistoryError> {
         let query = "SELECT seq, line, (SELECT n.line FROM events n WHERE n.id = e.id ORDER BY n.seq DESC LIMIT 1) \
              AS newest FROM events e WHERE id = $1 AND kind <> $2 ORDER BY seq LIMIT 1";
-        let query = sqlx::query_as(query).bind(id).bind(store::CHAIN);
+        let query = sqlx::query_as(query).bind(storable(id)).bind(store::CHAIN);
         let found = query.fetch_optional(&mut self.connection).await;
         if let Some(event) = self.failed(found)? {
             return Ok(event);
         }
         // It may be one of those that another event tells of.
         let query = "SELECT seq, line, line AS newest FROM evidence WHERE id = $1 LIMIT 1";
-        let found = sqlx::query_as(query).bind(id).fetch_optional(&mut self.connection).await;
+        let found =
+            sqlx::query_as(query).bind(storable(id)).fetch_optional(&mut self.connection).await;
         let advice = "give the event.id of one; driftline investigate timeline --json has them";
         self.failed(found)?.ok_or_else(|| self.unknown("event", id, advice))
     }
@@ -91,9 +129,9 @@ impl History {
         self.failed(line)
     }
 
-    /// The newest event of this id.
+    /// The newest event of this id; where several nodes tell of it, each numbers its own.
     pub async fn newest_line(&mut self, id: &str) -> Result<String, HistoryError> {
-        let query = "SELECT line FROM events WHERE id = $1 ORDER BY seq DESC LIMIT 1";
+        let query = "SELECT line FROM events WHERE id = $1 ORDER BY last DESC, seq DESC LIMIT 1";
         let line = sqlx::query_scalar(query).bind(id).fetch_one(&mut self.connection).await;
         self.failed(line)
     }
@@ -113,8 +151,8 @@ impl History {
              AND kind <> $3 ORDER BY fingerprint LIMIT 2",
         );
         let found = query.bind(from).bind(to).bind(store::CHAIN).fetch_all(&mut self.connection);
-        let found: Vec<String> =
-            found.await.map_err(|error| store::unreadable(&self.path, error))?;
+        let found = found.await;
+        let found: Vec<String> = self.failed(found)?;
         if let Some(one) = self.one(found, name, "fingerprint")? {
             return Ok(one);
         }
@@ -167,9 +205,19 @@ impl History {
     }
 }
 
+/// How long a database may take to answer at all.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// The address of a file that is only read.
+fn sqlite(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let url = reqwest::Url::from_file_path(path).map(String::from).unwrap_or_default();
+    format!("{}?mode=ro", url.replacen("file:", "sqlite:", 1))
+}
+
 /// The texts that begin with `name`: from the first, up to one that is behind them all. An index finds them, which it
 /// does not by `LIKE`; an empty name begins none.
 fn range(name: &str) -> (String, String) {
     let end = if name.is_empty() { String::new() } else { format!("{name}\u{10ffff}") };
-    (name.to_owned(), end)
+    (storable(name), storable(&end))
 }

@@ -12,10 +12,11 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, QueryBuilder, Row as _, Sqlite};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row as _};
 
 use super::history::{History, HistoryError};
+use super::statement::Statement;
 use super::timeline::drifts;
 use super::{Selector, Told};
 use crate::store::timestamp;
@@ -206,16 +207,17 @@ async fn ends(history: &mut History, id: &str) -> Result<Ends, HistoryError> {
 }
 
 async fn homes(history: &mut History) -> Result<Vec<Home>, HistoryError> {
-    let mut query = QueryBuilder::<Sqlite>::new(
+    let query = Statement::new(
+        history.dialect,
         "SELECT id, pod_uid, namespace, pod_name, pod_ip, node, first_seen, started, created, ended FROM containers \
          WHERE pod_uid IS NOT NULL AND role <> 'sandbox' ORDER BY first_seen, id",
     );
-    let homes = query.build_query_as::<Home>().fetch_all(&mut history.connection).await;
+    let homes = query.all::<Home>(&mut history.connection).await;
     history.failed(homes)
 }
 
-impl FromRow<'_, SqliteRow> for Home {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+impl FromRow<'_, AnyRow> for Home {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let text = |column| row.try_get::<Option<String>, _>(column);
         let time = |column| row.try_get::<Option<i64>, _>(column)?.map(timestamp).transpose();
         let pod_uid: String = row.try_get("pod_uid")?;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Told;
 use super::history::{History, HistoryError};
+use super::statement::Statement;
 
 /// A group's event, and what it tells of.
 #[derive(Debug, Serialize)]
@@ -22,14 +23,19 @@ pub async fn members(
     limit: u32,
 ) -> Result<Members, HistoryError> {
     let event = history.event(event).await?;
-    let query = sqlx::query_as(
+    let mut query = Statement::new(
+        history.dialect,
         "SELECT v.seq, v.line, v.line AS newest, d.count AS counted, d.last AS counted_last FROM evidence v \
-         LEFT JOIN drifts d ON d.container = COALESCE(json_extract(v.line, '$.\"container.id\"'), '') \
-             AND d.fingerprint = json_extract(v.line, '$.\"drift.fingerprint\"') AND d.id = v.id \
-         WHERE v.of = $1 ORDER BY v.number LIMIT $2",
+         LEFT JOIN drifts d ON d.id = v.id AND d.container = ",
     );
-    let query = query.bind(&event.id).bind(i64::from(limit) + 1);
-    let found = query.fetch_all(&mut history.connection).await;
+    query.either(
+        "COALESCE(json_extract(v.line, '$.\"container.id\"'), '') \
+             AND d.fingerprint = json_extract(v.line, '$.\"drift.fingerprint\"')",
+        "COALESCE(v.line::json ->> 'container.id', '') AND d.fingerprint = v.line::json ->> 'drift.fingerprint'",
+    );
+    query.push(" WHERE v.\"of\" = ").push_bind(event.id.as_str());
+    query.push(" ORDER BY v.number LIMIT ").push_bind(i64::from(limit) + 1);
+    let found = query.all(&mut history.connection).await;
     let mut members: Vec<Told> = history.failed(found)?;
     let cut = members.len() > limit as usize;
     members.truncate(limit as usize);

@@ -14,6 +14,7 @@ mod report;
 mod scope;
 mod seen;
 mod select;
+mod statement;
 mod timeline;
 mod told;
 mod told_drift;
@@ -34,3 +35,5 @@ pub(crate) use told_drift::{ToldDrift, told_drift};
 
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+pub(crate) use tests::{history::laboratory, hostile::injected};

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use sqlx::{QueryBuilder, Sqlite};
 
 use super::history::{History, HistoryError};
 use super::seen::Occurrence;
+use super::statement::Statement;
 use super::{Selector, seen};
 use crate::store::CHAIN;
 
@@ -35,9 +35,11 @@ pub async fn scope_of(history: &mut History, name: &str) -> Result<Scope, Histor
 
 /// Everybody who did any drift that the selector fits.
 pub async fn scope(history: &mut History, selector: &Selector) -> Result<Scope, HistoryError> {
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "SELECT MIN(d.first) AS first, MAX(d.last) AS last, SUM(d.count) AS count, MAX(d.id) AS event, d.container, \
-             c.name, c.namespace, c.pod_name, c.workload, c.node, c.image_name, c.image_id, c.ended FROM ",
+    let mut query = Statement::new(
+        history.dialect,
+        "SELECT MIN(d.first) AS first, MAX(d.last) AS last, CAST(SUM(d.count) AS BIGINT) AS count, MAX(d.id) AS event, d.container, \
+             MIN(c.name) AS name, MIN(c.namespace) AS namespace, MIN(c.pod_name) AS pod_name, MIN(c.workload) AS workload, \
+             MIN(c.node) AS node, MIN(c.image_name) AS image_name, MIN(c.image_id) AS image_id, MIN(c.ended) AS ended FROM ",
     );
     if selector.is_about_drift() {
         // Which drifts those are is asked first: of each the table of drifts has the count, whatever became of its rows.
@@ -57,7 +59,7 @@ pub async fn scope(history: &mut History, selector: &Selector) -> Result<Scope, 
         selector.of_drifts(&mut query);
     }
     query.push(" GROUP BY d.container ORDER BY first, d.container");
-    let found = query.build_query_as::<Occurrence>().fetch_all(&mut history.connection).await;
+    let found = query.all::<Occurrence>(&mut history.connection).await;
     history.failed(found).map(Scope::of)
 }
 

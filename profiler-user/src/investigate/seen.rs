@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
 use super::history::{History, HistoryError};
@@ -102,12 +102,15 @@ pub(super) async fn occurrences(
          JOIN drifts d ON d.container = e.container AND d.fingerprint = $1 \
          LEFT JOIN containers c ON c.id = d.container ORDER BY d.first, d.container",
     );
-    let found = query.bind(fingerprint).fetch_all(&mut history.connection).await;
+    let found = query
+        .bind(super::statement::storable(fingerprint))
+        .fetch_all(&mut history.connection)
+        .await;
     history.failed(found)
 }
 
-impl FromRow<'_, SqliteRow> for Occurrence {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+impl FromRow<'_, AnyRow> for Occurrence {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let container: String = row.try_get("container")?;
         let ended: Option<i64> = row.try_get("ended")?;
         Ok(Self {

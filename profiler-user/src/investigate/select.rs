@@ -1,8 +1,8 @@
 //! Which part of a history somebody asks about.
 
 use jiff::Timestamp;
-use sqlx::{QueryBuilder, Sqlite};
 
+use super::statement::Statement;
 use crate::drift::Severity;
 use crate::store::nanoseconds;
 
@@ -51,7 +51,7 @@ impl Selector {
     }
 
     /// ` AND …` for a row `e` of events.
-    pub(super) fn of_events(&self, query: &mut QueryBuilder<Sqlite>) {
+    pub(super) fn of_events(&self, query: &mut Statement) {
         if let Some(from) = self.from {
             query.push(" AND e.last >= ").push_bind(nanoseconds(from));
         }
@@ -72,21 +72,23 @@ impl Selector {
         }
         if let Some(least) = self.severity {
             query.push(" AND e.severity IN (");
-            let mut grave = query.separated(", ");
-            for severity in Severity::ALL.into_iter().filter(|one| *one >= least) {
-                grave.push_bind(severity.name());
+            let grave = Severity::ALL.into_iter().filter(|one| *one >= least);
+            for (number, severity) in grave.enumerate() {
+                query.push(if number == 0 { "" } else { ", " }).push_bind(severity.name());
             }
             query.push(")");
         }
         if let Some(technique) = &self.technique {
-            query.push(
+            query.either(
                 " AND EXISTS (SELECT 1 FROM json_each(e.line, '$.\"threat.technique.id\"') t WHERE t.value = ",
+                " AND EXISTS (SELECT 1 FROM json_array_elements_text(e.line::json -> 'threat.technique.id') t(value) \
+                 WHERE t.value = ",
             );
             query.push_bind(technique.clone());
-            query.push(" OR substr(t.value, 1, ");
+            query.push(" OR substr(t.value, 1, ").either("", "(");
             let below = format!("{technique}.");
             query.push_bind(i64::try_from(below.chars().count()).unwrap_or(i64::MAX));
-            query.push(") = ").push_bind(below).push(")");
+            query.either("", ")::int").push(") = ").push_bind(below).push(")");
         }
         if self.is_about_containers() {
             query.push(" AND e.container IN (SELECT c.id FROM containers c WHERE true");
@@ -96,7 +98,7 @@ impl Selector {
     }
 
     /// ` AND …` for a row `d` of drifts, beside its container `c`, where nothing is asked about the drift itself.
-    pub(super) fn of_drifts(&self, query: &mut QueryBuilder<Sqlite>) {
+    pub(super) fn of_drifts(&self, query: &mut Statement) {
         if let Some(from) = self.from {
             query.push(" AND d.last >= ").push_bind(nanoseconds(from));
         }
@@ -115,7 +117,7 @@ impl Selector {
     }
 
     /// ` AND …` for a row `c` of containers.
-    pub(super) fn of_containers(&self, query: &mut QueryBuilder<Sqlite>) {
+    pub(super) fn of_containers(&self, query: &mut Statement) {
         if let Some(from) = self.from {
             query
                 .push(" AND (c.ended IS NULL OR c.ended >= ")
@@ -131,7 +133,7 @@ impl Selector {
         self.of_named(query);
     }
 
-    fn of_named(&self, query: &mut QueryBuilder<Sqlite>) {
+    fn of_named(&self, query: &mut Statement) {
         for (column, value) in [
             (" AND c.namespace = ", &self.namespace),
             (" AND c.pod_name = ", &self.pod),
@@ -148,13 +150,17 @@ impl Selector {
         }
         if let Some(digest) = &self.digest {
             query.push(" AND (c.image_id = ").push_bind(digest.clone());
-            query.push(" OR EXISTS (SELECT 1 FROM json_each(c.image_digests) d WHERE d.value = ");
+            query.push(" OR EXISTS (SELECT 1 FROM ").either(
+                "json_each(c.image_digests) d",
+                "json_array_elements_text(c.image_digests::json) d(value)",
+            );
+            query.push(" WHERE d.value = ");
             query.push_bind(digest.clone());
             // As `registry/name@sha256:…`.
             let behind = format!("@{digest}");
-            query.push(" OR substr(d.value, -");
+            query.either(" OR substr(d.value, -", " OR right(d.value, (");
             query.push_bind(i64::try_from(behind.chars().count()).unwrap_or(i64::MAX));
-            query.push(") = ").push_bind(behind).push("))");
+            query.either("", ")::int").push(") = ").push_bind(behind).push("))");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod groups;
 pub(crate) mod history;
-mod hostile;
+pub(crate) mod hostile;
 pub(crate) mod spread;
 
 use history::{ALERT, after, at, laboratory, of};

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, QueryBuilder, Row as _, Sqlite};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row as _};
 
 use super::history::{History, HistoryError};
 use super::select::Selector;
+use super::statement::Statement;
 use super::told::{Told, place};
 use crate::store::{CHAIN, timestamp};
 
@@ -133,7 +134,8 @@ pub(super) async fn drifts(
     selector: &Selector,
     limit: u32,
 ) -> Result<(Vec<Told>, bool), HistoryError> {
-    let mut query = QueryBuilder::<Sqlite>::new(
+    let mut query = Statement::new(
+        history.dialect,
         "SELECT e.seq, e.line, (SELECT n.line FROM events n WHERE n.id = e.id ORDER BY n.seq DESC LIMIT 1) AS newest \
          FROM events e WHERE e.kind <> ",
     );
@@ -144,7 +146,7 @@ pub(super) async fn drifts(
     );
     selector.of_events(&mut query);
     query.push(" ORDER BY e.last DESC, e.seq DESC LIMIT ").push_bind(i64::from(limit) + 1);
-    let told = query.build_query_as::<Told>().fetch_all(&mut history.connection).await;
+    let told = query.all::<Told>(&mut history.connection).await;
     let mut told = history.failed(told)?;
     let more = told.len() > limit as usize;
     told.truncate(limit as usize);
@@ -163,7 +165,7 @@ async fn moments(
     turn: Turn,
     limit: u32,
 ) -> Result<Vec<Entry>, HistoryError> {
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT c.*, ");
+    let mut query = Statement::new(history.dialect, "SELECT c.*, ");
     let at = match turn {
         Turn::Start => "COALESCE(c.started, c.created, c.first_seen)",
         Turn::End => "c.ended",
@@ -177,7 +179,7 @@ async fn moments(
     }
     selector.of_containers(&mut query);
     query.push(" ORDER BY at DESC LIMIT ").push_bind(i64::from(limit) + 1);
-    let moments = query.build_query_as::<Moment>().fetch_all(&mut history.connection).await;
+    let moments = query.all::<Moment>(&mut history.connection).await;
     let moments = history.failed(moments)?.into_iter();
     Ok(match turn {
         Turn::Start => moments
@@ -194,7 +196,8 @@ pub(super) async fn gaps(
     selector: &Selector,
     limit: u32,
 ) -> Result<Vec<Gap>, HistoryError> {
-    let mut query = QueryBuilder::<Sqlite>::new(
+    let mut query = Statement::new(
+        history.dialect,
         "SELECT g.begun, g.ended, g.container, g.why FROM gaps g WHERE true",
     );
     if let Some(from) = selector.from {
@@ -209,13 +212,13 @@ pub(super) async fn gaps(
     );
     selector.of_containers(&mut query);
     query.push(")) ORDER BY g.begun DESC LIMIT ").push_bind(i64::from(limit) + 1);
-    let gaps = query.build_query_as::<Gap>().fetch_all(&mut history.connection).await;
+    let gaps = query.all::<Gap>(&mut history.connection).await;
     history.failed(gaps)
 }
 
 /// From a row of containers, with `at`.
-impl FromRow<'_, SqliteRow> for Moment {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+impl FromRow<'_, AnyRow> for Moment {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let capture: String = row.try_get("capture")?;
         Ok(Self {
             time: timestamp(row.try_get("at")?)?,
@@ -233,8 +236,8 @@ impl FromRow<'_, SqliteRow> for Moment {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Gap {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+impl FromRow<'_, AnyRow> for Gap {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             time: timestamp(row.try_get("begun")?)?,
             until: timestamp(row.try_get("ended")?)?,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 use crate::behaviour::Ancestor;
 use crate::store::timestamp;
@@ -114,8 +114,8 @@ pub(super) fn place(names: [&Option<String>; 3], container: Option<&String>) -> 
 }
 
 /// From `seq`, `line` of the first event, and `newest`, the line of the newest; `counted` and `counted_last` may be there.
-impl sqlx::FromRow<'_, SqliteRow> for Told {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+impl sqlx::FromRow<'_, AnyRow> for Told {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let decode = |error: serde_json::Error| sqlx::Error::Decode(error.into());
         let line: &str = row.try_get("line")?;
         let mut told: Self = serde_json::from_str(line).map_err(decode)?;

@@ -6,6 +6,7 @@
 pub mod alertmanager;
 mod backoff;
 pub mod file;
+pub mod fleet;
 mod format;
 #[cfg(test)]
 pub(crate) mod hostile;
@@ -19,6 +20,7 @@ pub mod webhook;
 pub use alertmanager::Alertmanager;
 pub(crate) use backoff::Backoff;
 pub use file::{EventsError, EventsFile, FileSink, Reopener, Rotation, Stored};
+pub use fleet::Fleet;
 pub use format::Format;
 pub use otlp::Otlp;
 pub use spool::{Sighted, Sink, SinkError, SinkStatus, Spool};

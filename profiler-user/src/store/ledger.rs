@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::de::{IntoDeserializer as _, value};
-use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use super::commit::timestamp;
 use crate::container::{ContainerId, Identity, ImageIdentity, Pod};
@@ -106,67 +107,112 @@ impl LedgerRow {
 pub(crate) const CONTAINERS_FROM: &str = "SELECT *, \
     (SELECT json_group_object(kind, lost) FROM losses WHERE container = containers.id) AS lost FROM containers";
 
+/// The same for PostgreSQL.
+pub(crate) const CONTAINERS_FROM_POSTGRES: &str = "SELECT *, \
+    (SELECT json_object_agg(kind, lost)::text FROM losses WHERE container = containers.id) AS lost FROM containers";
+
 /// From [`CONTAINERS_FROM`].
 impl sqlx::FromRow<'_, SqliteRow> for LedgerRow {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        let time = |column| row.try_get::<Option<i64>, _>(column)?.map(timestamp).transpose();
-        Ok(Self {
-            identity: Identity {
-                id: ContainerId::parse(row.try_get("id")?)
-                    .ok_or_else(|| decode("the container's id is not one"))?,
-                source: name(row.try_get("source")?)?,
-                role: name(row.try_get("role")?)?,
-                runtime: row.try_get("runtime")?,
-                name: row.try_get("name")?,
-                attempt: row.try_get("attempt")?,
-                pod: pod(row)?,
-                image: image(row)?,
-                pid: row.try_get("pid")?,
-                log_path: row.try_get("log_path")?,
-                created: time("created")?,
-                started: time("started")?,
-                finished: time("ended")?,
-                exit_code: row.try_get("exit_code")?,
-                reason: row.try_get("reason")?,
-            },
-            workload: row.try_get("workload")?,
-            cgroup: row.try_get("cgroup")?,
-            node: row.try_get("node")?,
-            first_seen: timestamp(row.try_get("first_seen")?)?,
-            restarts: row.try_get("restarts")?,
-            capture: capture(row.try_get("capture")?)?,
-            lost: json(row.try_get("lost")?)?,
-            tier: row.try_get("tier")?,
-            baseline_id: row.try_get("baseline_id")?,
-            baseline_status: row.try_get("baseline_status")?,
-            provenance: json(row.try_get("provenance")?)?,
-        })
+        from_row(row)
     }
 }
 
-fn pod(row: &SqliteRow) -> sqlx::Result<Option<Pod>> {
-    let Some(uid) = row.try_get::<Option<String>, _>("pod_uid")? else { return Ok(None) };
-    let ip: Option<String> = row.try_get("pod_ip")?;
+impl sqlx::FromRow<'_, AnyRow> for LedgerRow {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        from_row(row)
+    }
+}
+
+/// A row that texts and numbers can be read from by their names.
+trait Columns: Row {
+    fn text(&self, column: &str) -> sqlx::Result<Option<String>>;
+    fn number(&self, column: &str) -> sqlx::Result<Option<i64>>;
+    fn known(&self, column: &str) -> sqlx::Result<String> {
+        self.text(column)?.ok_or_else(|| sqlx::Error::ColumnNotFound(column.to_owned()))
+    }
+    fn small<T: TryFrom<i64>>(&self, column: &str) -> sqlx::Result<Option<T>> {
+        let out_of_range = |_| decode("a number is out of its range");
+        self.number(column)?.map(T::try_from).transpose().map_err(out_of_range)
+    }
+    fn counted<T: TryFrom<i64>>(&self, column: &str) -> sqlx::Result<T> {
+        self.small(column)?.ok_or_else(|| sqlx::Error::ColumnNotFound(column.to_owned()))
+    }
+}
+
+impl<R: Row> Columns for R
+where
+    for<'a> &'a str: ColumnIndex<R>,
+    for<'r> Option<String>: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> Option<i64>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn text(&self, column: &str) -> sqlx::Result<Option<String>> {
+        self.try_get(column)
+    }
+
+    fn number(&self, column: &str) -> sqlx::Result<Option<i64>> {
+        self.try_get(column)
+    }
+}
+
+fn from_row(row: &impl Columns) -> sqlx::Result<LedgerRow> {
+    let time = |column| row.number(column)?.map(timestamp).transpose();
+    Ok(LedgerRow {
+        identity: Identity {
+            id: ContainerId::parse(&row.known("id")?)
+                .ok_or_else(|| decode("the container's id is not one"))?,
+            source: name(&row.known("source")?)?,
+            role: name(&row.known("role")?)?,
+            runtime: row.text("runtime")?,
+            name: row.text("name")?,
+            attempt: row.counted("attempt")?,
+            pod: pod(row)?,
+            image: image(row)?,
+            pid: row.small("pid")?,
+            log_path: row.text("log_path")?,
+            created: time("created")?,
+            started: time("started")?,
+            finished: time("ended")?,
+            exit_code: row.small("exit_code")?,
+            reason: row.text("reason")?,
+        },
+        workload: row.text("workload")?,
+        cgroup: row.text("cgroup")?,
+        node: row.text("node")?,
+        first_seen: timestamp(row.counted("first_seen")?)?,
+        restarts: row.counted("restarts")?,
+        capture: capture(&row.known("capture")?)?,
+        lost: json(row.text("lost")?)?,
+        tier: row.text("tier")?,
+        baseline_id: row.text("baseline_id")?,
+        baseline_status: row.text("baseline_status")?,
+        provenance: json(row.text("provenance")?)?,
+    })
+}
+
+fn pod(row: &impl Columns) -> sqlx::Result<Option<Pod>> {
+    let Some(uid) = row.text("pod_uid")? else { return Ok(None) };
+    let ip: Option<String> = row.text("pod_ip")?;
     Ok(Some(Pod {
         uid,
-        name: row.try_get("pod_name")?,
-        namespace: row.try_get("namespace")?,
-        labels: json(row.try_get("labels")?)?,
+        name: row.text("pod_name")?,
+        namespace: row.text("namespace")?,
+        labels: json(row.text("labels")?)?,
         ip: ip
             .map(|ip| ip.parse().map_err(|_| decode("the pod's address is not one")))
             .transpose()?,
     }))
 }
 
-fn image(row: &SqliteRow) -> sqlx::Result<Option<ImageIdentity>> {
-    let Some(name) = row.try_get::<Option<String>, _>("image_name")? else { return Ok(None) };
+fn image(row: &impl Columns) -> sqlx::Result<Option<ImageIdentity>> {
+    let Some(name) = row.text("image_name")? else { return Ok(None) };
     Ok(Some(ImageIdentity {
-        id: row.try_get("image_id")?,
-        reference: row.try_get("image_reference")?,
+        id: row.text("image_id")?,
+        reference: row.text("image_reference")?,
         name,
-        tags: json(row.try_get("image_tags")?)?,
-        repo_digests: json(row.try_get("image_digests")?)?,
-        architecture: row.try_get("image_architecture")?,
+        tags: json(row.text("image_tags")?)?,
+        repo_digests: json(row.text("image_digests")?)?,
+        architecture: row.text("image_architecture")?,
     }))
 }
 

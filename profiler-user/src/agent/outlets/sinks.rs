@@ -10,7 +10,8 @@ use crate::{
     cli,
     error::Error,
     sink::{
-        Alertmanager, FileSink, Format, Otlp, Reopener, Spool, Syslog, Terminal, Webhook, webhook,
+        Alertmanager, FileSink, Fleet, Format, Otlp, Reopener, Spool, Syslog, Terminal, Webhook,
+        webhook,
     },
     store::Store,
 };
@@ -43,6 +44,11 @@ pub(super) async fn open(
     for url in given(&asked.otlp) {
         let sink = Otlp::new(url).map_err(|why| usage("--otlp", &why))?;
         spool.add(sink, tasks).await?;
+    }
+    if let Some(address) = &settings.fleet {
+        let machine = &settings.machine;
+        let agent = machine.name.as_deref().unwrap_or(&machine.host_name);
+        spool.add(Fleet::new(address.clone(), agent, store.clone()), tasks).await?;
     }
     for sink in webhooks(asked, settings.events.events_format)? {
         spool.add(sink, tasks).await?;

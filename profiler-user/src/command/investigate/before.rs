@@ -44,7 +44,7 @@ pub(super) async fn run(args: &Before) -> Result<ExitCode, Error> {
     history.close().await;
     let recorded = match &before.event.container {
         Some(id) if args.flight => Some(recorded(
-            args.at.directory(),
+            args.at.home()?,
             id,
             Some(before.from),
             Some(before.event.time),

@@ -38,7 +38,7 @@ pub(super) async fn run(args: &Container) -> Result<ExitCode, Error> {
     history.close().await;
     let id = life.identity.id.as_str();
     let recorded = if args.flight {
-        Some(recorded(args.at.directory(), id, None, None, args.limit)?)
+        Some(recorded(args.at.home()?, id, None, None, args.limit)?)
     } else {
         None
     };

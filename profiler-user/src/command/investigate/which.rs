@@ -1,13 +1,11 @@
 //! The flags that say which history, and which part of it.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize as _;
 use serde::de::{IntoDeserializer as _, value};
 
-use crate::cli::{DEFAULT_STORE, duration};
+use crate::cli::{DEFAULT_STORE, Place, duration};
 use crate::drift::Severity;
 use crate::error::Error;
 use crate::investigate::{History, Selector, moment};
@@ -15,18 +13,37 @@ use crate::investigate::{History, Selector, moment};
 /// Which history.
 #[derive(Debug, Args)]
 pub(super) struct Where {
-    /// Directory of the history; an agent may be writing to it
-    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
-    store: PathBuf,
+    /// Directory of the history, an agent may be writing to it; or the store that many nodes share, as postgres://USER@HOST/DATABASE
+    /// (its password in PGPASSWORD)
+    #[arg(long, value_name = "DIR|URL", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE, hide_env_values = true)]
+    store: Place,
 }
 
 impl Where {
-    pub(super) fn directory(&self) -> &std::path::Path {
-        &self.store
+    /// None where it is a store that many nodes share.
+    pub(super) fn directory(&self) -> Option<&std::path::Path> {
+        match &self.store {
+            Place::Directory(directory) => Some(directory),
+            Place::Fleet(_) => None,
+        }
+    }
+
+    /// The node's own directory, for what is there and nowhere else.
+    pub(super) fn home(&self) -> Result<&std::path::Path, Error> {
+        self.directory().ok_or_else(|| {
+            Error::Usage(
+                "what the flight recorder wrote is on the node where it happened and not in a shared store; ask there, \
+                 with --store DIR"
+                    .to_owned(),
+            )
+        })
     }
 
     pub(super) async fn open(&self) -> Result<History, Error> {
-        History::open(&self.store).await.map_err(Error::from)
+        match &self.store {
+            Place::Directory(directory) => History::open(directory).await.map_err(Error::from),
+            Place::Fleet(address) => History::open_fleet(address).await.map_err(Error::from),
+        }
     }
 }
 

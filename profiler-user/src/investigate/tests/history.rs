@@ -137,7 +137,7 @@ pub(crate) fn events(
 }
 
 /// The store's directory, and the `event.id` of each drift in the order in which they happened.
-pub(super) async fn laboratory() -> (TempDir, Vec<String>) {
+pub(crate) async fn laboratory() -> (TempDir, Vec<String>) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).await.unwrap();
     let old = entry("web-old", "web", "web", "node-1", 0);
