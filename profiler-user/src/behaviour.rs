@@ -56,14 +56,14 @@ impl Process {
 /// Ancestors that an event names.
 pub const ANCESTRY_MAX: usize = 16;
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Hash, PartialEq, Serialize)]
 pub struct Ancestor {
     pub pid: u32,
     pub executable: Arc<str>,
     pub args: Arc<[String]>,
 }
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Hash, PartialEq, Serialize)]
 pub enum Behaviour {
     Exec(Exec),
     File(File),
@@ -82,7 +82,7 @@ pub enum Behaviour {
 }
 
 /// The process's own `executable` and `args` say what was run.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Hash, PartialEq, Serialize)]
 pub struct Exec {
     /// As the caller wrote it: a symbolic link, a relative path, or for a script the script.
     pub given: String,
@@ -98,7 +98,7 @@ pub struct Exec {
 /// Ends the path of a file that has lost its name, as the kernel prints it.
 pub(crate) const DELETED: &str = " (deleted)";
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Hash, PartialEq, Serialize)]
 pub struct File {
     /// Absolute and resolved. `/proc/PID` of the process itself is already `/proc/self`. One that has lost its name ends in
     /// ` (deleted)`.
@@ -111,14 +111,14 @@ pub struct File {
 }
 
 /// A file changed otherwise than through an open descriptor.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Hash, PartialEq, Serialize)]
 pub struct Change {
     /// As of [`File`]; of a rename the new name.
     pub path: String,
     pub operation: Operation,
 }
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Hash, PartialEq, Serialize)]
 pub enum Operation {
     /// The name was removed; with the last one the file.
     Delete,
@@ -134,13 +134,13 @@ pub enum Operation {
 }
 
 /// A file mapped executable, other than the program itself.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Hash, PartialEq, Serialize)]
 pub struct Map {
     /// As of [`File`].
     pub path: String,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum Protocol {
     Tcp,
     Udp,
@@ -148,7 +148,7 @@ pub enum Protocol {
     Other(u32),
 }
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Hash, PartialEq, Serialize)]
 pub struct Connect {
     pub protocol: Protocol,
     /// An IPv4-mapped address is already IPv4.
@@ -161,7 +161,7 @@ pub struct Connect {
 }
 
 /// What an address is known as, beside itself.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Hash, PartialEq, Serialize)]
 pub struct Named {
     /// As name servers called it when this container asked, the newest first.
     pub names: Arc<[Arc<str>]>,
@@ -169,7 +169,7 @@ pub struct Named {
     pub pod: Option<Arc<str>>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Hash, PartialEq, Serialize)]
 pub struct Listen {
     pub protocol: Protocol,
     pub local: SocketAddr,
@@ -177,7 +177,7 @@ pub struct Listen {
     pub port_chosen: bool,
 }
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Hash, PartialEq, Serialize)]
 pub struct Accept {
     pub protocol: Protocol,
     pub local: SocketAddr,
@@ -188,7 +188,7 @@ pub struct Accept {
     pub pod: Option<Arc<str>>,
 }
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Hash, PartialEq, Serialize)]
 pub struct Syscall {
     /// The kernel's name, `syscall_NNN` for a number without one.
     pub name: String,
@@ -199,7 +199,7 @@ pub struct Syscall {
 }
 
 /// A sort of socket, as the kernel numbers it.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct Socket {
     /// `AF_*`.
     pub family: u32,
@@ -209,7 +209,7 @@ pub struct Socket {
     pub protocol: u32,
 }
 
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct Unix {
     /// The name that the peer bound itself: a path, or `@name` for an abstract one.
     pub peer: String,
@@ -217,28 +217,28 @@ pub struct Unix {
 }
 
 /// A process's user ids before and after.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct Identity {
     pub from: UserIds,
     pub to: UserIds,
 }
 
 /// Whose a process is and as whom it acts, in the initial user namespace.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct UserIds {
     pub real: u32,
     pub effective: u32,
 }
 
 /// A process was moved out of its container's cgroups.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct Escape {
     /// Where to: a path from the hierarchy's root.
     pub cgroup: String,
 }
 
 /// A name was resolved.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct Dns {
     /// As asked for, in lower case and without the last dot.
     pub name: String,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::behaviour::{Ancestor, Behaviour, Observation, Process};
 
 /// What a process did, or that it ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Hash, PartialEq)]
 pub(crate) enum Done<'a> {
     Did(&'a Behaviour),
     /// With this wait status.
@@ -16,7 +16,7 @@ pub(crate) enum Done<'a> {
 }
 
 /// A process as the judge sees it: without the numbers that are others each time.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Hash, PartialEq, Serialize)]
 pub(crate) struct Actor {
     executable: Arc<str>,
     args: Arc<[String]>,

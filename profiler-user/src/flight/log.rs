@@ -1,7 +1,7 @@
 //! The agent's side of the behaviour log: observations to records in memory.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -132,38 +132,41 @@ impl Log {
         {
             return Some(*number);
         }
-        self.scratch.clear();
-        serde_json::to_writer(&mut self.scratch, &Actor::of(process)).ok()?;
-        let hash = self.hash();
+        let actor = Actor::of(process);
+        let hash = self.hash(&actor);
         let next = u32::try_from(self.actors.len()).ok()?;
         let number = *self.actors.entry(hash).or_insert(next);
         if number == next {
-            self.waiting.push(wire::ACTOR);
-            put_text(&mut self.waiting, &self.scratch);
+            self.define(wire::ACTOR, None, &actor)?;
         }
         self.newest = Some((Arc::clone(process), number));
         Some(number)
     }
 
     fn deed(&mut self, actor: u32, done: Done<'_>) -> Option<u32> {
-        self.scratch.clear();
-        put(&mut self.scratch, actor.into());
-        let text = self.scratch.len();
-        serde_json::to_writer(&mut self.scratch, &Told::from(done)).ok()?;
-        let hash = self.hash();
+        let hash = self.hash((actor, done));
         let next = u32::try_from(self.deeds.len()).ok()?;
         let number = *self.deeds.entry(hash).or_insert(next);
         if number == next {
-            self.waiting.push(wire::DEED);
-            put(&mut self.waiting, actor.into());
-            put_text(&mut self.waiting, &self.scratch[text..]);
+            self.define(wire::DEED, Some(actor), &Told::from(done))?;
         }
         Some(number)
     }
 
+    fn define(&mut self, tag: u8, by: Option<u32>, value: &impl serde::Serialize) -> Option<()> {
+        self.scratch.clear();
+        serde_json::to_writer(&mut self.scratch, value).ok()?;
+        self.waiting.push(tag);
+        if let Some(actor) = by {
+            put(&mut self.waiting, actor.into());
+        }
+        put_text(&mut self.waiting, &self.scratch);
+        Some(())
+    }
+
     /// Of 128 bits under keys of this process's own: nobody makes two that are taken for one.
-    fn hash(&self) -> u128 {
-        let [one, other] = self.hashes.each_ref().map(|keys| keys.hash_one(&self.scratch));
+    fn hash(&self, value: impl Hash) -> u128 {
+        let [one, other] = self.hashes.each_ref().map(|keys| keys.hash_one(&value));
         u128::from(one) << 64 | u128::from(other)
     }
 
