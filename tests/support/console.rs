@@ -10,7 +10,7 @@ use crate::driftline;
 const LINES: usize = 24;
 const COLUMNS: usize = 180;
 
-/// Runs driftline on a history; it must answer.
+/// Runs driftline on a history; it must answer. What it says to people alone counts where there is no data.
 pub fn asked(store: &Path, arguments: &[&str]) -> String {
     let output = Command::new(driftline())
         .args(arguments)
@@ -18,7 +18,8 @@ pub fn asked(store: &Path, arguments: &[&str]) -> String {
         .output()
         .expect("driftline runs");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8")
+    let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+    String::from_utf8(said).expect("UTF-8")
 }
 
 /// The page with what its commands print now, and how many there are. `run` gets the words behind `driftline`.
