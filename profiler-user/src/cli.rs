@@ -153,7 +153,7 @@ impl std::str::FromStr for Place {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Without CMD: every container of this node")]
 pub struct Node {
-    /// Directory of the history: events and the ledger of containers; or the store that many nodes share, as postgres://USER@HOST/DATABASE
+    /// Directory of the history: events and the ledger of containers; or the store that many nodes share, as `postgres://USER@HOST/DATABASE`
     /// (its password in PGPASSWORD)
     #[arg(long, value_name = "DIR|URL", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE, hide_env_values = true)]
     pub store: Place,

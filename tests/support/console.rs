@@ -3,7 +3,7 @@
 //! A command is marked by `<!-- run: driftline … -->`, and what it printed ends at `<!-- end -->`. `{name}` in it stands for an id of
 //! the run at hand.
 
-use std::{fs, path::Path, process::Command};
+use std::{fmt::Write as _, fs, path::Path, process::Command};
 
 use crate::driftline;
 
@@ -37,7 +37,8 @@ pub fn page(text: &str, ids: &[(&str, &str)], run: impl Fn(&[&str]) -> String) -
         });
         let words: Vec<&str> = command.split_whitespace().collect();
         assert_eq!(words.first(), Some(&"driftline"), "{command}");
-        written += &format!("\n```console\n$ {command}\n{}\n```\n", shown(&run(&words[1..])));
+        let said = shown(&run(&words[1..]));
+        let _infallible = write!(written, "\n```console\n$ {command}\n{said}\n```\n");
         // What was there.
         for old in lines.by_ref() {
             if old == "<!-- end -->" {

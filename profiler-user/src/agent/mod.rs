@@ -213,14 +213,15 @@ async fn run<T: Task>(
     let drifts = outlets.drifts;
     let not_written = outlets.close().await?;
     store.close().await;
+    Ok(exit_code(not_written, settings.fail_on_drift && drifts > 0))
+}
+
+fn exit_code(not_written: u64, drifted: bool) -> ExitCode {
     if not_written > 0 {
         eprintln!("driftline: {not_written} entries are missing from the history");
-        return Ok(crate::error::code::OUTPUT.into());
+        return crate::error::code::OUTPUT.into();
     }
-    if settings.fail_on_drift && drifts > 0 {
-        return Ok(crate::error::code::DRIFT.into());
-    }
-    Ok(ExitCode::SUCCESS)
+    if drifted { crate::error::code::DRIFT.into() } else { ExitCode::SUCCESS }
 }
 
 /// Records that are in the ring buffer when the agent ends.

@@ -74,8 +74,8 @@ impl History {
             .await
             .map_err(|why| FleetError::schema(address, &why))?;
         store::fleet::readable_version(address, found.unwrap_or(0))?;
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let begun = sqlx::query(begin).execute(&mut history.connection).await;
+        let repeatable = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let begun = sqlx::query(repeatable).execute(&mut history.connection).await;
         history.failed(begun)?;
         Ok(history)
     }

@@ -48,8 +48,8 @@ pub(super) struct Read {
 }
 
 impl Read {
-    fn refused(why: String) -> Self {
-        Self { claim: None, why: Some(clean(&why)) }
+    fn refused(why: &str) -> Self {
+        Self { claim: None, why: Some(clean(why)) }
     }
 }
 
@@ -114,27 +114,27 @@ pub(super) fn read(text: &[u8], trusted: &[PublicKey]) -> Read {
         Ok(Kept::Envelope(envelope)) => envelope,
         Ok(Kept::Bundle { media_type, envelope }) if media_type.starts_with(BUNDLE) => envelope,
         Ok(Kept::Bundle { media_type, .. }) => {
-            return Read::refused(format!("it is of {media_type:?}, which is no Sigstore bundle"));
+            return Read::refused(&format!("it is of {media_type:?}, which is no Sigstore bundle"));
         }
-        Err(error) => return Read::refused(format!("it is no DSSE envelope: {error}")),
+        Err(error) => return Read::refused(&format!("it is no DSSE envelope: {error}")),
     };
     let opened = match envelope.open(trusted) {
         Ok(opened) => opened,
         Err(error @ OpenError::Untrusted(_)) => return untrusted(&envelope, &error),
-        Err(error) => return Read::refused(error.to_string()),
+        Err(error) => return Read::refused(&error.to_string()),
     };
     if opened.payload_type != PAYLOAD_TYPE {
-        return Read::refused(format!("it is of {:?}, not {PAYLOAD_TYPE:?}", opened.payload_type));
+        return Read::refused(&format!("it is of {:?}, not {PAYLOAD_TYPE:?}", opened.payload_type));
     }
     // The bytes that were signed, not a second decoding of them.
     let head = match head(&opened.payload) {
         Ok(head) => head,
-        Err(why) => return Read::refused(why),
+        Err(why) => return Read::refused(&why),
     };
     let keys = opened.keys.iter().map(ToString::to_string).collect();
     let subjects = match subjects(head.subject) {
         Ok(subjects) => subjects,
-        Err(why) => return Read::refused(why),
+        Err(why) => return Read::refused(&why),
     };
     let says = match head.predicate_type.as_str() {
         CYCLONEDX => Ok(Says::Sbom("cyclonedx")),

@@ -3,7 +3,7 @@
 //! **Invariant:** what was sent is told by the database itself, in one transaction with the rows. So whether it was away, was
 //! put back to an earlier day, or an agent was killed: what is missing there is sent again, and nothing is there twice.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub struct Fleet {
     store: Store,
     connection: Option<PgConnection>,
     /// What the database has of small tables: the hash of each row.
-    sent: HashMap<u64, ()>,
+    sent: HashSet<u64>,
     hasher: RandomState,
     tick: Instant,
 }
@@ -50,7 +50,7 @@ impl Fleet {
             agent: agent.to_owned(),
             store,
             connection: None,
-            sent: HashMap::new(),
+            sent: HashSet::new(),
             hasher: RandomState::new(),
             tick: Instant::now(),
         }
@@ -154,12 +154,12 @@ impl Fleet {
         let changed: Vec<_> = rows
             .into_iter()
             .map(|row| (hash(&row), row))
-            .filter(|(hash, _)| !self.sent.contains_key(hash))
+            .filter(|(hash, _)| !self.sent.contains(hash))
             .collect();
         for rows in changed.chunks(ROWS) {
             let list: Vec<&str> = rows.iter().map(|(_, row)| row.as_str()).collect();
             self.insert(connection, table, &format!("[{}]", list.join(","))).await?;
-            self.sent.extend(rows.iter().map(|(hash, _)| (*hash, ())));
+            self.sent.extend(rows.iter().map(|(hash, _)| *hash));
         }
         Ok(())
     }

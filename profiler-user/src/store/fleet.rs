@@ -75,7 +75,7 @@ impl FromStr for Address {
         let socket = url.query_pairs().find(|(key, _)| key == "host").map(|(_, host)| host);
         let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned);
         let host = host.map(|host| host.replace("%2F", "/"));
-        let host = socket.map(|socket| socket.into_owned()).or(host).unwrap_or_default();
+        let host = socket.map(std::borrow::Cow::into_owned).or(host).unwrap_or_default();
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let shown = format!("postgres://{host}{port}/{database}");
         Ok(Self { url: text.to_owned(), shown })

@@ -153,7 +153,7 @@ impl<T: Task> Node<T> {
             self.unplaced.push(Unplaced { owner, cgroup, looks: 0 });
             return Ok(());
         }
-        self.placed(owner, cgroup, path)
+        self.placed(owner, cgroup, path.as_deref())
     }
 
     /// Something happens in a cgroup: it can be opened by now.
@@ -178,14 +178,14 @@ impl<T: Task> Node<T> {
             if path.is_none() && unplaced.looks < LOOKS {
                 self.unplaced.push(unplaced);
             } else {
-                self.placed(owner, cgroup, path)?;
+                self.placed(owner, cgroup, path.as_deref())?;
             }
         }
         Ok(())
     }
 
-    fn placed(&mut self, owner: u64, cgroup: u64, path: Option<String>) -> anyhow::Result<()> {
-        let class = path.as_deref().map_or(Class::Host, classify);
+    fn placed(&mut self, owner: u64, cgroup: u64, path: Option<&str>) -> anyhow::Result<()> {
+        let class = path.map_or(Class::Host, classify);
         match class {
             Class::Container(identity) if self.own.contains(&identity.id) => {
                 self.around.sensor.release(CgroupId(cgroup))

@@ -13,7 +13,7 @@ use crate::investigate::{History, Selector, moment};
 /// Which history.
 #[derive(Debug, Args)]
 pub(super) struct Where {
-    /// Directory of the history, an agent may be writing to it; or the store that many nodes share, as postgres://USER@HOST/DATABASE
+    /// Directory of the history, an agent may be writing to it; or the store that many nodes share, as `postgres://USER@HOST/DATABASE`
     /// (its password in PGPASSWORD)
     #[arg(long, value_name = "DIR|URL", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE, hide_env_values = true)]
     store: Place,
