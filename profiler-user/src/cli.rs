@@ -1,11 +1,13 @@
 //! The command line.
 
+mod evidence;
 mod sinks;
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::evidence::Evidence;
 pub use self::sinks::{Events, Sinks};
 use crate::{baseline::Width, error::Error};
 
@@ -22,13 +24,13 @@ Exit codes:
   CMD's own, or 128 + N where signal N ended it
     2  wrong command line
     3  drift was seen (watch --fail-on-drift), or anything is new (baseline diff)
-    4  the log is broken (investigate verify-log)
+    4  the log is broken (investigate verify-log), or a bundle is not to be believed (evidence)
     5  the canary did not come out of every sink (canary)
   120  this machine does not allow it: not root, no BTF, no cgroup2, no probe, no agent
   121  a baseline, a key, a bind file or a rules file is missing or cannot be used; a baseline is refused
   122  a file could not be written
   123  a registry cannot be reached, refuses, or cannot be believed
-  124  a history or a file of events cannot be read (investigate)
+  124  a history or a file of events cannot be read (investigate), or a bundle of evidence
   125  driftline failed in another way
   126  CMD was found but cannot be run
   127  CMD was not found";
@@ -52,6 +54,8 @@ pub enum Command {
     Silence(crate::command::silence::Silence),
     /// Ask the history of a node
     Investigate(crate::command::investigate::Investigate),
+    /// List, show, verify, extract and collect evidence of containers that drifted
+    Evidence(crate::command::evidence::Evidence),
     /// Have this node's agent run a harmless drift, and say whether it came out of every sink
     Canary(crate::command::canary::Canary),
     /// Record a real server, break into it, and show what Driftline saw
@@ -117,6 +121,8 @@ pub struct Watch {
     /// Without CMD: run a harmless drift so often and follow it through every sink (10m, 1h); receivers know it by drift.canary
     #[arg(long, value_name = "DURATION", env = "DRIFTLINE_CANARY_EVERY", value_parser = duration)]
     pub canary_every: Option<std::time::Duration>,
+    #[command(flatten)]
+    pub evidence: Evidence,
     #[command(flatten)]
     pub node: Node,
     #[command(flatten)]

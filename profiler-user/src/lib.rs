@@ -73,6 +73,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Silence(args) => command::silence::run(args),
         Command::Canary(args) => runtime()?.block_on(command::canary::run(&args)),
         Command::Investigate(args) => runtime()?.block_on(command::investigate::run(args)),
+        Command::Evidence(args) => runtime()?.block_on(command::evidence::run(args)),
         Command::Demo => command::demo::run().map(|()| ExitCode::SUCCESS).map_err(Error::from),
     }
 }

@@ -4,7 +4,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::selector::Selector;
 use crate::{
-    cli, drift::Node as Machine, drift::severity::Table, error::Error, runtime, sensor, silence,
+    cli, drift::Node as Machine, drift::severity::Table, error::Error,
+    evidence::keeper, runtime, sensor, silence,
     store::Limits,
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     pub(super) sensor: sensor::Options,
     pub(super) limit: Option<Duration>,
     pub(super) fail_on_drift: bool,
+    /// None where none is kept.
+    pub(super) evidence: Option<keeper::Config>,
 }
 
 impl Settings {
@@ -71,6 +74,7 @@ impl Settings {
             sensor: sensor.into(),
             limit: None,
             fail_on_drift: false,
+            evidence: None,
         })
     }
 
@@ -98,6 +102,10 @@ impl Settings {
 
     pub(crate) fn with_canary(self, canary_every: Option<Duration>) -> Self {
         Self { canary_every, ..self }
+    }
+
+    pub(crate) fn with_evidence(self, evidence: Option<keeper::Config>) -> Self {
+        Self { evidence, ..self }
     }
 
     pub(crate) fn with_events(self, events: cli::Events, fail_on_drift: bool) -> Self {

@@ -4,6 +4,8 @@
 //! task that decides when.
 
 pub mod bundle;
+pub mod collect;
+pub(crate) mod keeper;
 pub mod key;
 mod piece;
 

@@ -12,6 +12,7 @@ mod write;
 
 pub use manifest::{Entry, Manifest, SCHEMA_VERSION, Why};
 pub use read::{BundleError, Verified, extract, manifest, tar, verify};
+pub(crate) use spool::hex;
 pub use spool::{Kept, Spool};
 pub use write::write;
 
