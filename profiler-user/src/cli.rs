@@ -1,5 +1,6 @@
 //! The command line.
 
+mod evidence;
 mod provenance;
 mod sinks;
 
@@ -7,6 +8,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::evidence::Evidence;
 pub use self::provenance::Provenance;
 pub use self::sinks::{Events, Sinks};
 use crate::{baseline::Width, error::Error};
@@ -24,13 +26,13 @@ Exit codes:
   CMD's own, or 128 + N where signal N ended it
     2  wrong command line
     3  drift was seen (watch --fail-on-drift), or anything is new (baseline diff)
-    4  the log is broken (investigate verify-log)
+    4  the log is broken (investigate verify-log), or a bundle is not to be believed (evidence)
     5  the canary did not come out of every sink (canary)
   120  this machine does not allow it: not root, no BTF, no cgroup2, no probe, no agent
   121  a baseline, a key, a bind file or a rules file is missing or cannot be used; a baseline is refused
   122  a file could not be written
   123  a registry cannot be reached, refuses, or cannot be believed
-  124  a history or a file of events cannot be read (investigate, replay)
+  124  a history or a file of events cannot be read (investigate, replay), or a bundle of evidence
   125  driftline failed in another way
   126  CMD was found but cannot be run
   127  CMD was not found";
@@ -56,6 +58,8 @@ pub enum Command {
     Investigate(crate::command::investigate::Investigate),
     /// Judge what this node's containers did by other baselines: what would have been told more, or less
     Replay(crate::command::replay::Replay),
+    /// List, show, verify, extract and collect evidence of containers that drifted
+    Evidence(crate::command::evidence::Evidence),
     /// Have this node's agent run a harmless drift, and say whether it came out of every sink
     Canary(crate::command::canary::Canary),
     /// Record a real server, break into it, and show what Driftline saw
@@ -123,6 +127,8 @@ pub struct Watch {
     pub canary_every: Option<std::time::Duration>,
     #[command(flatten)]
     pub provenance: Provenance,
+    #[command(flatten)]
+    pub evidence: Evidence,
     #[command(flatten)]
     pub node: Node,
     #[command(flatten)]

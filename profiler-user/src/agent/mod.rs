@@ -49,6 +49,7 @@ use crate::{
     baseline::{self, Width},
     cgroup::Hierarchy,
     error::Error,
+    evidence::keeper::{self, Keeper},
     flight::{Log, Shelf},
     launch::Signals,
     redact::Redactor,
@@ -135,6 +136,16 @@ async fn run<T: Task>(
             status.behaviour,
             status.refused.join("; ")
         );
+    }
+    if let Some(config) = settings.evidence.clone() {
+        let place = keeper::Place {
+            store: settings.store.clone(),
+            hierarchy: hierarchy.mount().to_owned(),
+            node: settings.machine.called(),
+            redactor: redactor.clone(),
+            metrics: outlets.metrics.clone(),
+        };
+        outlets.evidence = Some(Keeper::start(config, place).map_err(Error::Output)?);
     }
     let tier = crate::command::tier_name(sensor.tier()).to_owned();
     outlets.probes_loaded(sensor.status());

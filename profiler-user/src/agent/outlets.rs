@@ -18,6 +18,7 @@ use crate::{
     attest::Reason,
     drift::{Action, Event},
     error::Error,
+    evidence::keeper::Keeper,
     http::{Health, Metrics, Server, Stage},
     runtime::{Health as Runtimes, State},
     sensor::{Status, Tier},
@@ -49,6 +50,7 @@ pub(super) struct Outlets {
     pub(super) canary: Option<String>,
     /// Drifts that were new, and not silenced.
     pub(super) drifts: u64,
+    pub(super) evidence: Option<Keeper>,
 }
 
 impl Outlets {
@@ -91,6 +93,7 @@ impl Outlets {
             store: settings.store.clone(),
             canary: None,
             drifts: 0,
+            evidence: None,
         })
     }
 
@@ -120,6 +123,9 @@ impl Outlets {
                 if event.canary {
                     self.canary = Some(event.id.to_string());
                 }
+            }
+            if let Some(evidence) = &mut self.evidence {
+                evidence.look(&write);
             }
             self.writer.write(write).await;
         }
@@ -185,6 +191,9 @@ impl Outlets {
 
     /// Writes and delivers what is left. Entries that could not be written.
     pub(super) async fn close(mut self) -> anyhow::Result<u64> {
+        if let Some(evidence) = self.evidence.take() {
+            evidence.close();
+        }
         self.writer.offer(self.head.last());
         drop(self.writer);
         // What it was about to remove is there for the next.

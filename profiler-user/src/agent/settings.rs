@@ -4,8 +4,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::selector::Selector;
 use crate::{
-    cli, drift::Node as Machine, drift::severity::Table, error::Error, provenance::Sources,
-    runtime, sensor, silence, store::Limits, store::fleet::Address,
+    cli, drift::Node as Machine, drift::severity::Table, error::Error, evidence::keeper,
+    provenance::Sources, runtime, sensor, silence, store::Limits, store::fleet::Address,
 };
 
 pub(crate) struct Settings {
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(super) limit: Option<Duration>,
     pub(super) fail_on_drift: bool,
     pub(super) provenance: Arc<Sources>,
+    /// None where none is kept.
+    pub(super) evidence: Option<keeper::Config>,
 }
 
 impl Settings {
@@ -80,6 +82,7 @@ impl Settings {
             limit: None,
             fail_on_drift: false,
             provenance: Arc::default(),
+            evidence: None,
         })
     }
 
@@ -111,6 +114,10 @@ impl Settings {
 
     pub(crate) fn with_canary(self, canary_every: Option<Duration>) -> Self {
         Self { canary_every, ..self }
+    }
+
+    pub(crate) fn with_evidence(self, evidence: Option<keeper::Config>) -> Self {
+        Self { evidence, ..self }
     }
 
     pub(crate) fn with_events(self, events: cli::Events, fail_on_drift: bool) -> Self {

@@ -4,6 +4,7 @@ pub(crate) mod baseline;
 pub(crate) mod canary;
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod evidence;
 pub(crate) mod investigate;
 pub(crate) mod record;
 pub(crate) mod replay;

@@ -102,6 +102,7 @@ pub(crate) async fn run(args: cli::Watch, signals: Signals) -> Result<ExitCode, 
         let settings = settings.with_provenance(args.provenance.open(args.trust.as_deref())?);
         let settings = settings.with_trust(args.trust).with_bind(args.bind).with_rules(rules);
         let settings = settings.with_silences(args.silences).with_canary(args.canary_every);
+        let settings = settings.with_evidence(args.evidence.config()?);
         let settings = settings.with_events(args.events, args.fail_on_drift);
         return agent::watch(settings, signals).await;
     }

@@ -1,5 +1,7 @@
 //! What a collector hands over: files of the bundle, and what it could not have.
 
+use serde::{Deserialize, Serialize};
+
 /// One file of the bundle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Piece {
@@ -10,7 +12,7 @@ pub struct Piece {
 }
 
 /// What belongs into the bundle and is not there.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Missing {
     /// The name it would have.
     pub name: String,

@@ -19,6 +19,18 @@ use crate::drift::{DriftKind, Severity};
 use crate::sink::SinkStatus;
 use crate::store::Retained;
 
+/// What may become of evidence.
+const EVIDENCE: [&str; 8] = [
+    "bundle",
+    "executable",
+    "failed",
+    "limited",
+    "process_caught",
+    "process_gone",
+    "queue_full",
+    "removed",
+];
+
 pub(super) const SEVERITIES: [Severity; 5] =
     [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 
@@ -35,6 +47,7 @@ pub struct Metrics {
     baselines: IntGauge,
     baselines_refused: IntGaugeVec,
     blind: IntGaugeVec,
+    evidence: IntCounterVec,
     store_failures: IntCounter,
     store_bytes: IntGauge,
     store_over: IntGauge,
@@ -104,6 +117,11 @@ impl Metrics {
                 "1 where no probe sees this behaviour.",
                 &["behaviour"],
             )?,
+            evidence: made.counters(
+                "evidence_captures_total",
+                "What became of evidence of drift that was to be kept.",
+                &["result"],
+            )?,
             store_failures: made
                 .counter("store_failures_total", "Commits to the store that failed.")?,
             store_bytes: made.gauge("store_bytes", "Bytes of the store's file that are in use.")?,
@@ -137,6 +155,9 @@ impl Metrics {
             silences: Silences::new(made)?,
             registry: registry.clone(),
         };
+        for result in EVIDENCE {
+            metrics.evidence.with_label_values(&[result]);
+        }
         for kind in DriftKind::ALL {
             for severity in SEVERITIES {
                 metrics.drift.with_label_values(&[kind.name(), severity.name()]);
@@ -248,6 +269,11 @@ impl Metrics {
     }
 
     /// What [`StoreWriter::status`](crate::store::StoreWriter::status) says of failures, since the start.
+    /// `result`: one of [`EVIDENCE`].
+    pub(crate) fn evidence(&self, result: &'static str) {
+        self.evidence.with_label_values(&[result]).inc();
+    }
+
     pub fn store_failures(&self, failures: u64) {
         raise(&self.store_failures, failures);
     }

@@ -37,6 +37,7 @@ const ROUNDS: usize = 16;
 /// How deep a script may hold a script: `sh -c "su -c 'mysql -p…'"`.
 const DEPTH: usize = 4;
 
+#[derive(Clone)]
 pub struct Redactor {
     key: Key,
     key_id: String,

@@ -1,0 +1,45 @@
+//! What is kept of containers that drift.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::drift::Severity;
+use crate::error::Error;
+use crate::evidence::keeper::Config;
+
+/// Without CMD: evidence.
+#[derive(Clone, Debug, Args)]
+pub struct Evidence {
+    /// Without CMD: keep evidence of containers whose drift is at least so grave: info, low, medium, high, critical; or none
+    #[arg(
+        long,
+        value_name = "SEVERITY",
+        env = "DRIFTLINE_EVIDENCE_SEVERITY",
+        default_value = "high"
+    )]
+    evidence_severity: String,
+    /// Sign evidence with this key (PKCS#8 PEM) [default: one that is made in --store]
+    #[arg(long, value_name = "PEM", env = "DRIFTLINE_EVIDENCE_KEY")]
+    evidence_key: Option<PathBuf>,
+    /// Keep all evidence together below this size, the oldest is removed: bytes, or with a unit (512M, 2G)
+    #[arg(long, value_name = "SIZE", env = "DRIFTLINE_EVIDENCE_SIZE", default_value = "1G", value_parser = super::size)]
+    evidence_size: u64,
+}
+
+impl Evidence {
+    /// None where none is to be kept.
+    pub(crate) fn config(self) -> Result<Option<Config>, Error> {
+        if self.evidence_severity == "none" {
+            return Ok(None);
+        }
+        let called = |severity: &&Severity| severity.name() == self.evidence_severity;
+        let severity = *Severity::ALL.iter().find(called).ok_or_else(|| {
+            Error::Usage(format!(
+                "--evidence-severity: {:?} is none; write info, low, medium, high, critical or none",
+                self.evidence_severity
+            ))
+        })?;
+        Ok(Some(Config { severity, key: self.evidence_key, size: self.evidence_size }))
+    }
+}

@@ -1,0 +1,174 @@
+//! When evidence is kept: at a container's first drift that is grave enough, and at its end.
+//!
+//! What cannot wait (the executable, the directory of changes) is opened where the drift is told of; everything else is
+//! done by a thread of its own. **Invariant:** nothing here waits: what the queue has no room for is counted and said.
+
+mod store;
+mod worker;
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use self::worker::Worker;
+use super::collect::{Executable, Upper};
+use crate::attest::SigningKey;
+use crate::container::Identity;
+use crate::drift::{Event, Severity, event::Action};
+use crate::http::Metrics;
+use crate::redact::Redactor;
+use crate::store::Write;
+
+/// Drifts that wait, each with an executable held open.
+const QUEUE: usize = 512;
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// From which on a drift is worth it.
+    pub(crate) severity: Severity,
+    pub(crate) key: Option<PathBuf>,
+    /// Of the directory, in bytes.
+    pub(crate) size: u64,
+}
+
+/// What the worker needs besides.
+pub(crate) struct Place {
+    /// Of the history.
+    pub(crate) store: PathBuf,
+    /// Where the cgroup hierarchy is mounted.
+    pub(crate) hierarchy: PathBuf,
+    pub(crate) node: String,
+    pub(crate) redactor: Redactor,
+    pub(crate) metrics: Metrics,
+}
+
+enum Job {
+    Drift(Box<Drift>),
+    /// A container's end.
+    End(Box<Member>),
+}
+
+/// A container as it is known by now.
+#[derive(Clone)]
+struct Member {
+    identity: Identity,
+    cgroup: Option<String>,
+}
+
+struct Drift {
+    member: Member,
+    event: String,
+    line: String,
+    executable: Option<Executable>,
+    /// At the first of a container.
+    upper: Option<Upper>,
+}
+
+pub(crate) struct Keeper {
+    severity: Severity,
+    queue: SyncSender<Job>,
+    thread: JoinHandle<()>,
+    known: HashMap<String, Member>,
+    /// Of those, the ones that drifted.
+    drifted: HashSet<String>,
+    metrics: Metrics,
+    lost: u64,
+}
+
+impl Keeper {
+    /// # Errors
+    /// One sentence: the key or the directory cannot be had.
+    pub(crate) fn start(config: Config, place: Place) -> Result<Self, String> {
+        let key: SigningKey = super::key::load(config.key.as_deref(), &place.store)?;
+        let (metrics, severity) = (place.metrics.clone(), config.severity);
+        let worker = Worker::open(place, key, config.size)?;
+        let (queue, jobs): (_, Receiver<Job>) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("evidence".to_owned())
+            .spawn(move || worker.run(&jobs))
+            .map_err(|error| format!("cannot start the thread that keeps evidence: {error}"))?;
+        let (known, drifted) = (HashMap::new(), HashSet::new());
+        Ok(Self { severity, queue, thread, known, drifted, metrics, lost: 0 })
+    }
+
+    /// Looks at what is about to be written into the history.
+    pub(crate) fn look(&mut self, write: &Write) {
+        match write {
+            Write::Container(entry) => {
+                let id = entry.identity.id.to_string();
+                let member = self
+                    .known
+                    .entry(id)
+                    .or_insert_with(|| Member { identity: entry.identity.clone(), cgroup: None });
+                member.identity.clone_from(&entry.identity);
+                member.cgroup = entry.cgroup.clone().or(member.cgroup.take());
+            }
+            Write::Event(event) | Write::Evidence(event) => self.event(event),
+            Write::Ended { id, .. } => {
+                let member = self.known.remove(id.as_str());
+                if self.drifted.remove(id.as_str())
+                    && let Some(member) = member
+                {
+                    self.send(Job::End(Box::new(member)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        let is_grave = event.severity >= self.severity && event.action == Action::Created;
+        if !is_grave || event.canary || event.silence.is_some() {
+            return;
+        }
+        let Some(id) = &event.origin.container_id else { return };
+        let Some(member) = self.known.get(id).cloned() else { return };
+        let pid = event.process.as_ref().map(|process| process.pid);
+        // First of all: the process may be about to end.
+        let opened = pid.and_then(|pid| Executable::open(pid).ok());
+        // A number is given to another process sooner or later: what was opened must be of this container.
+        let executable = opened.filter(|opened| is_of(opened.pid, id));
+        if pid.is_some() {
+            let caught = executable.is_some();
+            self.metrics.evidence(if caught { "process_caught" } else { "process_gone" });
+        }
+        let first = self.drifted.insert(id.clone());
+        let upper = if first {
+            let alive = executable.as_ref().map(|executable| executable.pid);
+            let pids = alive.into_iter().chain(member.identity.pid.filter(|pid| is_of(*pid, id)));
+            pids.filter_map(|pid| Upper::of(pid).ok()).next()
+        } else {
+            None
+        };
+        let line = serde_json::to_string(event).unwrap_or_default();
+        let event = event.id.to_string();
+        self.send(Job::Drift(Box::new(Drift { member, event, line, executable, upper })));
+    }
+
+    fn send(&mut self, job: Job) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.queue.try_send(job)
+        {
+            self.metrics.evidence("queue_full");
+            if self.lost == 0 {
+                eprintln!(
+                    "driftline: drift comes faster than evidence of it can be kept; see \
+                     driftline_evidence_captures_total"
+                );
+            }
+            self.lost += 1;
+        }
+    }
+
+    /// Waits for what is in the queue.
+    pub(crate) fn close(self) {
+        drop(self.queue);
+        let _said_by_its_panic = self.thread.join();
+    }
+}
+
+fn is_of(pid: u32, container: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/cgroup"))
+        .is_ok_and(|text| text.contains(container))
+}
