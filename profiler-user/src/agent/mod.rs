@@ -142,6 +142,7 @@ async fn run<T: Task>(
             store: settings.store.clone(),
             hierarchy: hierarchy.mount().to_owned(),
             node: settings.machine.called(),
+            runtimes: settings.runtime.endpoints.clone(),
             redactor: redactor.clone(),
             metrics: outlets.metrics.clone(),
         };

@@ -13,7 +13,7 @@ use crate::container::{Identity, locate, path::identify};
 use crate::error::Error;
 use crate::evidence::bundle::{self, Spool, Why};
 use crate::evidence::collect::{self, Upper};
-use crate::evidence::{DIRECTORY, key};
+use crate::evidence::{DIRECTORY, key, runtime};
 use crate::redact::{self, Redactor};
 use crate::runtime::{Client, Discovery};
 
@@ -26,7 +26,7 @@ pub(super) struct Collect {
     /// The container whose id begins so
     #[arg(long, value_name = "ID")]
     container: Option<String>,
-    /// Every container that runs here
+    /// Every container that runs here, and the node itself
     #[arg(long)]
     node: bool,
     /// Directory of the history
@@ -61,8 +61,9 @@ pub(super) async fn run(args: Collect) -> Result<ExitCode, Error> {
         .map_err(|error| failed("the key", &error))?;
     let redactor = Redactor::new(redact::throw_away_key()?);
     let mut known = Vec::new();
-    for endpoint in Discovery::usual().look() {
-        if let Ok((client, _)) = Client::connect(&endpoint, Duration::from_secs(5)).await {
+    let endpoints = Discovery::usual().look();
+    for endpoint in &endpoints {
+        if let Ok((client, _)) = Client::connect(endpoint, Duration::from_secs(5)).await {
             known.extend(client.known().await.unwrap_or_default());
         }
     }
@@ -82,13 +83,25 @@ pub(super) async fn run(args: Collect) -> Result<ExitCode, Error> {
         found += 1;
         let pids = collect::pids(&hierarchy.mount().join(path.trim_start_matches('/')));
         let upper = pids.iter().find_map(|pid| Upper::of(*pid).ok());
+        let told = runtime::collect(&endpoints, Some(&identity), &redactor).await;
         let made = Spool::new(&directory).and_then(|mut spool| {
             collect::container(&mut spool, &pids, &mut [], upper.as_ref(), &redactor)?;
+            spool.add(told)?;
             let node = crate::host_name();
             bundle::write(&directory, spool, Why::Demand {}, &node, Some(identity), &key)
         });
         let path = made.map_err(|error| failed("a bundle", &error))?;
         print(format!("{}\n", path.display()).as_bytes())?;
+    }
+    if args.node {
+        let told = runtime::collect(&endpoints, None, &redactor).await;
+        let made = Spool::new(&directory).and_then(|mut spool| {
+            spool.add(told)?;
+            bundle::write(&directory, spool, Why::Demand {}, &crate::host_name(), None, &key)
+        });
+        let path = made.map_err(|error| failed("a bundle", &error))?;
+        print(format!("{}\n", path.display()).as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
     }
     if found == 0 {
         return Err(Error::Machine(

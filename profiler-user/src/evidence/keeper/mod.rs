@@ -18,6 +18,7 @@ use crate::container::Identity;
 use crate::drift::{Event, Severity, event::Action};
 use crate::http::Metrics;
 use crate::redact::Redactor;
+use crate::runtime::Endpoint;
 use crate::store::Write;
 
 /// Drifts that wait, each with an executable held open.
@@ -40,6 +41,8 @@ pub(crate) struct Place {
     /// Where the cgroup hierarchy is mounted.
     pub(crate) hierarchy: PathBuf,
     pub(crate) node: String,
+    /// Asked for what they say of a container; those of the usual places where there are none.
+    pub(crate) runtimes: Vec<Endpoint>,
     pub(crate) redactor: Redactor,
     pub(crate) metrics: Metrics,
 }

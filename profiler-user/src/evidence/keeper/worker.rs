@@ -11,7 +11,9 @@ use super::{Drift, Job, Member, Place};
 use crate::attest::SigningKey;
 use crate::evidence::bundle::{self, Spool, Why};
 use crate::evidence::collect::{self, Executable, Upper};
-use crate::evidence::{Collected, DIRECTORY};
+use crate::container::Identity;
+use crate::evidence::{Collected, DIRECTORY, runtime};
+use crate::runtime::Discovery;
 
 /// Bundles of the node within an hour.
 const BUNDLES_MAX: usize = 120;
@@ -146,8 +148,21 @@ impl Worker {
             cgroup.map(|path| collect::pids(&self.place.hierarchy.join(path))).unwrap_or_default();
         let redactor = &self.place.redactor;
         collect::container(&mut spool, &pids, &mut held, case.upper.as_ref(), redactor)?;
+        spool.add(self.told_of(&member.identity)?)?;
         let identity = Some(member.identity.clone());
         bundle::write(&self.directory, spool, why, &self.place.node, identity, &self.key)
+    }
+
+    /// After everything else: it may take half a minute, and nothing of it goes away sooner than what was taken before.
+    fn told_of(&self, identity: &Identity) -> std::io::Result<Collected> {
+        let usual;
+        let endpoints = if self.place.runtimes.is_empty() {
+            usual = Discovery::usual().look();
+            &usual
+        } else {
+            &self.place.runtimes
+        };
+        runtime::ask_now(endpoints, Some(identity), &self.place.redactor)
     }
 
     fn failed(&self, what: &str, error: &std::io::Error) {

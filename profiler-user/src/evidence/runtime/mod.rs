@@ -26,6 +26,19 @@ const NETWORK: [&str; 9] =
 const NODE: [&str; 5] =
     ["/proc/version", "/etc/os-release", "/proc/uptime", "/proc/self/mounts", "/etc/resolv.conf"];
 
+/// [`collect`] for who is in no task: from a thread of its own.
+///
+/// # Errors
+/// Where the machine has no room for the runtime that waits for the answers.
+pub fn ask_now(
+    endpoints: &[Endpoint],
+    of: Option<&Identity>,
+    redactor: &Redactor,
+) -> io::Result<Collected> {
+    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(waiting.block_on(collect(endpoints, of, redactor)))
+}
+
 /// Of a container, or with none of the node alone.
 pub async fn collect(
     endpoints: &[Endpoint],
