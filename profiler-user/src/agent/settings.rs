@@ -4,9 +4,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::selector::Selector;
 use crate::{
-    cli, drift::Node as Machine, drift::severity::Table, error::Error,
-    evidence::keeper, runtime, sensor, silence,
-    store::Limits,
+    cli, drift::Node as Machine, drift::severity::Table, error::Error, evidence::keeper, runtime,
+    sensor, silence, store::Limits,
 };
 
 pub(crate) struct Settings {

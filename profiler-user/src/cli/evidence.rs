@@ -12,7 +12,12 @@ use crate::evidence::keeper::Config;
 #[derive(Clone, Debug, Args)]
 pub struct Evidence {
     /// Without CMD: keep evidence of containers whose drift is at least so grave: info, low, medium, high, critical; or none
-    #[arg(long, value_name = "SEVERITY", env = "DRIFTLINE_EVIDENCE_SEVERITY", default_value = "high")]
+    #[arg(
+        long,
+        value_name = "SEVERITY",
+        env = "DRIFTLINE_EVIDENCE_SEVERITY",
+        default_value = "high"
+    )]
     evidence_severity: String,
     /// Sign evidence with this key (PKCS#8 PEM) [default: one that is made in --store]
     #[arg(long, value_name = "PEM", env = "DRIFTLINE_EVIDENCE_KEY")]

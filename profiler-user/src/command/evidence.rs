@@ -94,7 +94,8 @@ pub(crate) async fn run(args: Evidence) -> Result<ExitCode, Error> {
 
 impl Which {
     fn path(&self) -> PathBuf {
-        let is_id = self.bundle.len() == 26 && self.bundle.bytes().all(|b| b.is_ascii_alphanumeric());
+        let is_id =
+            self.bundle.len() == 26 && self.bundle.bytes().all(|b| b.is_ascii_alphanumeric());
         if is_id {
             return self.store.join(DIRECTORY).join(format!("{}.tar.zst", self.bundle));
         }
@@ -104,7 +105,9 @@ impl Which {
     fn trusted(&self) -> Result<Vec<PublicKey>, Error> {
         let path = self.key.clone().unwrap_or_else(|| self.store.join(key::PUBLIC));
         let key = PublicKey::read(&path).map_err(|error| {
-            Error::Baseline(format!("{error}; give --key the public key that bundles are signed with"))
+            Error::Baseline(format!(
+                "{error}; give --key the public key that bundles are signed with"
+            ))
         })?;
         Ok(vec![key])
     }
@@ -142,8 +145,9 @@ fn list(args: &List) -> Result<ExitCode, Error> {
             }
         };
         let container = manifest.container.as_ref().map(|it| it.id.as_str()).unwrap_or_default();
-        let is_asked = args.event.as_deref().is_none_or(|event| manifest.why.event() == Some(event))
-            && args.container.as_deref().is_none_or(|id| container.starts_with(id));
+        let is_asked =
+            args.event.as_deref().is_none_or(|event| manifest.why.event() == Some(event))
+                && args.container.as_deref().is_none_or(|id| container.starts_with(id));
         if !is_asked {
             continue;
         }
@@ -171,7 +175,12 @@ fn line(manifest: &Manifest) -> String {
         },
         None => "the node".to_owned(),
     };
-    clean(&format!("{}  {}  {of}  {why}  {} pieces", manifest.id, manifest.time, manifest.pieces.len()))
+    clean(&format!(
+        "{}  {}  {of}  {why}  {} pieces",
+        manifest.id,
+        manifest.time,
+        manifest.pieces.len()
+    ))
 }
 
 fn show(args: &Show) -> Result<ExitCode, Error> {
@@ -202,7 +211,10 @@ fn verify(args: &Which) -> Result<ExitCode, Error> {
     match bundle::verify(&path, &args.trusted()?) {
         Ok(verified) => {
             let count = verified.manifest.pieces.len();
-            let text = format!("{} is as it was signed by {}: {count} pieces\n", verified.manifest.id, verified.keys[0]);
+            let text = format!(
+                "{} is as it was signed by {}: {count} pieces\n",
+                verified.manifest.id, verified.keys[0]
+            );
             print(clean(text.trim_end()).as_bytes())?;
             print(b"\n")?;
             Ok(ExitCode::SUCCESS)

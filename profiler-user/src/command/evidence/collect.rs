@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cgroup::Hierarchy;
 use crate::cli::DEFAULT_STORE;
 use crate::command::print;
-use crate::cgroup::Hierarchy;
 use crate::container::{Identity, locate, path::identify};
 use crate::error::Error;
 use crate::evidence::bundle::{self, Spool, Why};
@@ -42,7 +42,10 @@ impl Collect {
         let pod = identity.namespace().zip(identity.pod_name());
         let pod = pod.map(|(namespace, name)| format!("{namespace}/{name}"));
         self.node
-            || self.container.as_ref().is_some_and(|id| !id.is_empty() && identity.id.as_str().starts_with(id))
+            || self
+                .container
+                .as_ref()
+                .is_some_and(|id| !id.is_empty() && identity.id.as_str().starts_with(id))
             || (self.pod.is_some() && self.pod == pod)
     }
 }
@@ -63,14 +66,16 @@ pub(super) async fn run(args: Collect) -> Result<ExitCode, Error> {
             known.extend(client.known().await.unwrap_or_default());
         }
     }
-    let cgroups = locate::scan(&hierarchy)
-        .map_err(|error| Error::Machine(format!("cannot read the cgroups of this node: {error}")))?;
+    let cgroups = locate::scan(&hierarchy).map_err(|error| {
+        Error::Machine(format!("cannot read the cgroups of this node: {error}"))
+    })?;
     let mut found = 0;
     for (_, path) in cgroups {
         // Of those below a container's own cgroup, the own one tells.
         let Some(cgroup) = identify(&path).filter(|cgroup| cgroup.own == path) else { continue };
         let told = known.iter().find(|identity| identity.id == cgroup.id).cloned();
-        let identity = told.unwrap_or_else(|| Identity::of_path(cgroup.id, cgroup.runtime, cgroup.pod_uid));
+        let identity =
+            told.unwrap_or_else(|| Identity::of_path(cgroup.id, cgroup.runtime, cgroup.pod_uid));
         if !args.asks_for(&identity) {
             continue;
         }
@@ -87,7 +92,8 @@ pub(super) async fn run(args: Collect) -> Result<ExitCode, Error> {
     }
     if found == 0 {
         return Err(Error::Machine(
-            "no container that was asked for runs here; driftline check says what this node has".to_owned(),
+            "no container that was asked for runs here; driftline check says what this node has"
+                .to_owned(),
         ));
     }
     Ok(ExitCode::SUCCESS)

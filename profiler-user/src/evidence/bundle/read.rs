@@ -76,7 +76,11 @@ pub fn extract(path: &Path, trusted: &[PublicKey], to: &Path) -> Result<Verified
 }
 
 /// Verifies it, then writes it as a tar that is not compressed.
-pub fn tar(path: &Path, trusted: &[PublicKey], to: &mut dyn Write) -> Result<Verified, BundleError> {
+pub fn tar(
+    path: &Path,
+    trusted: &[PublicKey],
+    to: &mut dyn Write,
+) -> Result<Verified, BundleError> {
     let mut file = open(path)?;
     let verified = pass(&file, trusted, &mut |_, _| Ok(()))?;
     file.rewind().map_err(BundleError::Unreadable)?;
@@ -129,8 +133,7 @@ fn pass(file: &File, trusted: &[PublicKey], sink: &mut Sink<'_>) -> Result<Verif
     let text = whole(&mut archive, MANIFEST)?;
     let envelope: Envelope = serde_json::from_slice(&whole(&mut archive, ENVELOPE)?)
         .map_err(|error| BundleError::Refused(format!("its signature is no envelope: {error}")))?;
-    let opened =
-        envelope.open(trusted).map_err(|error| BundleError::Refused(error.to_string()))?;
+    let opened = envelope.open(trusted).map_err(|error| BundleError::Refused(error.to_string()))?;
     if opened.payload_type != PAYLOAD_TYPE || opened.payload != text {
         return refuse("what is signed is not its manifest");
     }
@@ -197,11 +200,7 @@ fn whole(archive: &mut Archive<'_>, name: &str) -> Result<Vec<u8>, BundleError> 
     Ok(bytes)
 }
 
-fn piece(
-    archive: &mut Archive<'_>,
-    entry: &Entry,
-    sink: &mut Sink<'_>,
-) -> Result<(), BundleError> {
+fn piece(archive: &mut Archive<'_>, entry: &Entry, sink: &mut Sink<'_>) -> Result<(), BundleError> {
     let mut block = tar::Header::new_ustar();
     archive.read_exact(block.as_mut_bytes()).map_err(BundleError::Damaged)?;
     check(&block, entry)?;

@@ -60,10 +60,16 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be read to its end, or the disk takes no more; nothing of it stays.
-    pub fn content(&mut self, directory: &str, from: &mut dyn Read, limit: u64) -> io::Result<Kept> {
+    pub fn content(
+        &mut self,
+        directory: &str,
+        from: &mut dyn Read,
+        limit: u64,
+    ) -> io::Result<Kept> {
         let start = self.file.stream_position()?;
         let kept = self.copy(from, limit.min(self.left));
-        let dropped = !matches!(&kept, Ok((_, sha256, true)) if !self.has(&format!("{directory}/{sha256}")));
+        let dropped =
+            !matches!(&kept, Ok((_, sha256, true)) if !self.has(&format!("{directory}/{sha256}")));
         if dropped || self.entries.len() >= PIECES_MAX {
             self.file.seek(SeekFrom::Start(start))?;
             self.file.set_len(start)?;

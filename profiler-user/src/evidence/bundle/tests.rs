@@ -149,7 +149,8 @@ fn hostile_names_links_duplicates_and_bombs_are_refused_though_signed() {
         made.refuses(&made.signed(&text.to_string(), rest))
     };
     let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-    let piece = |name: &str, size: u64| serde_json::json!({"name": name, "size": size, "sha256": empty});
+    let piece =
+        |name: &str, size: u64| serde_json::json!({"name": name, "size": size, "sha256": empty});
     for name in ["../x", "/etc/x", "a/../../x", "a//b", ".", "", "a\u{1b}[2J", "manifest.json"] {
         assert!(with(serde_json::json!([piece(name, 0)]), &[]).contains("may be called"), "{name}");
     }
@@ -167,7 +168,8 @@ fn hostile_names_links_duplicates_and_bombs_are_refused_though_signed() {
         let rest = [&block.as_bytes()[..], &[0; 1024]].concat();
         assert!(with(one.clone(), &rest).contains("something else is"));
     }
-    let extra = [header("a", 0).unwrap().as_bytes(), header("b", 0).unwrap().as_bytes()].concat();
+    let blocks = ["a", "b"].map(|name| *header(name, 0).unwrap().as_bytes());
+    let extra = blocks.concat();
     assert!(with(one, &[&extra[..], &[0; 1024]].concat()).contains("more than"));
     let mut newer = text.clone();
     newer["schema_version"] = "driftline.evidence/v2".into();

@@ -102,7 +102,9 @@ fn executables<'a>(
             Ok(kept) => {
                 lines.push(Line { pid: *pid, path: path.clone(), kept: kept.into() });
             }
-            Err(error) => spool.missing(format!("exe of {pid}"), format!("it cannot be read: {error}")),
+            Err(error) => {
+                spool.missing(format!("exe of {pid}"), format!("it cannot be read: {error}"))
+            }
         }
     }
     let mut collected = Collected::default();

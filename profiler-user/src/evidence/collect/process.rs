@@ -47,7 +47,9 @@ struct Descriptor {
 pub fn pids(cgroup: &Path) -> Vec<u32> {
     let mut found = Vec::new();
     if let Ok(text) = fs::read_to_string(cgroup.join("cgroup.procs")) {
-        found.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()).filter(|pid| *pid > 0));
+        found.extend(
+            text.lines().filter_map(|line| line.parse::<u32>().ok()).filter(|pid| *pid > 0),
+        );
     }
     let below = fs::read_dir(cgroup).into_iter().flatten().flatten();
     for entry in below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {

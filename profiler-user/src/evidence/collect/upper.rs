@@ -127,7 +127,8 @@ fn walk(
         let is_directory = changed.kind == "directory";
         found.push(changed);
         if is_directory && depth < DEPTH_MAX {
-            let opened = openat(directory, name.as_c_str(), flags() | OFlag::O_DIRECTORY, Mode::empty());
+            let opened =
+                openat(directory, name.as_c_str(), flags() | OFlag::O_DIRECTORY, Mode::empty());
             if let Ok(below) = opened {
                 walk(&below, &shown, depth + 1, found, spool, redactor)?;
             }
@@ -210,8 +211,15 @@ fn content(
 fn is_secret(path: &str, file: &mut File, redactor: &Redactor) -> io::Result<bool> {
     use std::io::{Read as _, Seek as _};
     const NAMES: [&str; 9] = [
-        "/etc/shadow", "/etc/gshadow", "/.ssh/id_", "/.aws/credentials", "/.kube/config",
-        "/.docker/config.json", "/secrets/kubernetes.io/", ".pgpass", ".netrc",
+        "/etc/shadow",
+        "/etc/gshadow",
+        "/.ssh/id_",
+        "/.aws/credentials",
+        "/.kube/config",
+        "/.docker/config.json",
+        "/secrets/kubernetes.io/",
+        ".pgpass",
+        ".netrc",
     ];
     if NAMES.iter().any(|name| path.contains(name)) {
         return Ok(true);
@@ -236,7 +244,8 @@ mod tests {
 
     #[test]
     fn the_upper_directory_is_read_from_the_mounts() {
-        let line = "1 2 0:5 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u\\040p/fs,workdir=/w";
+        let line =
+            "1 2 0:5 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u\\040p/fs,workdir=/w";
         assert_eq!(upper(line), Some(PathBuf::from("/u p/fs")));
         assert_eq!(upper("1 2 0:5 / / rw - ext4 /dev/sda rw,upperdir=/x"), None);
         assert_eq!(upper("1 2 0:5 / /a rw - overlay overlay rw,upperdir=/x"), None);
@@ -274,7 +283,14 @@ mod tests {
             .collect();
         assert_eq!(
             told,
-            ["/host link", "/pipe fifo", "/tmp directory", "/tmp/away link", "/tmp/dropped file", "/tmp/plan file"]
+            [
+                "/host link",
+                "/pipe fifo",
+                "/tmp directory",
+                "/tmp/away link",
+                "/tmp/dropped file",
+                "/tmp/plan file"
+            ]
         );
         let piece = list[4]["piece"].as_str().unwrap();
         assert_eq!(fs::read(out.join(piece)).unwrap(), b"dropped");

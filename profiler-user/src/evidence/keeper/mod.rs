@@ -98,10 +98,10 @@ impl Keeper {
         match write {
             Write::Container(entry) => {
                 let id = entry.identity.id.to_string();
-                let member = self.known.entry(id).or_insert_with(|| Member {
-                    identity: entry.identity.clone(),
-                    cgroup: None,
-                });
+                let member = self
+                    .known
+                    .entry(id)
+                    .or_insert_with(|| Member { identity: entry.identity.clone(), cgroup: None });
                 member.identity.clone_from(&entry.identity);
                 member.cgroup = entry.cgroup.clone().or(member.cgroup.take());
             }
@@ -148,7 +148,8 @@ impl Keeper {
     }
 
     fn send(&mut self, job: Job) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.queue.try_send(job) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.queue.try_send(job)
+        {
             self.metrics.evidence("queue_full");
             if self.lost == 0 {
                 eprintln!(
@@ -168,5 +169,6 @@ impl Keeper {
 }
 
 fn is_of(pid: u32, container: &str) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|text| text.contains(container))
+    std::fs::read_to_string(format!("/proc/{pid}/cgroup"))
+        .is_ok_and(|text| text.contains(container))
 }

@@ -142,9 +142,8 @@ impl Worker {
         let held = case.executables.iter().map(|caught| caught.open(&self.directory));
         let mut held: Vec<Executable> = held.collect::<Result<_, _>>()?;
         let cgroup = member.cgroup.as_ref().map(|path| path.trim_start_matches('/'));
-        let pids = cgroup
-            .map(|path| collect::pids(&self.place.hierarchy.join(path)))
-            .unwrap_or_default();
+        let pids =
+            cgroup.map(|path| collect::pids(&self.place.hierarchy.join(path))).unwrap_or_default();
         let redactor = &self.place.redactor;
         collect::container(&mut spool, &pids, &mut held, case.upper.as_ref(), redactor)?;
         let identity = Some(member.identity.clone());
