@@ -62,10 +62,10 @@ impl Upper {
     pub fn of(pid: u32) -> io::Result<Self> {
         let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo"))?;
         let path = upper(&mounts).ok_or_else(|| io::Error::other("its root is no overlay"))?;
-        // As the host has it; an agent in a container of its own sees the host through its first process.
+        // As the runtime has it; an agent in a container of its own sees that through the host's first process.
         let below = path.strip_prefix("/").unwrap_or(&path);
         let directory = Path::new("/proc/1/root").join(below);
-        let directory = File::open(&directory).or_else(|_| File::open(&path))?;
+        let directory = File::open(&path).or_else(|_| File::open(&directory))?;
         if !directory.metadata()?.is_dir() || directory.metadata()?.nlink() == 0 {
             return Err(io::Error::other("its upper directory is gone"));
         }
