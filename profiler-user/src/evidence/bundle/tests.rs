@@ -107,8 +107,10 @@ fn whatever_byte_is_changed_what_is_believed_is_what_was_packed() {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
         fs::write(&path, &changed).unwrap();
-        // A bit of the frame's header may say nothing about its content.
-        assert!(at < 8 || verify(&path, &made.trusted()).is_err(), "byte {at}");
+        // Some bits of a compressed stream say nothing about its content: then what is believed is the same.
+        if let Ok(verified) = verify(&path, &made.trusted()) {
+            assert_eq!(verified.manifest, manifest(&made.bundle).unwrap(), "byte {at}");
+        }
     }
     for at in (0..raw.len()).step_by(7) {
         let mut changed = raw.clone();
