@@ -13,7 +13,7 @@ pub mod code {
     pub const USAGE: u8 = 2;
     /// `watch --fail-on-drift` saw drift.
     pub const DRIFT: u8 = 3;
-    /// `investigate verify-log`: the log is not what it was.
+    /// `investigate verify-log`: the log is not what it was. `evidence`: a bundle is not to be believed.
     pub const BROKEN: u8 = 4;
     /// `canary`: it did not come out of every sink.
     pub const CANARY: u8 = 5;

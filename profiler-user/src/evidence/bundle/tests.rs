@@ -107,8 +107,10 @@ fn whatever_byte_is_changed_what_is_believed_is_what_was_packed() {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
         fs::write(&path, &changed).unwrap();
-        // A bit of the frame's header may say nothing about its content.
-        assert!(at < 8 || verify(&path, &made.trusted()).is_err(), "byte {at}");
+        // Some bits of a compressed stream say nothing about its content: then what is believed is the same.
+        if let Ok(verified) = verify(&path, &made.trusted()) {
+            assert_eq!(verified.manifest, manifest(&made.bundle).unwrap(), "byte {at}");
+        }
     }
     for at in (0..raw.len()).step_by(7) {
         let mut changed = raw.clone();
@@ -168,7 +170,8 @@ fn hostile_names_links_duplicates_and_bombs_are_refused_though_signed() {
         let rest = [&block.as_bytes()[..], &[0; 1024]].concat();
         assert!(with(one.clone(), &rest).contains("something else is"));
     }
-    let extra = [&header("a", 0).unwrap().as_bytes()[..], header("b", 0).unwrap().as_bytes()].concat();
+    let blocks = ["a", "b"].map(|name| *header(name, 0).unwrap().as_bytes());
+    let extra = blocks.concat();
     assert!(with(one, &[&extra[..], &[0; 1024]].concat()).contains("more than"));
     let mut newer = text.clone();
     newer["schema_version"] = "driftline.evidence/v2".into();

@@ -25,8 +25,6 @@ use crate::redact::Redactor;
 const FILE_MAX: u64 = 8 << 20;
 const FILES_MAX: usize = 10_000;
 const DEPTH_MAX: usize = 64;
-/// A text that is looked through for secrets.
-const TEXT_MAX: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub struct Upper {
@@ -62,10 +60,10 @@ impl Upper {
     pub fn of(pid: u32) -> io::Result<Self> {
         let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo"))?;
         let path = upper(&mounts).ok_or_else(|| io::Error::other("its root is no overlay"))?;
-        // As the host has it; an agent in a container of its own sees the host through its first process.
+        // As the runtime has it; an agent in a container of its own sees that through the host's first process.
         let below = path.strip_prefix("/").unwrap_or(&path);
         let directory = Path::new("/proc/1/root").join(below);
-        let directory = File::open(&directory).or_else(|_| File::open(&path))?;
+        let directory = File::open(&path).or_else(|_| File::open(&directory))?;
         if !directory.metadata()?.is_dir() || directory.metadata()?.nlink() == 0 {
             return Err(io::Error::other("its upper directory is gone"));
         }
@@ -225,15 +223,19 @@ fn is_secret(path: &str, file: &mut File, redactor: &Redactor) -> io::Result<boo
         return Ok(true);
     }
     let mut bytes = Vec::new();
-    (&mut *file).take(TEXT_MAX).read_to_end(&mut bytes)?;
+    (&mut *file).take(FILE_MAX).read_to_end(&mut bytes)?;
     file.rewind()?;
     let marker = b"PRIVATE KEY-----";
     if bytes.windows(marker.len()).any(|window| window == marker) {
         return Ok(true);
     }
     // A program's own bytes are kept as they are: they are what is asked for.
-    let Ok(text) = str::from_utf8(&bytes) else { return Ok(false) };
-    Ok(text.lines().any(|line| redactor.redact_text(line) != line))
+    if bytes.contains(&0) {
+        return Ok(false);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let cleaned = |line: &str| redactor.redact_text(line) != line;
+    Ok(text.lines().any(cleaned))
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use super::store::{self, Caught};
 use super::{Drift, Job, Member, Place};
 use crate::attest::SigningKey;
+use crate::container::Identity;
 use crate::evidence::bundle::{self, Spool, Why};
 use crate::evidence::collect::{self, Executable, Upper};
-use crate::container::Identity;
 use crate::evidence::{Collected, DIRECTORY, runtime};
 use crate::runtime::Discovery;
 

@@ -1,0 +1,85 @@
+//! A pod that drifts and is deleted at once leaves a bundle that says what it did.
+
+use std::{
+    fs,
+    io::{Seek as _, Write as _},
+    process::Output,
+    time::Duration,
+};
+
+use support::{
+    agent::{self, Agent, EVENTS},
+    driftline,
+    pods::{Node, PodSpec},
+    told::{busybox, can_run, until},
+};
+
+fn evidence(node: &Node, args: &[&str]) -> Output {
+    let mut command = node.command(driftline());
+    command.arg("evidence").args(args).args(["--store", "/var/lib/driftline"]);
+    command.output().expect("driftline runs")
+}
+
+fn bundles(node: &Node) -> Vec<serde_json::Value> {
+    let told = evidence(node, &["list", "--json"]);
+    let text = String::from_utf8(told.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_pod_that_drifts_and_is_deleted_at_once_leaves_its_files_and_programs() {
+    if !can_run() {
+        return;
+    }
+    let _alone = agent::alone();
+    let node = Node::start();
+    let watcher = Agent::start(&node, "watch", &EVENTS);
+    let script = "sleep 1; echo planted-content >/dropped; \
+                  echo export DB_PASSWORD=planted-hunter2-xyz >/plan; \
+                  cp /bin/busybox /tool; exec 7</tool; /tool sleep 1 --password=planted-hunter2-xyz; rm /tool; \
+                  exec /proc/self/fd/7 sleep 1000";
+    let pod = node.run(PodSpec::new("shop", "job").container(busybox("app", script)));
+    until(Duration::from_secs(20), "the first bundle", || !bundles(&node).is_empty());
+    std::thread::sleep(Duration::from_secs(2));
+    pod.remove();
+    until(Duration::from_secs(20), "the bundle of its end", || bundles(&node).len() == 2);
+    let all = bundles(&node);
+    let id = |at: usize| all[at]["id"].as_str().unwrap().to_owned();
+    assert!(
+        all[0]["why"]["drift"]["event"].is_string() && all[1]["why"]["end"]["event"].is_string()
+    );
+
+    let extracted = |id: &str| {
+        let to = format!("/var/lib/driftline/{id}");
+        let done = evidence(&node, &["extract", id, "-o", &to]);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        node.outside(&to)
+    };
+    let (first, last) = (extracted(&id(0)), extracted(&id(1)));
+    let processes = fs::read_to_string(first.join("processes.json")).unwrap();
+    assert!(processes.contains("\"parent_pid\""), "{processes}");
+    assert!(first.join("sockets/tcp").exists() && first.join("mountinfo").exists());
+    let changed = fs::read(last.join("changed.json")).unwrap();
+    let changed: Vec<serde_json::Value> = serde_json::from_slice(&changed).unwrap();
+    let of = |path: &str| changed.iter().find(|it| it["path"] == path).unwrap();
+    let content = last.join(of("/dropped")["piece"].as_str().unwrap());
+    assert_eq!(fs::read_to_string(content).unwrap(), "planted-content\n");
+    assert_eq!(of("/plan")["not_kept"], "it holds secrets");
+    let executables = fs::read_to_string(last.join("executables.json")).unwrap();
+    assert!(executables.contains("/tool (deleted)"), "{executables}");
+
+    for at in 0..2 {
+        let raw = evidence(&node, &["extract", &id(at), "-o", "-"]).stdout;
+        let secret = b"planted-hunter2-xyz";
+        assert!(!raw.is_empty() && !raw.windows(secret.len()).any(|window| window == secret));
+    }
+    assert!(evidence(&node, &["verify", &id(1)]).status.success());
+    let path = node.outside(format!("/var/lib/driftline/evidence/{}.tar.zst", id(1)));
+    let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let middle = fs::metadata(&path).unwrap().len() / 2;
+    let byte = fs::read(&path).unwrap()[usize::try_from(middle).unwrap()];
+    file.seek(std::io::SeekFrom::Start(middle)).unwrap();
+    file.write_all(&[byte ^ 1]).unwrap();
+    assert_eq!(evidence(&node, &["verify", &id(1)]).status.code(), Some(4));
+    watcher.stop();
+}
