@@ -36,8 +36,9 @@ fn a_pod_that_drifts_and_is_deleted_at_once_leaves_its_files_and_programs() {
     let watcher = Agent::start(&node, "watch", &EVENTS);
     let script = "sleep 1; echo planted-content >/dropped; \
                   echo export DB_PASSWORD=planted-hunter2-xyz >/plan; \
-                  cp /bin/busybox /tool; exec 7</tool; /tool sleep 1 --password=planted-hunter2-xyz; rm /tool; \
-                  exec /proc/self/fd/7 sleep 1000";
+                  cp /bin/busybox /busybox-tool; \
+                  /busybox-tool sh -c 'sleep 1000; :' --password=planted-hunter2-xyz & \
+                  sleep 0.5; rm /busybox-tool; wait";
     let pod = node.run(PodSpec::new("shop", "job").container(busybox("app", script)));
     until(Duration::from_secs(20), "the first bundle", || !bundles(&node).is_empty());
     std::thread::sleep(Duration::from_secs(2));
@@ -58,15 +59,25 @@ fn a_pod_that_drifts_and_is_deleted_at_once_leaves_its_files_and_programs() {
     let (first, last) = (extracted(&id(0)), extracted(&id(1)));
     let processes = fs::read_to_string(first.join("processes.json")).unwrap();
     assert!(processes.contains("\"parent_pid\""), "{processes}");
-    assert!(first.join("sockets/tcp").exists() && first.join("mountinfo").exists());
+    for piece in ["sockets/tcp", "mountinfo", "runtime", "node/version"] {
+        let there = fs::read_dir(&first).unwrap().flatten().map(|entry| entry.file_name());
+        let there: Vec<_> = there.collect();
+        assert!(first.join(piece).exists(), "{piece} in {there:?}: {:#}", all[0]["missing"]);
+    }
     let changed = fs::read(last.join("changed.json")).unwrap();
     let changed: Vec<serde_json::Value> = serde_json::from_slice(&changed).unwrap();
     let of = |path: &str| changed.iter().find(|it| it["path"] == path).unwrap();
     let content = last.join(of("/dropped")["piece"].as_str().unwrap());
     assert_eq!(fs::read_to_string(content).unwrap(), "planted-content\n");
     assert_eq!(of("/plan")["not_kept"], "it holds secrets");
-    let executables = fs::read_to_string(last.join("executables.json")).unwrap();
-    assert!(executables.contains("/tool (deleted)"), "{executables}");
+    let executables = fs::read(last.join("executables.json")).unwrap();
+    let executables: Vec<serde_json::Value> = serde_json::from_slice(&executables).unwrap();
+    let is_tool = |it: &&serde_json::Value| {
+        it["path"].as_str().is_some_and(|path| path.starts_with("/busybox-tool"))
+    };
+    let tool = executables.iter().find(is_tool).expect("the tool was caught");
+    let piece = last.join(tool["piece"].as_str().expect("with its content"));
+    assert!(fs::read(piece).unwrap() == fs::read("/bin/busybox").unwrap(), "byte by byte");
 
     for at in 0..2 {
         let raw = evidence(&node, &["extract", &id(at), "-o", "-"]).stdout;
