@@ -120,6 +120,8 @@ fn an_intrusion_through_three_pods_is_told_and_reported_when_none_of_them_is_lef
         "/tmp/loot",
         "uname -a",
         "The log was proved whole",
+        // Of what was left there (`stolen`), from the evidence.
+        "79af9180a3a8399a5b359b797a680f16d983e9ff2c7d42097a2e285760f48fc9",
     ] {
         assert!(report.contains(wanted), "{wanted} in\n{report}");
     }

@@ -54,7 +54,8 @@ fn there_are_steps_of_every_sort_and_no_two_are_the_same() {
     // What an intruder can do to be told of; the other kinds tell of images and of the agent.
     let kinds: BTreeSet<_> = steps().map(|step| step.kind).collect();
     for kind in profiler_user::drift::DriftKind::ALL {
-        let is_told_of_others = ["image.unprofiled", "sensor.gap"].contains(&kind.name());
+        let is_told_of_others =
+            ["image.unprofiled", "incident.lateral", "sensor.gap"].contains(&kind.name());
         assert!(is_told_of_others || kinds.contains(kind.name()), "no step is {kind}");
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod keeper;
 pub mod key;
 mod piece;
 pub mod runtime;
+pub mod told;
 
 pub use piece::{Collected, Missing, Piece};
 

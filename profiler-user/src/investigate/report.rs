@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::history::{History, HistoryError};
 use super::{Entry, Lateral, Life, Selector, Timeline, Told, container, lateral, svg, timeline};
 use crate::drift::clean;
+use crate::evidence;
 
 /// Containers whose whole life is told, at most; the first that drifted.
 const LIVES: usize = 50;
@@ -31,6 +32,8 @@ pub struct Report {
     pub commands: Vec<Told>,
     /// Files that were written, run although the image does not have them, linked, changed or deleted.
     pub files: Vec<Told>,
+    /// What is kept of these containers as evidence, where that can be looked into.
+    pub evidence: Vec<evidence::told::Told>,
     /// What is missing: gaps and losses, as sentences.
     pub unseen: Vec<String>,
     /// Different drifts, by severity and by kind.
@@ -81,6 +84,7 @@ pub async fn report(
         lateral: lateral(history, selector, window).await?,
         commands: Vec::new(),
         files: Vec::new(),
+        evidence: Vec::new(),
         unseen: Vec::new(),
         severities: BTreeMap::new(),
         kinds: BTreeMap::new(),

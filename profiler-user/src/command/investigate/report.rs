@@ -9,6 +9,7 @@ use super::which::{Where, Which, Within};
 use crate::baseline;
 use crate::command;
 use crate::error::Error;
+use crate::evidence;
 use crate::investigate::{self, Form, Heading};
 use crate::store::{self, fleet::Address};
 
@@ -49,8 +50,12 @@ pub(super) async fn run(args: &Report, now: Timestamp) -> Result<ExitCode, Error
     let window = args.within.window()?;
     let mut history = args.at.open().await?;
     let selector = args.which.selector(&mut history, now).await?;
-    let report = investigate::report(&mut history, &selector, window, args.limit).await?;
+    let mut report = investigate::report(&mut history, &selector, window, args.limit).await?;
     history.close().await;
+    if let Some(directory) = args.at.directory() {
+        let ids = report.lives.iter().map(|life| life.identity.id.to_string()).collect();
+        report.evidence = evidence::told::told(directory, &ids);
+    }
     let (log, log_is_whole) = if args.unproven {
         ("Whether the log is whole was not looked at.".to_owned(), true)
     } else if let Some(directory) = args.at.directory() {
