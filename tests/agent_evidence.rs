@@ -22,8 +22,8 @@ fn evidence(node: &Node, args: &[&str]) -> Output {
 
 fn bundles(node: &Node) -> Vec<serde_json::Value> {
     let told = evidence(node, &["list", "--json"]);
-    let text = String::from_utf8(told.stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let text = String::from_utf8(told.stdout).expect("UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
 #[test]

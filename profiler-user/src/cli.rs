@@ -45,9 +45,9 @@ pub enum Command {
     /// Say what this kernel and node allow, and what will be blind
     Check(Check),
     /// Take what CMD, or every container of this node, does into baselines
-    Record(Record),
+    Record(Box<Record>),
     /// Report what CMD, or any container of this node, does beyond its baseline
-    Watch(Watch),
+    Watch(Box<Watch>),
     /// Show, compare, sign, verify, merge, export, push and pull baselines
     Baseline(crate::command::baseline::Baseline),
     /// Print the rules that grade drift, or say whether a file of one's own fits them

@@ -65,11 +65,11 @@ pub fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Record(args) => {
             // Before any thread starts, so that every thread has them blocked.
             let signals = Signals::block()?;
-            runtime()?.block_on(command::record::run(args, signals))
+            runtime()?.block_on(command::record::run(*args, signals))
         }
         Command::Watch(args) => {
             let signals = Signals::block()?;
-            runtime()?.block_on(command::watch::run(args, signals))
+            runtime()?.block_on(command::watch::run(*args, signals))
         }
         Command::Baseline(args) => command::baseline::run(args),
         Command::Rules(args) => command::rules::run(&args),

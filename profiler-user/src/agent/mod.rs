@@ -51,6 +51,7 @@ use crate::{
     error::Error,
     evidence::keeper::{self, Keeper},
     flight::{Log, Shelf},
+    http::Metrics,
     launch::Signals,
     redact::Redactor,
     requirements,
@@ -137,17 +138,7 @@ async fn run<T: Task>(
             status.refused.join("; ")
         );
     }
-    if let Some(config) = settings.evidence.clone() {
-        let place = keeper::Place {
-            store: settings.store.clone(),
-            hierarchy: hierarchy.mount().to_owned(),
-            node: settings.machine.called(),
-            runtimes: settings.runtime.endpoints.clone(),
-            redactor: redactor.clone(),
-            metrics: outlets.metrics.clone(),
-        };
-        outlets.evidence = Some(Keeper::start(config, place).map_err(Error::Output)?);
-    }
+    outlets.evidence = keeper(&settings, &hierarchy, &redactor, &outlets.metrics)?;
     let tier = crate::command::tier_name(sensor.tier()).to_owned();
     outlets.probes_loaded(sensor.status());
     let mut records = sensor.records()?;
@@ -226,6 +217,25 @@ async fn run<T: Task>(
     let not_written = outlets.close().await?;
     store.close().await;
     Ok(exit_code(not_written, settings.fail_on_drift && drifts > 0))
+}
+
+/// None where no evidence is to be kept.
+fn keeper(
+    settings: &Settings,
+    hierarchy: &Hierarchy,
+    redactor: &Redactor,
+    metrics: &Metrics,
+) -> Result<Option<Keeper>, Error> {
+    let Some(config) = &settings.evidence else { return Ok(None) };
+    let place = keeper::Place {
+        store: settings.store.clone(),
+        hierarchy: hierarchy.mount().to_owned(),
+        node: settings.machine.called(),
+        runtimes: settings.runtime.endpoints.clone(),
+        redactor: redactor.clone(),
+        metrics: metrics.clone(),
+    };
+    Keeper::start(config, place).map(Some).map_err(Error::Output)
 }
 
 fn exit_code(not_written: u64, drifted: bool) -> ExitCode {

@@ -13,33 +13,39 @@ use crate::evidence::keeper::Config;
 pub struct Evidence {
     /// Without CMD: keep evidence of containers whose drift is at least so grave: info, low, medium, high, critical; or none
     #[arg(
-        long,
+        long = "evidence-severity",
+        id = "evidence_severity",
         value_name = "SEVERITY",
         env = "DRIFTLINE_EVIDENCE_SEVERITY",
         default_value = "high"
     )]
-    evidence_severity: String,
+    severity: String,
     /// Sign evidence with this key (PKCS#8 PEM) [default: one that is made in --store]
-    #[arg(long, value_name = "PEM", env = "DRIFTLINE_EVIDENCE_KEY")]
-    evidence_key: Option<PathBuf>,
+    #[arg(
+        long = "evidence-key",
+        id = "evidence_key",
+        value_name = "PEM",
+        env = "DRIFTLINE_EVIDENCE_KEY"
+    )]
+    key: Option<PathBuf>,
     /// Keep all evidence together below this size, the oldest is removed: bytes, or with a unit (512M, 2G)
-    #[arg(long, value_name = "SIZE", env = "DRIFTLINE_EVIDENCE_SIZE", default_value = "1G", value_parser = super::size)]
-    evidence_size: u64,
+    #[arg(long = "evidence-size", id = "evidence_size", value_name = "SIZE", env = "DRIFTLINE_EVIDENCE_SIZE", default_value = "1G", value_parser = super::size)]
+    size: u64,
 }
 
 impl Evidence {
     /// None where none is to be kept.
     pub(crate) fn config(self) -> Result<Option<Config>, Error> {
-        if self.evidence_severity == "none" {
+        if self.severity == "none" {
             return Ok(None);
         }
-        let called = |severity: &&Severity| severity.name() == self.evidence_severity;
+        let called = |severity: &&Severity| severity.name() == self.severity;
         let severity = *Severity::ALL.iter().find(called).ok_or_else(|| {
             Error::Usage(format!(
                 "--evidence-severity: {:?} is none; write info, low, medium, high, critical or none",
-                self.evidence_severity
+                self.severity
             ))
         })?;
-        Ok(Some(Config { severity, key: self.evidence_key, size: self.evidence_size }))
+        Ok(Some(Config { severity, key: self.key, size: self.size }))
     }
 }

@@ -2,6 +2,7 @@
 
 mod collect;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -114,7 +115,7 @@ impl Which {
 }
 
 /// What is refused has a status of its own.
-fn refused(path: &Path, error: BundleError) -> Result<ExitCode, Error> {
+fn refused(path: &Path, error: &BundleError) -> Result<ExitCode, Error> {
     let text = clean(&format!("the bundle {} {error}", path.display()));
     match error {
         BundleError::Refused(_) | BundleError::Damaged(_) => {
@@ -140,7 +141,7 @@ fn list(args: &List) -> Result<ExitCode, Error> {
         let manifest = match bundle::manifest(&path) {
             Ok(manifest) => manifest,
             Err(error) => {
-                status = refused(&path, error)?;
+                status = refused(&path, &error)?;
                 continue;
             }
         };
@@ -187,7 +188,7 @@ fn show(args: &Show) -> Result<ExitCode, Error> {
     let path = args.which.path();
     let manifest = match bundle::manifest(&path) {
         Ok(manifest) => manifest,
-        Err(error) => return refused(&path, error),
+        Err(error) => return refused(&path, &error),
     };
     if args.json {
         let text = serde_json::to_string(&manifest).map_err(anyhow::Error::from)?;
@@ -196,7 +197,8 @@ fn show(args: &Show) -> Result<ExitCode, Error> {
     }
     let mut text = line(&manifest) + "\n";
     for piece in &manifest.pieces {
-        text += &format!("{:>12}  {}  {}\n", piece.size, clean(&piece.sha256), clean(&piece.name));
+        let (hash, name) = (clean(&piece.sha256), clean(&piece.name));
+        let _infallible = writeln!(text, "{:>12}  {hash}  {name}", piece.size);
     }
     for missing in &manifest.missing {
         text += &clean(&format!("missing: {}: {}", missing.name, missing.why));
@@ -219,7 +221,7 @@ fn verify(args: &Which) -> Result<ExitCode, Error> {
             print(b"\n")?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => refused(&path, error),
+        Err(error) => refused(&path, &error),
     }
 }
 
@@ -239,5 +241,5 @@ fn extract(args: &Extract) -> Result<ExitCode, Error> {
             }
         }
     };
-    done.map(|_| ExitCode::SUCCESS).or_else(|error| refused(&path, error))
+    done.map(|_| ExitCode::SUCCESS).or_else(|error| refused(&path, &error))
 }

@@ -91,7 +91,7 @@ pub fn tar(
     let mut left = 0;
     pass(&file, trusted, &mut |entry, bytes| {
         if left == 0 {
-            to.write_all(header(&entry.name, entry.size)?.as_bytes())?;
+            to.write_all(header(&entry.name, entry.size).as_bytes())?;
             left = entry.size;
         }
         to.write_all(bytes)?;
@@ -171,11 +171,11 @@ fn parse(text: &[u8]) -> Result<Manifest, BundleError> {
         return refuse(format!("no piece may be called {name:?}"));
     }
     names.sort_unstable();
-    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return refuse(format!("two pieces are called {}", pair[0]));
+    if let Some(twice) = names.iter().zip(names.iter().skip(1)).find(|(one, next)| one == next) {
+        return refuse(format!("two pieces are called {}", twice.0));
     }
     let mut sizes = manifest.pieces.iter().map(|entry| entry.size);
-    let all = sizes.try_fold(0u64, |sum, size| sum.checked_add(size));
+    let all = sizes.try_fold(0u64, u64::checked_add);
     if manifest.pieces.len() > PIECES_MAX || all.is_none_or(|all| all > SIZE_MAX) {
         return refuse(format!("it would be larger than {SIZE_MAX} bytes or {PIECES_MAX} pieces"));
     }
@@ -213,7 +213,7 @@ fn piece(archive: &mut Archive<'_>, entry: &Entry, sink: &mut Sink<'_>) -> Resul
 
 /// A header has one form: links, devices, long names and other sizes are none of it.
 fn check(block: &tar::Header, entry: &Entry) -> Result<(), BundleError> {
-    let expected = header(&entry.name, entry.size).map_err(BundleError::Damaged)?;
+    let expected = header(&entry.name, entry.size);
     if block.as_bytes() == expected.as_bytes() {
         return Ok(());
     }

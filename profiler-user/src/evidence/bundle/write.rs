@@ -68,7 +68,7 @@ pub(super) fn append(
     size: u64,
     from: &mut dyn Read,
 ) -> io::Result<()> {
-    to.write_all(header(name, size)?.as_bytes())?;
+    to.write_all(header(name, size).as_bytes())?;
     let copied = io::copy(from, to)?;
     if copied != size {
         return Err(io::Error::other(format!("{name} has {copied} bytes of {size}")));
@@ -77,7 +77,7 @@ pub(super) fn append(
 }
 
 /// The only one that a piece of this name and size can have.
-pub(super) fn header(name: &str, size: u64) -> io::Result<tar::Header> {
+pub(super) fn header(name: &str, size: u64) -> tar::Header {
     let mut header = tar::Header::new_ustar();
     let field = header.as_old_mut();
     field.name[..name.len()].copy_from_slice(name.as_bytes());
@@ -88,7 +88,7 @@ pub(super) fn header(name: &str, size: u64) -> io::Result<tar::Header> {
     header.set_gid(0);
     header.set_entry_type(tar::EntryType::Regular);
     header.set_cksum();
-    Ok(header)
+    header
 }
 
 pub(super) fn padding(size: u64) -> usize {

@@ -76,16 +76,12 @@ pub fn container(
 ) -> io::Result<()> {
     let mut running: Vec<_> = pids.iter().filter_map(|pid| Executable::open(*pid).ok()).collect();
     executables(spool, held.iter_mut().chain(&mut running))?;
-    for collected in [process::collect(pids, redactor)] {
-        spool.add(collected)?;
+    spool.add(process::collect(pids, redactor))?;
+    if let Some(upper) = upper {
+        return upper.collect(spool, redactor);
     }
-    match upper {
-        Some(upper) => upper.collect(spool, redactor),
-        None => {
-            spool.missing("changed.json", "no overlay is known that its root lies on");
-            Ok(())
-        }
-    }
+    spool.missing("changed.json", "no overlay is known that its root lies on");
+    Ok(())
 }
 
 fn executables<'a>(
@@ -103,7 +99,7 @@ fn executables<'a>(
                 lines.push(Line { pid: *pid, path: path.clone(), kept: kept.into() });
             }
             Err(error) => {
-                spool.missing(format!("exe of {pid}"), format!("it cannot be read: {error}"))
+                spool.missing(format!("exe of {pid}"), format!("it cannot be read: {error}"));
             }
         }
     }

@@ -150,7 +150,6 @@ fn one(
         SFlag::S_IFLNK => "link",
         SFlag::S_IFIFO => "fifo",
         SFlag::S_IFSOCK => "socket",
-        SFlag::S_IFBLK => "device",
         // Of the image's file that was here; overlayfs writes it so.
         SFlag::S_IFCHR if stat.st_rdev == 0 => "deleted",
         _ => "device",
@@ -172,10 +171,10 @@ fn one(
         let target = readlinkat(directory, name)?;
         changed.target = Some(redactor.redact_text(&String::from_utf8_lossy(target.as_bytes())));
     }
-    if kind == "file" {
-        if let Err(error) = content(directory, name, shown, &mut changed, spool, redactor) {
-            changed.not_kept = Some(format!("it cannot be read: {error}"));
-        }
+    if kind == "file"
+        && let Err(error) = content(directory, name, shown, &mut changed, spool, redactor)
+    {
+        changed.not_kept = Some(format!("it cannot be read: {error}"));
     }
     Ok(changed)
 }

@@ -83,7 +83,7 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// # Errors
     /// One sentence: the key or the directory cannot be had.
-    pub(crate) fn start(config: Config, place: Place) -> Result<Self, String> {
+    pub(crate) fn start(config: &Config, place: Place) -> Result<Self, String> {
         let key: SigningKey = super::key::load(config.key.as_deref(), &place.store)?;
         let (metrics, severity) = (place.metrics.clone(), config.severity);
         let worker = Worker::open(place, key, config.size)?;
@@ -140,8 +140,9 @@ impl Keeper {
         let first = self.drifted.insert(id.clone());
         let upper = if first {
             let alive = executable.as_ref().map(|executable| executable.pid);
-            let pids = alive.into_iter().chain(member.identity.pid.filter(|pid| is_of(*pid, id)));
-            pids.filter_map(|pid| Upper::of(pid).ok()).next()
+            let mut pids =
+                alive.into_iter().chain(member.identity.pid.filter(|pid| is_of(*pid, id)));
+            pids.find_map(|pid| Upper::of(pid).ok())
         } else {
             None
         };
