@@ -7,7 +7,7 @@ use serde_json::Value;
 use support::{
     agent::{self, Agent, EVENTS},
     console, driftline,
-    intrusion::{LOOT, ask, commands, quoted, service, wait_for_way},
+    intrusion::{LOOT, ask, commands, quoted, service},
     pods::{self, Node, Pod},
     postgres::{PASSWORD, Postgres},
     told::{can_run, until},
@@ -80,7 +80,9 @@ fn an_intrusion_over_two_nodes_is_told_and_reported_when_no_pod_is_left() {
         assert_eq!(hop["to"]["container.id"], to.as_str());
     }
     // Evidence is complete once an agent has ended, and so is its copy.
-    watchers.into_iter().for_each(|watcher| drop(watcher.stop()));
+    for watcher in watchers {
+        watcher.stop();
+    }
 
     let timeline = console::asked(Path::new(&url), &["investigate", "timeline", "--json"]);
     for node in ["node-1", "node-2"] {
@@ -97,7 +99,9 @@ fn report(url: &str, nodes: &[&Node], ids: &[String]) {
     let homes: Vec<_> =
         nodes.iter().map(|node| node.outside("/var/lib/driftline").display().to_string()).collect();
     let mut words = vec!["investigate", "report"];
-    homes.iter().for_each(|home| words.extend(["--evidence", home]));
+    for home in &homes {
+        words.extend(["--evidence", home]);
+    }
     let report = console::asked(Path::new(url), &words);
     let hops = "shop/web-1 to shop/api-1 to shop/db-1";
     for wanted in [hops, "/tmp/implant", "/tmp/loot", "uname -a", "/bin/id", LOOT, "stolen"] {
