@@ -3,28 +3,15 @@
 use std::{
     fs,
     io::{Seek as _, Write as _},
-    process::Output,
     time::Duration,
 };
 
 use support::{
     agent::{self, Agent, EVENTS},
-    driftline,
+    bundles::{bundles, evidence, extracted, lines},
     pods::{Node, PodSpec},
     told::{busybox, can_run, until},
 };
-
-fn evidence(node: &Node, args: &[&str]) -> Output {
-    let mut command = node.command(driftline());
-    command.arg("evidence").args(args).args(["--store", "/var/lib/driftline"]);
-    command.output().expect("driftline runs")
-}
-
-fn bundles(node: &Node) -> Vec<serde_json::Value> {
-    let told = evidence(node, &["list", "--json"]);
-    let text = String::from_utf8(told.stdout).expect("UTF-8");
-    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-}
 
 #[test]
 fn a_pod_that_drifts_and_is_deleted_at_once_leaves_its_files_and_programs() {
@@ -50,13 +37,7 @@ fn a_pod_that_drifts_and_is_deleted_at_once_leaves_its_files_and_programs() {
         all[0]["why"]["drift"]["event"].is_string() && all[1]["why"]["end"]["event"].is_string()
     );
 
-    let extracted = |id: &str| {
-        let to = format!("/var/lib/driftline/{id}");
-        let done = evidence(&node, &["extract", id, "-o", &to]);
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        node.outside(&to)
-    };
-    let (first, last) = (extracted(&id(0)), extracted(&id(1)));
+    let (first, last) = (extracted(&node, &id(0)), extracted(&node, &id(1)));
     let processes = fs::read_to_string(first.join("processes.json")).unwrap();
     assert!(processes.contains("\"parent_pid\""), "{processes}");
     for piece in ["sockets/tcp", "mountinfo", "runtime", "node/version"] {
@@ -64,14 +45,12 @@ fn a_pod_that_drifts_and_is_deleted_at_once_leaves_its_files_and_programs() {
         let there: Vec<_> = there.collect();
         assert!(first.join(piece).exists(), "{piece} in {there:?}: {:#}", all[0]["missing"]);
     }
-    let changed = fs::read(last.join("changed.json")).unwrap();
-    let changed: Vec<serde_json::Value> = serde_json::from_slice(&changed).unwrap();
+    let changed = lines(&last, "changed.json");
     let of = |path: &str| changed.iter().find(|it| it["path"] == path).unwrap();
     let content = last.join(of("/dropped")["piece"].as_str().unwrap());
     assert_eq!(fs::read_to_string(content).unwrap(), "planted-content\n");
     assert_eq!(of("/plan")["not_kept"], "it holds secrets");
-    let executables = fs::read(last.join("executables.json")).unwrap();
-    let executables: Vec<serde_json::Value> = serde_json::from_slice(&executables).unwrap();
+    let executables = lines(&last, "executables.json");
     let is_tool = |it: &&serde_json::Value| {
         it["path"].as_str().is_some_and(|path| path.starts_with("/busybox-tool"))
     };
@@ -114,15 +93,12 @@ fn most_programs_that_live_for_a_moment_are_caught() {
     };
     until(Duration::from_mins(1), "the bundle of its end", || end(&bundles(&node)).is_some());
     let id = end(&bundles(&node)).expect("it is there");
-    let done = evidence(&node, &["extract", &id, "-o", "/var/lib/driftline/quick"]);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let text = fs::read(node.outside("/var/lib/driftline/quick/executables.json")).expect("there");
-    let lines: Vec<serde_json::Value> = serde_json::from_slice(&text).expect("JSON");
+    let executables = lines(&extracted(&node, &id), "executables.json");
     let is_one = |line: &&serde_json::Value| {
         line["path"].as_str().is_some_and(|path| path.starts_with("/busybox-"))
             && line["piece"].is_string()
     };
-    let caught = lines.iter().filter(is_one).count();
+    let caught = executables.iter().filter(is_one).count();
     // Past the harness's capture: the documents quote it.
     let _stderr_may_be_gone =
         writeln!(std::io::stderr(), "of {ALL} programs that lived 20 ms, {caught} were caught");

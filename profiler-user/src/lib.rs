@@ -39,6 +39,7 @@ pub mod silence;
 pub mod sink;
 #[cfg(test)]
 mod small_disk;
+pub mod sockets;
 pub mod store;
 
 pub use sensor::self_test_child;

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod attacks;
+pub mod bundles;
 pub mod churned;
 pub mod console;
 pub mod deeds;

@@ -61,6 +61,7 @@ pub(crate) const TESTS: &[&str] = &[
     "rsyslog",
     "rsyslog-openssl",
     "runc",
+    "systemd-journal-remote",
     "tzdata",
     "xz-utils",
 ];

@@ -1,18 +1,12 @@
 //! Containers that ran before the agent did: their processes and listeners, from /proc.
 
-use std::{
-    collections::HashMap,
-    fs,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashSet, fs, path::Path, sync::Arc};
 
 use crate::{
-    behaviour::{Listen, Process, Protocol, canonical},
+    behaviour::{Listen, Process, Protocol},
     observe::Observer,
     redact::Redactor,
-    sensor,
+    sensor, sockets,
 };
 
 /// Programs that start containers: as long as nothing else runs in a cgroup, its entrypoint does not either.
@@ -53,24 +47,19 @@ pub(super) fn take_in(observer: &mut Observer, container: u64, pids: &[u32], red
     for process in processes {
         observer.adopt(process);
     }
-    let mut sockets = HashMap::new();
-    for pid in pids {
-        for inode in sockets_of(*pid) {
-            sockets.entry(inode).or_insert(*pid);
-        }
-    }
     // One network namespace for all of them, unless the container made more: the first process's will do.
     let Some(first) = pids.first() else { return };
-    for (table, parse) in [("tcp", address_v4 as fn(&str) -> Option<IpAddr>), ("tcp6", address_v6)]
-    {
-        let table = fs::read_to_string(format!("/proc/{first}/net/{table}")).unwrap_or_default();
-        for (local, inode) in table.lines().filter_map(|line| listener(line, parse)) {
-            if let Some(pid) = sockets.get(&inode) {
-                let listen = Listen {
-                    protocol: Protocol::Tcp,
-                    local,
-                    port_chosen: !is_ephemeral(local.port()),
-                };
+    let sockets = sockets::of_namespace(*first);
+    let mut told = HashSet::new();
+    for pid in pids {
+        for inode in sockets::inodes(*pid) {
+            let Some(socket) = sockets.get(&inode).filter(|socket| socket.is_listener()) else {
+                continue;
+            };
+            // Whoever has it first, as processes inherit it.
+            if let Some(local) = socket.local.filter(|_| told.insert(inode)) {
+                let port_chosen = !is_ephemeral(local.port());
+                let listen = Listen { protocol: Protocol::Tcp, local, port_chosen };
                 observer.adopt_listener(container, *pid, listen);
             }
         }
@@ -98,43 +87,6 @@ fn process(pid: u32, redactor: &Redactor) -> Option<Process> {
     })
 }
 
-fn sockets_of(pid: u32) -> Vec<u64> {
-    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
-    let inode = |path: &Path| {
-        let link = fs::read_link(path).ok()?;
-        link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-    };
-    entries.filter_map(|entry| inode(&entry.ok()?.path())).collect()
-}
-
-/// A listening socket of `/proc/PID/net/tcp`: where, and its inode.
-fn listener(line: &str, parse: fn(&str) -> Option<IpAddr>) -> Option<(SocketAddr, u64)> {
-    const LISTEN: &str = "0A";
-    let fields: Vec<_> = line.split_whitespace().collect();
-    if *fields.get(3)? != LISTEN {
-        return None;
-    }
-    let (address, port) = fields.get(1)?.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    let inode = fields.get(9)?.parse().ok()?;
-    Some((SocketAddr::new(canonical(parse(address)?), port), inode))
-}
-
-/// The kernel prints addresses as words in the machine's order.
-fn address_v4(text: &str) -> Option<IpAddr> {
-    let word = u32::from_str_radix(text, 16).ok()?;
-    Some(Ipv4Addr::from(word.to_ne_bytes()).into())
-}
-
-fn address_v6(text: &str) -> Option<IpAddr> {
-    let mut bytes = [0; 16];
-    for (index, chunk) in bytes.chunks_exact_mut(4).enumerate() {
-        let word = u32::from_str_radix(text.get(index * 8..index * 8 + 8)?, 16).ok()?;
-        chunk.copy_from_slice(&word.to_ne_bytes());
-    }
-    Some(Ipv6Addr::from(bytes).into())
-}
-
 /// Whether the kernel hands this port out by itself; who bound it is no longer known.
 fn is_ephemeral(port: u16) -> bool {
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
@@ -149,16 +101,6 @@ fn is_ephemeral(port: u16) -> bool {
 mod tests {
     use super::*;
     use crate::observe::Clock;
-
-    #[test]
-    fn the_kernels_tables_are_read() {
-        let line = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1";
-        assert_eq!(listener(line, address_v4), Some(("127.0.0.1:8080".parse().unwrap(), 4711)));
-        let mapped = "   1: 0000000000000000FFFF00000100007F:0050 0:0 0A 0:0 0:0 0 0 0 12 1";
-        assert_eq!(listener(mapped, address_v6), Some(("127.0.0.1:80".parse().unwrap(), 12)));
-        let established = line.replace(" 0A ", " 01 ");
-        assert_eq!(listener(&established, address_v4), None);
-    }
 
     #[test]
     fn a_runtime_on_its_way_in_is_no_program_of_the_containers() {

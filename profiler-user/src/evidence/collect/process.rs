@@ -1,14 +1,16 @@
 //! What `/proc` says of the processes of a container. Arguments are redacted; of the environment there are only names.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::{json, unread};
 use crate::evidence::Collected;
 use crate::redact::Redactor;
+use crate::sockets::{self, Socket};
 
 /// Of one file in `/proc`, in bytes.
 const FILE_MAX: u64 = 4 << 20;
@@ -40,8 +42,13 @@ struct Process {
 struct Descriptor {
     number: u32,
     to: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    socket: Option<Socket>,
     info: String,
 }
+
+/// The sockets of each network namespace, by what its link reads.
+type Sockets = HashMap<PathBuf, HashMap<u64, Socket>>;
 
 /// Every process of a cgroup and of those below it.
 pub fn pids(cgroup: &Path) -> Vec<u32> {
@@ -61,7 +68,11 @@ pub fn pids(cgroup: &Path) -> Vec<u32> {
 
 pub(super) fn collect(pids: &[u32], redactor: &Redactor) -> Collected {
     let mut all = Collected::default();
-    let processes: Vec<_> = pids.iter().filter_map(|pid| process(*pid, redactor)).collect();
+    let mut sockets = Sockets::new();
+    let mut processes: Vec<_> = pids.iter().filter_map(|pid| process(*pid, redactor)).collect();
+    for process in &mut processes {
+        process.descriptors = descriptors(process.pid, &mut sockets, redactor);
+    }
     if processes.is_empty() {
         all.missing("processes.json", "no process of it runs any more");
         return all;
@@ -151,11 +162,19 @@ fn process(pid: u32, redactor: &Redactor) -> Option<Process> {
         root: link("root"),
         start_ticks: after.split_whitespace().nth(19).and_then(|ticks| ticks.parse().ok()),
         namespaces,
-        descriptors: descriptors(&directory, redactor),
+        descriptors: Vec::new(),
     })
 }
 
-fn descriptors(directory: &Path, redactor: &Redactor) -> Vec<Descriptor> {
+fn descriptors(pid: u32, sockets: &mut Sockets, redactor: &Redactor) -> Vec<Descriptor> {
+    let directory = Path::new("/proc").join(pid.to_string());
+    let namespace = fs::read_link(directory.join("ns/net")).unwrap_or_default();
+    let sockets = sockets.entry(namespace).or_insert_with(|| sockets::of_namespace(pid));
+    let socket = |to: &str| {
+        let mut socket = sockets.get(&sockets::inode(to)?)?.clone();
+        socket.path = socket.path.map(|path| redactor.redact_text(&path));
+        Some(socket)
+    };
     let entries = fs::read_dir(directory.join("fd")).into_iter().flatten().flatten();
     let mut all: Vec<_> = entries
         .filter_map(|entry| {
@@ -164,7 +183,7 @@ fn descriptors(directory: &Path, redactor: &Redactor) -> Vec<Descriptor> {
             let info = read(&directory.join(format!("fdinfo/{number}"))).unwrap_or_default();
             let to = redactor.redact_text(&to.to_string_lossy());
             let info = redactor.redact_text(&String::from_utf8_lossy(&info));
-            Some(Descriptor { number, to, info })
+            Some(Descriptor { number, socket: socket(&to), to, info })
         })
         .take(4096)
         .collect();
