@@ -33,6 +33,8 @@ pub struct Agent<'a> {
     node: &'a Node,
     child: Child,
     log: PathBuf,
+    /// Where it serves its metrics.
+    http: String,
 }
 
 impl<'a> Agent<'a> {
@@ -43,20 +45,26 @@ impl<'a> Agent<'a> {
 
     /// The same where the node has this name.
     pub fn start_as(name: &str, node: &'a Node, verb: &str, flags: &[&str]) -> Self {
+        let own = ["--store", "/var/lib/driftline", "--node-name", name];
+        Self::start_at(AGENT, node, verb, &[&own, flags].concat())
+    }
+
+    /// One of several: each needs an address of its own for its metrics, and a store and a name among its flags.
+    pub fn start_at(http: &str, node: &'a Node, verb: &str, flags: &[&str]) -> Self {
         static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let log = node.directory().join(format!("agent-{count}.log"));
         let child = node
             .command(driftline())
             .arg(verb)
-            .args(["--baselines", "/var/lib/driftline/baselines", "--store", "/var/lib/driftline"])
-            .args(["--http", AGENT, "--node-name", name, "--cluster", "lab"])
+            .args(["--baselines", "/var/lib/driftline/baselines"])
+            .args(["--http", http, "--cluster", "lab"])
             .args(flags)
             .stdout(Stdio::null())
             .stderr(File::create(&log).expect("the node's directory is writable"))
             .spawn()
             .expect("driftline starts");
-        let mut agent = Self { node, child, log };
+        let mut agent = Self { node, child, log, http: http.to_owned() };
         agent.wait_for("driftline: ready", Duration::from_secs(20));
         agent
     }
@@ -107,7 +115,7 @@ impl<'a> Agent<'a> {
 
     /// The agent's metrics as text.
     pub fn metrics(&self) -> String {
-        let (status, text) = self.node.get(AGENT, "/metrics");
+        let (status, text) = self.node.get(&self.http, "/metrics");
         assert_eq!(status, 200, "{text}");
         text
     }
@@ -132,7 +140,12 @@ impl Drop for Agent<'_> {
 
 /// The lines of the node's file of drift events.
 pub fn events(node: &Node) -> Vec<Value> {
-    let path = node.outside("/var/lib/driftline/events.jsonl");
+    events_of(node, EVENTS[1])
+}
+
+/// The lines of this file of the node.
+pub fn events_of(node: &Node, path: &str) -> Vec<Value> {
+    let path = node.outside(path);
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect()
 }
@@ -164,9 +177,14 @@ pub struct History {
 }
 
 pub fn history(node: &Node) -> History {
+    history_of(node, "/var/lib/driftline")
+}
+
+/// The same from this directory of the node.
+pub fn history_of(node: &Node, directory: &str) -> History {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let directory = node.outside("/var/lib/driftline");
+        let directory = node.outside(directory);
         let store = Store::open(&directory).await.expect("the agent has ended");
         let mut events = Vec::new();
         let mut seq = 0;

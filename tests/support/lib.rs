@@ -11,6 +11,7 @@ pub mod names;
 pub mod numbered;
 pub mod outside;
 pub mod pods;
+pub mod postgres;
 mod programs;
 pub mod receiver;
 pub mod recorded;

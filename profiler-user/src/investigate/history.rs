@@ -168,7 +168,7 @@ impl History {
     pub async fn container_id(&mut self, name: &str) -> Result<String, HistoryError> {
         let (from, to) = range(name);
         let query = sqlx::query_scalar(
-            "SELECT id FROM containers WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
+            "SELECT DISTINCT id FROM containers WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         );
         let found = query.bind(from).bind(to).fetch_all(&mut self.connection).await;
         let found = self.failed(found)?;
