@@ -42,12 +42,8 @@ impl One {
     fn start<'a>(&self, node: &'a Node, url: &str) -> Agent<'a> {
         let flags = ["--store", url, "--spool", self.spool, "--node-name", self.name];
         let more = ["--events", self.events, "--evidence-severity", "none"];
-        Agent::start_at(
-            self.http,
-            node,
-            "watch",
-            &[&flags[..], &["--events", self.events]].concat(),
-        )
+        let more = ["--events", self.events, "--evidence-severity", "none"];
+        Agent::start_at(self.http, node, "watch", &[&flags[..], &more[..]].concat())
     }
 
     fn has_told(&self, node: &Node, pod: &Pod, word: &str) -> bool {
