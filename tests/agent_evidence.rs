@@ -112,7 +112,7 @@ fn most_programs_that_live_for_a_moment_are_caught() {
         let of_end = all.iter().find(|bundle| bundle["why"]["end"].is_object())?;
         of_end["id"].as_str().map(str::to_owned)
     };
-    until(Duration::from_secs(60), "the bundle of its end", || end(&bundles(&node)).is_some());
+    until(Duration::from_mins(1), "the bundle of its end", || end(&bundles(&node)).is_some());
     let id = end(&bundles(&node)).expect("it is there");
     let done = evidence(&node, &["extract", &id, "-o", "/var/lib/driftline/quick"]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

@@ -7,55 +7,12 @@ use serde_json::Value;
 use support::{
     agent::{self, Agent, EVENTS},
     console,
-    pods::{Node, Pod, PodSpec},
-    told::{busybox, can_run, until},
+    intrusion::{LOOT, ask, commands, quoted, service, wait_for_way},
+    pods::{Node, Pod},
+    told::{can_run, until, wait_for_event},
 };
 
 const SHORT: Duration = Duration::from_secs(30);
-
-/// A web service with a hole: what is asked of it is run, unless it is `ping`.
-const SERVICE: &str = r#"mkdir -p /www/cgi-bin
-printf '%s\n' '#!/bin/sh' 'printf "Content-Type: text/plain\r\n\r\n"' \
-  'case "$QUERY_STRING" in ping) echo pong ;; *) eval "$(/bin/httpd -d "$QUERY_STRING")" ;; esac' > /www/cgi-bin/status
-chmod 755 /www/cgi-bin/status
-exec /bin/httpd -f -p 8080 -h /www"#;
-
-fn service(node: &Node, name: &str) -> Pod {
-    let spec = PodSpec::new("shop", name).label("app", name);
-    let pod = node.run(spec.container(busybox("app", SERVICE)));
-    assert_eq!(ask(node, &pod, "ping"), "pong\n");
-    pod
-}
-
-fn ask(node: &Node, pod: &Pod, what: &str) -> String {
-    let (status, body) =
-        node.get(&format!("{}:8080", pod.ip()), &format!("/cgi-bin/status?{what}"));
-    assert_eq!(status, 200, "{body}");
-    body
-}
-
-/// As in a URL.
-fn quoted(text: &str) -> String {
-    let one = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(one).collect()
-}
-
-/// What is done in a pod: look around, drop a tool and run it; then the same in the next pod, reached from here.
-fn intrusion(pods: &[&Pod]) -> String {
-    let Some((_, rest)) = pods.split_first() else { return String::new() };
-    let tool = "/bin/id; /bin/cp /bin/busybox /tmp/implant; /tmp/implant uname -a";
-    match rest.first() {
-        Some(next) => {
-            let inside = quoted(&intrusion(rest));
-            let url = format!("http://{}:8080/cgi-bin/status?{inside}", next.ip());
-            format!("{tool}; /bin/wget -q -O - '{url}'")
-        }
-        None => format!("{tool}; echo stolen > /tmp/loot"),
-    }
-}
 
 fn incidents(node: &Node) -> Vec<Value> {
     let is_one = |event: &Value| event["drift.kind"] == "incident.lateral";
@@ -70,22 +27,28 @@ fn an_intrusion_through_three_pods_is_told_and_reported_when_none_of_them_is_lef
     let _alone = agent::alone();
     let node = Node::start();
     let recorder = Agent::start(&node, "record", &[]);
-    for name in ["web", "api"] {
-        let pod = service(&node, name);
-        assert_eq!(ask(&node, &pod, "ping"), "pong\n");
-        pod.remove();
-    }
+    let [web, api, cache] = ["web", "api", "cache"].map(|name| service(&node, name));
+    wait_for_way(&node, &web, &cache);
+    [web, api, cache].into_iter().for_each(Pod::remove);
     recorder.stop();
 
     let watcher = Agent::start(&node, "watch", &EVENTS);
     let [web, api, db] = ["web-1", "api-1", "db-1"].map(|name| service(&node, name));
-    // They are named, and talk as always: nothing is told of.
+    let cache = service(&node, "cache");
+    // They are named, and talk as always; that something drifts in one of them makes no chain of that.
     thread::sleep(Duration::from_secs(3));
     for pod in [&web, &api, &db] {
         assert_eq!(ask(&node, pod, "ping"), "pong\n");
     }
+    wait_for_way(&node, &web, &cache);
+    assert_eq!(cache.container("app").exec(&["/bin/cp", "/bin/busybox", "/tmp/tool"]).code, 0);
+    wait_for_event(&node, &cache, "file.write", SHORT);
+    thread::sleep(Duration::from_secs(2));
+    let connects = |event: &Value| event["drift.kind"] == "net.connect";
+    assert!(!agent::events(&node).iter().any(connects), "{:#?}", agent::events(&node));
     assert_eq!(incidents(&node), [Value::Null; 0]);
-    let printed = ask(&node, &web, &quoted(&intrusion(&[&web, &api, &db])));
+    cache.remove();
+    let printed = ask(&node, &web, &quoted(&commands(&[&web, &api, &db])));
     assert_eq!(printed.matches("uid=0").count(), 3, "{printed}");
     let addresses = [api.ip(), db.ip()];
     [web, api, db].into_iter().for_each(Pod::remove);
@@ -120,8 +83,8 @@ fn an_intrusion_through_three_pods_is_told_and_reported_when_none_of_them_is_lef
         "/tmp/loot",
         "uname -a",
         "The log was proved whole",
-        // Of what was left there (`stolen`), from the evidence.
-        "79af9180a3a8399a5b359b797a680f16d983e9ff2c7d42097a2e285760f48fc9",
+        // From the evidence.
+        LOOT,
     ] {
         assert!(report.contains(wanted), "{wanted} in\n{report}");
     }

@@ -27,6 +27,7 @@ pub struct Hierarchy {
     /// The mount in which this process finds itself, and the cgroup that it shows as its root. In a cgroup namespace
     /// the host's mount begins above the namespace, and says nothing of the names down to it.
     near: (PathBuf, String),
+    is_whole: bool,
 }
 
 impl Hierarchy {
@@ -59,9 +60,17 @@ impl Hierarchy {
             Some((mount, root))
         });
         let mounts: Vec<_> = mounts.collect();
-        let chosen = mounts.iter().find(|(mount, _)| is_whole(mount)).or_else(|| mounts.first())?;
+        let whole = mounts.iter().find(|(mount, _)| is_whole(mount));
+        let chosen = whole.or_else(|| mounts.first())?;
         let near = [chosen].into_iter().chain(&mounts).find(|(_, root)| !root.starts_with("/.."));
-        Some(Self { mount: chosen.0.clone(), near: near.unwrap_or(chosen).clone() })
+        let near = near.unwrap_or(chosen).clone();
+        Some(Self { mount: chosen.0.clone(), near, is_whole: whole.is_some() })
+    }
+
+    /// Whether the mount shows all cgroups of the machine. Where nodes are containers themselves (kind, or a laboratory), each
+    /// shows its own, and what is outside is another node's.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// Where it is mounted.
@@ -305,6 +314,7 @@ mod tests {
             let found = Hierarchy::in_mountinfo(mounts, is_whole).unwrap();
             assert_eq!(found.to_string(), expected, "{whole:?}");
             assert_eq!(found.near, ("/sys/fs/cgroup".into(), "/".to_owned()), "{whole:?}");
+            assert_eq!(found.is_whole(), !whole.is_empty());
         }
     }
 }

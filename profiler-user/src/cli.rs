@@ -55,7 +55,7 @@ pub enum Command {
     /// Keep known drift from calling anybody, for a time and with a reason
     Silence(crate::command::silence::Silence),
     /// Ask the history of a node
-    Investigate(crate::command::investigate::Investigate),
+    Investigate(Box<crate::command::investigate::Investigate>),
     /// Judge what this node's containers did by other baselines: what would have been told more, or less
     Replay(crate::command::replay::Replay),
     /// List, show, verify, extract and collect evidence of containers that drifted

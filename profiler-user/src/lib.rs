@@ -75,7 +75,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Rules(args) => command::rules::run(&args),
         Command::Silence(args) => command::silence::run(args),
         Command::Canary(args) => runtime()?.block_on(command::canary::run(&args)),
-        Command::Investigate(args) => runtime()?.block_on(command::investigate::run(args)),
+        Command::Investigate(args) => runtime()?.block_on(command::investigate::run(*args)),
         Command::Replay(args) => runtime()?.block_on(command::replay::run(&args)),
         Command::Evidence(args) => runtime()?.block_on(command::evidence::run(args)),
         Command::Demo => command::demo::run().map(|()| ExitCode::SUCCESS).map_err(Error::from),

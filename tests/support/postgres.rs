@@ -45,7 +45,7 @@ impl Postgres {
         let path = directory.path();
         fs::write(path.join("password"), PASSWORD).expect("the directory is writable");
         let settings = settings(path);
-        let flags: Vec<String> =
+        let flags: Vec<_> =
             settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]).collect();
         if let Some(user) = unprivileged() {
             let files = fs::read_dir(path).expect("readable").map(|file| file.expect("one").path());

@@ -20,7 +20,7 @@ const TOLD: &str = "attacks: {";
 
 pub(crate) fn attacks() -> Result<()> {
     setup::setup()?;
-    let driftline = cargo::driftline(false)?;
+    let driftline = cargo::driftline_for_tests()?;
     let directory = tempfile::tempdir()?;
     let mut test = cargo::cargo();
     test.args(["test", "--package", "driftline-tests", "--test", "agent_attacks", "--"]);

@@ -52,7 +52,7 @@ pub(crate) struct Options {
 
 pub(crate) fn baselines(options: &Options) -> Result<()> {
     setup::for_services()?;
-    let driftline = cargo::driftline(false)?;
+    let driftline = cargo::driftline_for_tests()?;
     let built = cargo::executables(&["build", "--package", "driftline-tests", "--bins"])?;
     let services = built.into_iter().find(|built| built.name == "driftline-services");
     let services = services.context("cargo built no executable named `driftline-services`")?.path;

@@ -54,7 +54,23 @@ const OWN: &[&str] =
 pub(crate) fn driftline(release: bool) -> Result<PathBuf> {
     let mut arguments = vec!["build", "--package", "profiler-user", "--bin", "driftline"];
     arguments.extend(release.then_some("--release"));
-    let built = executables(&arguments)?;
+    find_driftline(executables(&arguments)?)
+}
+
+/// The same with the development profile, as the tests have it: cargo chooses features for all packages of one command, and
+/// the tests would build everything anew after a `driftline` for itself.
+pub(crate) fn driftline_for_tests() -> Result<PathBuf> {
+    find_driftline(executables(&[
+        "build",
+        "--package",
+        "profiler-user",
+        "--package",
+        "driftline-tests",
+        "--bins",
+    ])?)
+}
+
+fn find_driftline(built: Vec<Executable>) -> Result<PathBuf> {
     let driftline = built.into_iter().find(|executable| executable.name == "driftline");
     Ok(driftline.context("cargo built no executable named `driftline`")?.path)
 }

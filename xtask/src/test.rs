@@ -27,7 +27,7 @@ const KERNEL_SIDE: [&str; 4] =
 pub(crate) fn test() -> Result<()> {
     let start = Instant::now();
     timed("set-up", setup::setup).1?;
-    let driftline = timed("build", || cargo::driftline(false)).1?;
+    let driftline = timed("build", cargo::driftline_for_tests).1?;
 
     let guest = RefCell::new(None);
     let sections: [Section<'_>; 7] = [

@@ -31,6 +31,16 @@ pub struct Evidence {
     /// Keep all evidence together below this size, the oldest is removed: bytes, or with a unit (512M, 2G)
     #[arg(long = "evidence-size", id = "evidence_size", value_name = "SIZE", env = "DRIFTLINE_EVIDENCE_SIZE", default_value = "1G", value_parser = super::size)]
     size: u64,
+    /// Put the end of this log into evidence, as that of the container runtime's daemon; repeat it for more [default: what the
+    /// journal has of containerd, CRI-O, Docker, Podman and the kubelet]
+    #[arg(
+        long = "runtime-log",
+        id = "runtime_log",
+        value_name = "FILE",
+        env = "DRIFTLINE_RUNTIME_LOG",
+        value_delimiter = ','
+    )]
+    runtime_log: Vec<PathBuf>,
 }
 
 impl Evidence {
@@ -46,6 +56,7 @@ impl Evidence {
                 self.severity
             ))
         })?;
-        Ok(Some(Config { severity, key: self.key, size: self.size }))
+        let Self { key, size, runtime_log: runtime_logs, .. } = self;
+        Ok(Some(Config { severity, key, size, runtime_logs }))
     }
 }

@@ -59,6 +59,20 @@ pub struct Program {
     pub sha256: String,
 }
 
+/// Whether there is evidence to be looked through.
+///
+/// # Errors
+/// One sentence that says why not.
+pub fn is_place(store: &Path) -> Result<(), String> {
+    let directory = store.join(DIRECTORY);
+    fs::read_dir(&directory).map(drop).map_err(|error| {
+        format!(
+            "cannot read the evidence in {}: {error}; give the directory that has it",
+            directory.display()
+        )
+    })
+}
+
 /// Bundles of these containers in the store, the oldest first. None of them where the directory cannot be read.
 pub fn told(store: &Path, containers: &BTreeSet<String>) -> Vec<Told> {
     let trusted: Vec<PublicKey> = PublicKey::read(&store.join(key::PUBLIC)).into_iter().collect();

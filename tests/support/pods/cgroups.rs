@@ -9,7 +9,11 @@ use std::{
 };
 
 use anyhow::Context;
-use nix::fcntl::{Flock, FlockArg};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sched::{CloneFlags, unshare},
+};
 
 use super::{BASE, hold::note};
 
@@ -27,6 +31,37 @@ pub(super) fn root() -> anyhow::Result<PathBuf> {
 pub(super) fn of_node(directory: &Path) -> PathBuf {
     let name = directory.file_name().expect("a node's directory has a name");
     Path::new("/").join(format!("driftline-{}", name.to_string_lossy()))
+}
+
+/// The directory of that cgroup, seen from outside: in a node that is apart, processes are in one below its root.
+pub(super) fn of_processes(directory: &Path) -> anyhow::Result<PathBuf> {
+    let node = inside(&of_node(directory))?;
+    let init = node.join(INIT);
+    Ok(if init.exists() { init } else { node })
+}
+
+const INIT: &str = "init";
+
+/// Makes this process's cgroups those below the node's alone, and shows nothing else.
+pub(super) fn set_apart(directory: &Path) -> anyhow::Result<()> {
+    let node = inside(&of_node(directory))?;
+    fs::write(node.join("cgroup.procs"), "0").context("into the node's cgroup")?;
+    unshare(CloneFlags::CLONE_NEWCGROUP).context("cgroups of its own")?;
+    // Controllers are given to cgroups below one that has no processes.
+    fs::create_dir(node.join(INIT)).context("a cgroup for processes")?;
+    fs::write(node.join(INIT).join("cgroup.procs"), "0").context("into the node's cgroup")?;
+    let here = root()?;
+    umount2(&here, MntFlags::MNT_DETACH).context("the machine's cgroups hidden")?;
+    mount(Some("cgroup2"), &here, Some("cgroup2"), MsFlags::empty(), None::<&str>)
+        .context("cgroup2 mounted")
+}
+
+/// Where this process is, to come back to.
+pub(super) fn own() -> anyhow::Result<File> {
+    let text = fs::read_to_string("/proc/self/cgroup")?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::")).context("no cgroup2")?;
+    let procs = inside(Path::new(path))?.join("cgroup.procs");
+    OpenOptions::new().write(true).open(procs).context("the own cgroup")
 }
 
 /// Makes the node's cgroup. It is listed first, so that it is found if this process ends here.

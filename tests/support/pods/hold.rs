@@ -22,13 +22,17 @@ pub(super) const OWN: &[(&str, &str)] =
     &[("run", "/run"), ("lib", "/var/lib"), ("log", "/var/log")];
 
 /// Makes a node, says on standard output where its directory is, and removes it when standard input ends.
-pub fn hold() -> anyhow::Result<()> {
+///
+/// `apart`: it sees its own cgroups alone.
+pub fn hold(apart: bool) -> anyhow::Result<()> {
     // The terminal's Ctrl-C ends the test; this process outlives it.
     nix::unistd::setsid().context("a session of its own")?;
     let outside = File::open("/proc/self/ns/mnt")?;
+    let mut own = cgroups::own()?;
     let (directory, _lock) = make_directory()?;
     let kubepods = cgroups::Kubepods::share()?;
-    let made = enter(&directory).and_then(|()| {
+    let set_apart = || if apart { cgroups::set_apart(&directory) } else { Ok(()) };
+    let made = enter(&directory).and_then(|()| set_apart()).and_then(|()| {
         let mut stdout = std::io::stdout();
         writeln!(stdout, "{}", directory.display())?;
         stdout.flush()?;
@@ -37,6 +41,10 @@ pub fn hold() -> anyhow::Result<()> {
     });
     // From outside, the mounts of the node are not in the way, and nothing is removed through them.
     setns(outside.as_fd(), CloneFlags::CLONE_NEWNS).context("back to the first namespace")?;
+    if apart {
+        // What is in the node's cgroups is killed.
+        own.write_all(b"0").context("back to the first cgroup")?;
+    }
     let removed = remains::remove(&directory);
     kubepods.release()?;
     made.and(removed)

@@ -25,6 +25,7 @@ pub use container::{Container, Output, Probe};
 pub use hold::hold;
 pub use images::{BUSYBOX, NGINX, PAUSE, REDIS, agent, busybox};
 pub use manifest::{Manifest, NODE_NAME};
+pub use network::join;
 pub use node::{Node, can_run};
 pub use pod::Pod;
 pub use runc::run_runtime;

@@ -6,6 +6,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     os::fd::AsFd,
     path::Path,
+    process::Stdio,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -19,10 +20,12 @@ use super::node::Node;
 /// Where the runtime finds its network configuration.
 pub(super) const CONFIGURATION: &str = "/run/cni/net.d";
 
-/// Addresses that exist only in the node's namespace, so every node can have the same.
-const SUBNET: &str = "10.88.0.0/16";
+/// Addresses of a node's pods. They exist only in the node's namespace: only nodes that are [joined](join) need different ones.
+pub(super) fn subnet(number: u8) -> String {
+    format!("10.{}.0.0/16", 88 + number)
+}
 
-pub(super) fn configure(run: &Path) {
+pub(super) fn configure(run: &Path, number: u8) {
     let directory = run.join("cni/net.d");
     fs::create_dir_all(&directory).expect("the node's directory is writable");
     let list = json!({
@@ -35,12 +38,47 @@ pub(super) fn configure(run: &Path) {
             "ipMasq": false,
             "ipam": {
                 "type": "host-local",
-                "ranges": [[{ "subnet": SUBNET }]],
+                "ranges": [[{ "subnet": subnet(number) }]],
                 "routes": [{ "dst": "0.0.0.0/0" }],
             },
         }],
     });
     fs::write(directory.join("10-pods.conflist"), list.to_string()).expect("writable");
+}
+
+/// Lays a cable between two nodes, so that pods of both reach each other by their own addresses.
+pub fn join(one: &Node, other: &Node) {
+    // A bridge as for pods, with the other node in the pod's place.
+    let link = json!({
+        "cniVersion": "0.4.0",
+        "name": "cable",
+        "type": "bridge",
+        "bridge": "cable",
+        "isGateway": true,
+        "ipam": {
+            "type": "host-local",
+            "ranges": [[{ "subnet": "10.87.0.0/30" }]],
+            "routes": [{ "dst": subnet(one.number) }],
+        },
+    });
+    let mut plugin = one
+        .command("/usr/lib/cni/bridge")
+        .envs([("CNI_COMMAND", "ADD"), ("CNI_CONTAINERID", "cable"), ("CNI_IFNAME", "cable")])
+        .env("CNI_NETNS", other.network_path())
+        .env("CNI_PATH", "/usr/lib/cni")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the plugin runs");
+    let mut stdin = plugin.stdin.take().expect("it was asked for");
+    stdin.write_all(link.to_string().as_bytes()).expect("the plugin reads");
+    drop(stdin);
+    let laid = plugin.wait_with_output().expect("a child");
+    let said = String::from_utf8_lossy(&laid.stdout);
+    assert!(laid.status.success(), "{said}");
+    let words = ["ip", "route", "add", &subnet(other.number), "via", "10.87.0.2"];
+    let routed = one.command("busybox").args(words).status().expect("busybox runs");
+    assert!(routed.success(), "{said}");
 }
 
 impl Node {

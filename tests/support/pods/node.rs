@@ -23,6 +23,8 @@ pub struct Node {
     pub(super) namespaces: Arc<Namespaces>,
     pub(super) cri: Cri,
     pub(super) containerd: Option<Child>,
+    /// Which of several it is; it has the addresses of this number.
+    pub(super) number: u8,
     holder: Child,
     /// Whether nobody holds it any more.
     abandoned: bool,
@@ -32,14 +34,25 @@ pub struct Node {
 pub(super) struct Namespaces {
     mount: File,
     pub(super) network: File,
+    cgroups: File,
+    /// Where a process becomes one of the node's own.
     cgroup: File,
 }
 
 impl Node {
     /// Makes a node. Takes about a second; tests of one file better share one.
     pub fn start() -> Self {
+        Self::make("hold", 0)
+    }
+
+    /// One of several nodes, counted from 1, each of which sees its own cgroups alone: as where nodes are containers.
+    pub fn start_apart(number: u8) -> Self {
+        Self::make("hold-apart", number)
+    }
+
+    fn make(way: &str, number: u8) -> Self {
         let mut holder = Command::new(node_holder())
-            .arg("hold")
+            .arg(way)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -51,20 +64,18 @@ impl Node {
         assert!(directory.is_absolute(), "the holder failed: {:?}", holder.wait());
 
         let namespace = |name| File::open(format!("/proc/{}/ns/{name}", holder.id()));
-        let procs = cgroups::inside(&cgroups::of_node(&directory)).expect("cgroup2");
+        let procs = cgroups::of_processes(&directory).expect("cgroup2").join("cgroup.procs");
         let namespaces = Namespaces {
             mount: namespace("mnt").expect("the holder's namespace"),
             network: namespace("net").expect("the holder's namespace"),
-            cgroup: OpenOptions::new()
-                .write(true)
-                .open(procs.join("cgroup.procs"))
-                .expect("the node's cgroup"),
+            cgroups: namespace("cgroup").expect("the holder's namespace"),
+            cgroup: OpenOptions::new().write(true).open(procs).expect("the node's cgroup"),
         };
-        runtime::configure(&directory);
+        runtime::configure(&directory, number);
         let cri = Cri::new(&directory.join("run/containerd/containerd.sock"));
         let namespaces = Arc::new(namespaces);
         let mut node =
-            Self { directory, namespaces, cri, containerd: None, holder, abandoned: false };
+            Self { directory, namespaces, cri, containerd: None, number, holder, abandoned: false };
         node.start_runtime();
         node.import(images::all());
         node
@@ -89,6 +100,11 @@ impl Node {
         own.unwrap_or_else(|| panic!("{} is not the node's own", path.display()))
     }
 
+    /// The node's network as others enter it.
+    pub(super) fn network_path(&self) -> String {
+        format!("/proc/{}/ns/net", self.holder.id())
+    }
+
     /// The runtime's client.
     pub fn cri(&self) -> &Cri {
         &self.cri
@@ -103,6 +119,7 @@ impl Node {
         unsafe {
             command.pre_exec(move || {
                 (&namespaces.cgroup).write_all(b"0")?;
+                setns(namespaces.cgroups.as_fd(), CloneFlags::CLONE_NEWCGROUP)?;
                 setns(namespaces.mount.as_fd(), CloneFlags::CLONE_NEWNS)?;
                 setns(namespaces.network.as_fd(), CloneFlags::CLONE_NEWNET)?;
                 Ok(())

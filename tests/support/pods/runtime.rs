@@ -31,7 +31,7 @@ pub(super) const PROGRAMS: &[&str] = &[
 ];
 
 /// Writes the runtime's configuration, before it is started for the first time.
-pub(super) fn configure(directory: &Path) {
+pub(super) fn configure(directory: &Path, number: u8) {
     let run = directory.join("run");
     for (name, runtime) in [("runc", "/usr/sbin/runc"), ("crun", "/usr/bin/crun")] {
         let before = run.join(name);
@@ -41,7 +41,7 @@ pub(super) fn configure(directory: &Path) {
         fs::set_permissions(&before, Permissions::from_mode(0o755)).expect("it is ours");
     }
     fs::write(run.join("containerd.toml"), config()).expect("the node's directory is writable");
-    network::configure(&run);
+    network::configure(&run, number);
 }
 
 fn config() -> String {

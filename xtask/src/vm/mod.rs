@@ -115,7 +115,7 @@ pub(crate) fn vm_test(options: &Options) -> Result<()> {
 }
 
 fn build() -> Result<Programs> {
-    let driftline = cargo::driftline(false)?;
+    let driftline = cargo::driftline_for_tests()?;
     let tests = cargo::executables(&["test", "--package", "driftline-tests", "--no-run"])?;
     let ours = |executable: &Executable| {
         executable.path != driftline

@@ -145,7 +145,8 @@ impl<T: Task> Node<T> {
         cgroup: u64,
         path: Option<String>,
     ) -> anyhow::Result<()> {
-        let path = match path {
+        // The kernel names it from the machine's root. Where less is mounted here, it may be another node's.
+        let path = match path.filter(|_| self.around.hierarchy.is_whole()) {
             Some(path) => Some(path),
             None => self.locator.path_of(CgroupId(cgroup)).unwrap_or(None),
         };

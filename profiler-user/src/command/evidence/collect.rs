@@ -13,7 +13,8 @@ use crate::container::{Identity, locate, path::identify};
 use crate::error::Error;
 use crate::evidence::bundle::{self, Spool, Why};
 use crate::evidence::collect::{self, Upper};
-use crate::evidence::{DIRECTORY, key, runtime};
+use crate::evidence::runtime::{self, Sources};
+use crate::evidence::{DIRECTORY, key};
 use crate::redact::{self, Redactor};
 use crate::runtime::{Client, Discovery};
 
@@ -35,6 +36,9 @@ pub(super) struct Collect {
     /// Sign with this key (PKCS#8 PEM) [default: the one of --store]
     #[arg(long, value_name = "PEM", env = "DRIFTLINE_EVIDENCE_KEY")]
     evidence_key: Option<PathBuf>,
+    /// The log of the container runtime's daemon; repeat it for more [default: what the journal has of it]
+    #[arg(long, value_name = "FILE", env = "DRIFTLINE_RUNTIME_LOG", value_delimiter = ',')]
+    runtime_log: Vec<PathBuf>,
 }
 
 impl Collect {
@@ -61,8 +65,8 @@ pub(super) async fn run(args: Collect) -> Result<ExitCode, Error> {
         .map_err(|error| failed("the key", &error))?;
     let redactor = Redactor::new(redact::throw_away_key()?);
     let mut known = Vec::new();
-    let endpoints = Discovery::usual().look();
-    for endpoint in &endpoints {
+    let sources = Sources { endpoints: Discovery::usual().look(), logs: args.runtime_log.clone() };
+    for endpoint in &sources.endpoints {
         if let Ok((client, _)) = Client::connect(endpoint, Duration::from_secs(5)).await {
             known.extend(client.known().await.unwrap_or_default());
         }
@@ -83,7 +87,7 @@ pub(super) async fn run(args: Collect) -> Result<ExitCode, Error> {
         found += 1;
         let pids = collect::pids(&hierarchy.mount().join(path.trim_start_matches('/')));
         let upper = pids.iter().find_map(|pid| Upper::of(*pid).ok());
-        let told = runtime::collect(&endpoints, Some(&identity), &redactor).await;
+        let told = runtime::collect(&sources, Some(&identity), &redactor).await;
         let made = Spool::new(&directory).and_then(|mut spool| {
             collect::container(&mut spool, &pids, &mut [], upper.as_ref(), &redactor)?;
             spool.add(told)?;
@@ -94,7 +98,7 @@ pub(super) async fn run(args: Collect) -> Result<ExitCode, Error> {
         print(format!("{}\n", path.display()).as_bytes())?;
     }
     if args.node {
-        let told = runtime::collect(&endpoints, None, &redactor).await;
+        let told = runtime::collect(&sources, None, &redactor).await;
         let made = Spool::new(&directory).and_then(|mut spool| {
             spool.add(told)?;
             bundle::write(&directory, spool, Why::Demand {}, &crate::host_name(), None, &key)

@@ -33,6 +33,10 @@ pub(super) struct Report {
     /// Write it here instead of to stdout; all of it, or nothing
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Look for evidence of these containers here as well: the directory of a node's history, or a copy of it with `evidence`
+    /// and `evidence-key.pub`; repeat it for more
+    #[arg(long, value_name = "DIR")]
+    evidence: Vec<PathBuf>,
     /// Do not prove the log first, which reads all of it
     #[arg(long)]
     unproven: bool,
@@ -52,10 +56,17 @@ pub(super) async fn run(args: &Report, now: Timestamp) -> Result<ExitCode, Error
     let selector = args.which.selector(&mut history, now).await?;
     let mut report = investigate::report(&mut history, &selector, window, args.limit).await?;
     history.close().await;
-    if let Some(directory) = args.at.directory() {
-        let ids = report.lives.iter().map(|life| life.identity.id.to_string()).collect();
-        report.evidence = evidence::told::told(directory, &ids);
+    let ids = report.lives.iter().map(|life| life.identity.id.to_string()).collect();
+    for directory in &args.evidence {
+        evidence::told::is_place(directory).map_err(Error::History)?;
     }
+    for directory in
+        args.at.directory().into_iter().chain(args.evidence.iter().map(PathBuf::as_path))
+    {
+        report.evidence.extend(evidence::told::told(directory, &ids));
+    }
+    report.evidence.sort_by(|one, other| one.id.cmp(&other.id));
+    report.evidence.dedup_by(|one, other| one.id == other.id);
     let (log, log_is_whole) = if args.unproven {
         ("Whether the log is whole was not looked at.".to_owned(), true)
     } else if let Some(directory) = args.at.directory() {

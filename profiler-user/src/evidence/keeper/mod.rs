@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) key: Option<PathBuf>,
     /// Of the directory, in bytes.
     pub(crate) size: u64,
+    /// Where the runtimes' daemons write; the journal where there is none.
+    pub(crate) runtime_logs: Vec<PathBuf>,
 }
 
 /// What the worker needs besides.
@@ -86,7 +88,7 @@ impl Keeper {
     pub(crate) fn start(config: &Config, place: Place) -> Result<Self, String> {
         let key: SigningKey = super::key::load(config.key.as_deref(), &place.store)?;
         let (metrics, severity) = (place.metrics.clone(), config.severity);
-        let worker = Worker::open(place, key, config.size)?;
+        let worker = Worker::open(place, key, config)?;
         let (queue, jobs): (_, Receiver<Job>) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("evidence".to_owned())

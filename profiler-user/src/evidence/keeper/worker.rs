@@ -7,12 +7,13 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::store::{self, Caught};
-use super::{Drift, Job, Member, Place};
+use super::{Config, Drift, Job, Member, Place};
 use crate::attest::SigningKey;
 use crate::container::Identity;
 use crate::evidence::bundle::{self, Spool, Why};
 use crate::evidence::collect::{self, Executable, Upper};
-use crate::evidence::{Collected, DIRECTORY, runtime};
+use crate::evidence::runtime::{self, Sources};
+use crate::evidence::{Collected, DIRECTORY};
 use crate::runtime::Discovery;
 
 /// Bundles of the node within an hour.
@@ -27,6 +28,8 @@ pub(super) struct Worker {
     directory: PathBuf,
     key: SigningKey,
     size: u64,
+    /// Of the runtimes' daemons.
+    logs: Vec<PathBuf>,
     cases: HashMap<String, Case>,
     /// When the last bundles were made.
     made: VecDeque<Instant>,
@@ -45,13 +48,15 @@ struct Case {
 }
 
 impl Worker {
-    pub(super) fn open(place: Place, key: SigningKey, size: u64) -> Result<Self, String> {
+    pub(super) fn open(place: Place, key: SigningKey, config: &Config) -> Result<Self, String> {
         let directory = place.store.join(DIRECTORY);
         let executables = directory.join(store::EXECUTABLES);
         fs::create_dir_all(&executables)
             .map_err(|error| format!("cannot make {}: {error}", executables.display()))?;
         store::sweep(&directory);
-        Ok(Self { place, directory, key, size, cases: HashMap::new(), made: VecDeque::new() })
+        let (size, logs) = (config.size, config.runtime_logs.clone());
+        let (cases, made) = (HashMap::new(), VecDeque::new());
+        Ok(Self { place, directory, key, size, logs, cases, made })
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
@@ -155,14 +160,10 @@ impl Worker {
 
     /// After everything else: it may take half a minute, and nothing of it goes away sooner than what was taken before.
     fn told_of(&self, identity: &Identity) -> std::io::Result<Collected> {
-        let usual;
-        let endpoints = if self.place.runtimes.is_empty() {
-            usual = Discovery::usual().look();
-            &usual
-        } else {
-            &self.place.runtimes
-        };
-        runtime::ask_now(endpoints, Some(identity), &self.place.redactor)
+        let given = self.place.runtimes.clone();
+        let endpoints = if given.is_empty() { Discovery::usual().look() } else { given };
+        let sources = Sources { endpoints, logs: self.logs.clone() };
+        runtime::ask_now(&sources, Some(identity), &self.place.redactor)
     }
 
     fn failed(&self, what: &str, error: &std::io::Error) {

@@ -12,6 +12,8 @@ pub(super) fn secrets(value: &mut Value, redactor: &Redactor) {
             for (key, value) in map {
                 match key.to_ascii_lowercase().as_str() {
                     "env" | "envs" => environment(value),
+                    // Of registries, in a runtime's configuration.
+                    "auth" | "auths" | "identitytoken" => *value = Value::String(HIDDEN.to_owned()),
                     _ => named(key, value, redactor),
                 }
             }
@@ -93,6 +95,7 @@ mod tests {
             }}},
             "config": {"envs": [{"key": "A", "value": "Zq7planted"}]},
             "annotations": {"last-applied": inner, "password": "Zq7planted"},
+            "registry": {"auth": {"username": "Zq7planted", "password": "Zq7planted"}},
             "url": "https://user:Zq7planted@example.com/",
         });
         secrets(&mut answer, &Redactor::new([7; 32]));

@@ -1,10 +1,12 @@
 //! What the runtime and the node say of a container. Nothing fails as a whole: what could not be had is said.
 
+mod daemon;
 mod hide;
+mod inside;
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Collected;
@@ -26,27 +28,31 @@ const NETWORK: [&str; 9] =
 const NODE: [&str; 5] =
     ["/proc/version", "/etc/os-release", "/proc/uptime", "/proc/self/mounts", "/etc/resolv.conf"];
 
+/// Whom to ask, and where their logs are.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    pub endpoints: Vec<Endpoint>,
+    /// Of the runtimes' daemons; the journal where there is none.
+    pub logs: Vec<PathBuf>,
+}
+
 /// [`collect`] for who is in no task: from a thread of its own.
 ///
 /// # Errors
 /// Where the machine has no room for the runtime that waits for the answers.
 pub fn ask_now(
-    endpoints: &[Endpoint],
+    sources: &Sources,
     of: Option<&Identity>,
     redactor: &Redactor,
 ) -> io::Result<Collected> {
     let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(waiting.block_on(collect(endpoints, of, redactor)))
+    Ok(waiting.block_on(collect(sources, of, redactor)))
 }
 
 /// Of a container, or with none of the node alone.
-pub async fn collect(
-    endpoints: &[Endpoint],
-    of: Option<&Identity>,
-    redactor: &Redactor,
-) -> Collected {
+pub async fn collect(sources: &Sources, of: Option<&Identity>, redactor: &Redactor) -> Collected {
     let mut all = Collected::default();
-    for (number, endpoint) in endpoints.iter().enumerate() {
+    for (number, endpoint) in sources.endpoints.iter().enumerate() {
         let directory = format!("runtime/{number}");
         let asked = tokio::time::timeout(ALL_PATIENCE, ask(&directory, endpoint, of, redactor));
         match asked.await {
@@ -57,16 +63,20 @@ pub async fn collect(
             ),
         }
     }
-    if endpoints.is_empty() {
+    if sources.endpoints.is_empty() {
         all.missing("runtime", "no container runtime is known");
     }
+    daemon::log(&mut all, &sources.logs, redactor).await;
     if let Some(identity) = of {
         match &identity.log_path {
             Some(path) => log(&mut all, Path::new(path), redactor),
             None => all.missing("container.log", "the runtime names no log"),
         }
         match identity.pid {
-            Some(pid) => network(&mut all, "network/container", &pid.to_string(), redactor),
+            Some(pid) => {
+                network(&mut all, "network/container", &pid.to_string(), redactor);
+                inside::files(&mut all, pid, redactor);
+            }
             None => all.missing("network/container", "its first process is not known, or ended"),
         }
     }

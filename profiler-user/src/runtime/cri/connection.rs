@@ -44,6 +44,7 @@ macro_rules! calls {
 
 calls! {
     VERSION: "RuntimeService" "Version",
+    STATUS: "RuntimeService" "Status",
     LIST_CONTAINERS: "RuntimeService" "ListContainers",
     LIST_POD_SANDBOX: "RuntimeService" "ListPodSandbox",
     CONTAINER_STATUS: "RuntimeService" "ContainerStatus",

@@ -89,6 +89,38 @@ pub(crate) struct ImageSpec {
 }
 
 #[derive(Clone, PartialEq, Message)]
+pub(crate) struct StatusRequest {
+    #[prost(bool, tag = "1")]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct StatusResponse {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) status: Option<RuntimeStatus>,
+    #[prost(map = "string, string", tag = "2")]
+    pub(crate) info: HashMap<String, String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RuntimeStatus {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) conditions: Vec<RuntimeCondition>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RuntimeCondition {
+    #[prost(string, tag = "1")]
+    pub(crate) r#type: String,
+    #[prost(bool, tag = "2")]
+    pub(crate) status: bool,
+    #[prost(string, tag = "3")]
+    pub(crate) reason: String,
+    #[prost(string, tag = "4")]
+    pub(crate) message: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
 pub(crate) struct ContainerStatusRequest {
     #[prost(string, tag = "1")]
     pub(crate) container_id: String,

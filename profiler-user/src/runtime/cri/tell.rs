@@ -12,6 +12,7 @@ use super::messages::{
     Container, ContainerStatusRequest, ContainerStatusResponse, Image, ImageSpec,
     ImageStatusRequest, ImageStatusResponse, ListContainersResponse, ListImagesResponse,
     ListPodSandboxResponse, ListRequest, PodSandboxStatusRequest, PodSandboxStatusResponse,
+    RuntimeCondition, StatusRequest, StatusResponse,
 };
 use crate::container::ContainerId;
 
@@ -36,6 +37,17 @@ impl Client {
         told.push(("pods", pods.map(|list| list.items.into_iter().map(|pod| pod.id).collect())));
         let images: Result<ListImagesResponse, String> = self.whole(Call::LIST_IMAGES, list).await;
         told.push(("images", images.map(|list| list.images.iter().map(image).collect())));
+        // Its configuration, and that of the container network.
+        let request = StatusRequest { verbose: true };
+        let status: Result<StatusResponse, String> = self.whole(Call::STATUS, request).await;
+        told.push(("status", status.map(|answer| {
+            let conditions = answer.status.unwrap_or_default().conditions;
+            let condition = |one: RuntimeCondition| {
+                json!({"type": one.r#type, "status": one.status, "reason": one.reason, "message": one.message})
+            };
+            let conditions: Vec<_> = conditions.into_iter().map(condition).collect();
+            json!({"conditions": conditions, "info": info(answer.info)})
+        })));
         told
     }
 
