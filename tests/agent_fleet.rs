@@ -42,7 +42,6 @@ impl One {
     fn start<'a>(&self, node: &'a Node, url: &str) -> Agent<'a> {
         let flags = ["--store", url, "--spool", self.spool, "--node-name", self.name];
         let more = ["--events", self.events, "--evidence-severity", "none"];
-        let more = ["--events", self.events, "--evidence-severity", "none"];
         Agent::start_at(self.http, node, "watch", &[&flags[..], &more[..]].concat())
     }
 

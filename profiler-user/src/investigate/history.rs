@@ -79,10 +79,7 @@ impl History {
     }
 
     /// What version of ours the database has.
-    async fn fleet_version(
-        &mut self,
-        address: &Address,
-    ) -> sqlx::Result<Result<i64, FleetError>> {
+    async fn fleet_version(&mut self, address: &Address) -> sqlx::Result<Result<i64, FleetError>> {
         let connection = &mut self.connection;
         if !sqlx::query_scalar(fleet::IS_PREPARED).fetch_one(&mut *connection).await? {
             return Ok(Err(FleetError::unprepared(address)));

@@ -112,8 +112,7 @@ impl Fleet {
         oldest: &StoredEvent,
     ) -> Result<String, SinkError> {
         let number = i64::try_from(known).unwrap_or(i64::MAX).saturating_add(1);
-        let agent =
-            if known == 0 { self.node.clone() } else { format!("{}~{number}", self.node) };
+        let agent = if known == 0 { self.node.clone() } else { format!("{}~{number}", self.node) };
         let query = "INSERT INTO histories (agent, node, number, began) VALUES ($1, $2, $3, $4) \
              ON CONFLICT DO NOTHING";
         let query = sqlx::query(query).bind(&agent).bind(&self.node).bind(number);

@@ -110,7 +110,8 @@ impl Fleet {
         );
         let mut is_repeats = true;
         for _ in 0..AT_ONCE {
-            if self.bytes(link).await? <= enough {
+            let over = self.bytes(link).await? - enough;
+            if over <= 0 {
                 break;
             }
             let query = "SELECT seq FROM events WHERE agent = $1 ORDER BY seq DESC LIMIT 1";
@@ -122,10 +123,13 @@ impl Fleet {
                 is_repeats = taken > 0;
                 continue;
             }
+            // As few as make it small enough.
             let query = format!(
-                "SELECT MAX(seq) FROM (SELECT seq FROM events WHERE agent = $1 ORDER BY seq LIMIT {BATCH}) oldest"
+                "SELECT MAX(seq) FROM (SELECT seq, SUM(bytes) OVER (ORDER BY seq) - bytes AS before FROM \
+                 (SELECT seq, octet_length(line) AS bytes FROM events WHERE agent = $1 ORDER BY seq LIMIT {BATCH}) oldest) \
+                 summed WHERE before < $2"
             );
-            let query = sqlx::query_scalar(AssertSqlSafe(query)).bind(&agent);
+            let query = sqlx::query_scalar(AssertSqlSafe(query)).bind(&agent).bind(over);
             let upto: Option<i64> = self.asked(query.fetch_one(&mut link.connection)).await?;
             self.remove(link, &agent, upto.unwrap_or(0)).await?;
             if upto == newest {

@@ -23,7 +23,9 @@ pub enum FleetError {
          that the CA that signed it is in PGSSLROOTCERT"
     )]
     Tls { shown: String, why: String },
-    #[error("the fleet's store {shown} does not exist: {why}; create that database, or name another")]
+    #[error(
+        "the fleet's store {shown} does not exist: {why}; create that database, or name another"
+    )]
     Absent { shown: String, why: String },
     #[error(
         "the fleet's store {shown} belongs to something else: {why}; nothing was changed there: give Driftline a \
@@ -44,7 +46,9 @@ pub enum FleetError {
         "the fleet's store {shown} refuses: {why}; see what its user may do there, and its own log"
     )]
     Refused { shown: String, why: String },
-    #[error("cannot read the fleet's store {shown}: {why}; ask again, and see the database's own log")]
+    #[error(
+        "cannot read the fleet's store {shown}: {why}; ask again, and see the database's own log"
+    )]
     Read { shown: String, why: String },
 }
 
