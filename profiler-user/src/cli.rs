@@ -172,6 +172,12 @@ pub struct Node {
     /// Keep events so long: seconds, or with a unit (90m, 36h, 30d)
     #[arg(long, value_name = "AGE", env = "DRIFTLINE_RETAIN_AGE", default_value = "30d", value_parser = age)]
     pub retain_age: std::time::Duration,
+    /// Keep what this node has in the store that many nodes share below this size
+    #[arg(long, value_name = "SIZE", env = "DRIFTLINE_FLEET_RETAIN_SIZE", default_value = "10G", value_parser = size)]
+    pub fleet_retain_size: u64,
+    /// Keep it there so long, also when this node tells nothing any more
+    #[arg(long, value_name = "AGE", env = "DRIFTLINE_FLEET_RETAIN_AGE", default_value = "365d", value_parser = age)]
+    pub fleet_retain_age: std::time::Duration,
     /// Tell every sink so often where the chain of the history stands
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = age, hide = true)]
     pub head_every: std::time::Duration,

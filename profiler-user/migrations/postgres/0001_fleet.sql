@@ -1,8 +1,18 @@
 -- The histories of many nodes. Times are nanoseconds since 1970-01-01 UTC. What a node has at home in its own history is here
 -- under its name; a row that comes again is the same row. Texts are compared by their bytes, as SQLite does.
 
+-- A node whose directory was lost begins another history: it stands beside the first, under a name of its own.
+CREATE TABLE histories (
+    agent  TEXT   COLLATE "C" PRIMARY KEY,  -- what the other tables call it
+    node   TEXT   COLLATE "C" NOT NULL,     -- the node's name
+    number BIGINT NOT NULL,                 -- from 1, of those of this node
+    began  TEXT   NOT NULL,                 -- event.id of its first event when it was begun here
+    bytes  BIGINT NOT NULL DEFAULT 0,       -- of the lines that are here of it
+    UNIQUE (node, number)
+);
+
 CREATE TABLE events (
-    agent       TEXT   COLLATE "C" NOT NULL,  -- the node whose chain it is
+    agent       TEXT   COLLATE "C" NOT NULL,  -- whose chain it is
     seq         BIGINT NOT NULL,
     line        TEXT   NOT NULL,
     id          TEXT   COLLATE "C" NOT NULL,
@@ -112,3 +122,11 @@ CREATE TABLE gaps (
 );
 
 CREATE INDEX gaps_by_container ON gaps (container);
+
+-- What was there at what time, by the node's retention: age is how long a row has been there, whatever time it tells.
+CREATE TABLE marks (
+    agent TEXT   COLLATE "C" NOT NULL,
+    seq   BIGINT NOT NULL,  -- the newest event by then
+    at    BIGINT NOT NULL,
+    PRIMARY KEY (agent, seq)
+);

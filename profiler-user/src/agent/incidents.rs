@@ -22,7 +22,7 @@ impl Incidents {
         let finder = Finder::new(
             store.clone(),
             settings.store.clone(),
-            settings.fleet.clone(),
+            settings.fleet.as_ref().map(|(address, _)| address.clone()),
             settings.machine.clone(),
             Arc::clone(&settings.rules),
             tier.to_owned(),

@@ -19,7 +19,7 @@ pub(crate) struct Settings {
     pub(super) canary_every: Option<Duration>,
     pub(super) store: PathBuf,
     /// The store that many nodes share, where there is one.
-    pub(super) fleet: Option<Address>,
+    pub(super) fleet: Option<(Address, Limits)>,
     pub(super) limits: Limits,
     /// Between two words to the sinks about where the chain stands.
     pub(super) head_every: Duration,
@@ -54,7 +54,10 @@ impl Settings {
             .map_err(|why| usage("--runtime-endpoint", why))?;
         let (store, fleet) = match node.store {
             cli::Place::Directory(directory) => (directory, None),
-            cli::Place::Fleet(address) => (node.spool, Some(address)),
+            cli::Place::Fleet(address) => {
+                let limits = Limits { size: node.fleet_retain_size, age: node.fleet_retain_age };
+                (node.spool, Some((address, limits)))
+            }
         };
         Ok(Self {
             baselines,

@@ -83,7 +83,7 @@ pub async fn container(
 impl History {
     pub(super) async fn row(&mut self, id: &str) -> Result<Option<LedgerRow>, HistoryError> {
         let query = sqlx::query_as(AssertSqlSafe(format!(
-            "{} WHERE id = $1",
+            "{} WHERE id = $1 ORDER BY first_seen LIMIT 1",
             history_columns(self.dialect)
         )));
         let row = query.bind(id).fetch_optional(&mut self.connection).await;

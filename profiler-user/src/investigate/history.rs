@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, ConnectOptions as _, Connection as _};
 
 use super::statement::{Dialect, storable};
 use super::told::Told;
-use crate::store::fleet::{Address, FleetError};
+use crate::store::fleet::{self, Address, FleetError};
 use crate::store::{self, StoreError};
 
 /// Why a question has no answer.
@@ -68,16 +68,30 @@ impl History {
             Err(_) => return Err(FleetError::silent(address).into()),
         };
         let mut history = Self { path, connection, dialect: Dialect::Postgres };
-        let version = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations");
-        let found: Option<i64> = version
-            .fetch_one(&mut history.connection)
-            .await
-            .map_err(|why| FleetError::schema(address, &why))?;
-        store::fleet::readable_version(address, found.unwrap_or(0))?;
+        let found = tokio::time::timeout(PATIENCE, history.fleet_version(address)).await;
+        let found = found.map_err(|_| FleetError::silent(address))?;
+        let found = found.map_err(|why| FleetError::connect(address, &why))??;
+        fleet::readable_version(address, found)?;
         let repeatable = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         let begun = sqlx::query(repeatable).execute(&mut history.connection).await;
         history.failed(begun)?;
         Ok(history)
+    }
+
+    /// What version of ours the database has.
+    async fn fleet_version(&mut self, address: &Address) -> sqlx::Result<Result<i64, FleetError>> {
+        let connection = &mut self.connection;
+        if !sqlx::query_scalar(fleet::IS_PREPARED).fetch_one(&mut *connection).await? {
+            return Ok(Err(FleetError::unprepared(address)));
+        }
+        let first = sqlx::query_scalar(fleet::FIRST).fetch_optional(&mut *connection).await?;
+        let first: Option<String> = first;
+        let Some(first) = first else { return Ok(Err(FleetError::unprepared(address))) };
+        if let Err(error) = fleet::is_ours(address, &first) {
+            return Ok(Err(error));
+        }
+        let version = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations");
+        version.fetch_one(connection).await.map(Ok)
     }
 
     async fn connect(url: &str) -> sqlx::Result<AnyConnection> {
@@ -168,7 +182,7 @@ impl History {
     pub async fn container_id(&mut self, name: &str) -> Result<String, HistoryError> {
         let (from, to) = range(name);
         let query = sqlx::query_scalar(
-            "SELECT id FROM containers WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
+            "SELECT DISTINCT id FROM containers WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         );
         let found = query.bind(from).bind(to).fetch_all(&mut self.connection).await;
         let found = self.failed(found)?;

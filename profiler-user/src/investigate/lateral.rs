@@ -8,7 +8,7 @@ mod chain;
 mod dot;
 mod svg;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -213,7 +213,11 @@ async fn homes(history: &mut History) -> Result<Vec<Home>, HistoryError> {
          WHERE pod_uid IS NOT NULL AND role <> 'sandbox' ORDER BY first_seen, id",
     );
     let homes = query.all::<Home>(&mut history.connection).await;
-    history.failed(homes)
+    let mut homes = history.failed(homes)?;
+    // Of two histories that tell of a container the first counts.
+    let mut known = BTreeSet::new();
+    homes.retain(|home| known.insert(home.container.clone()));
+    Ok(homes)
 }
 
 impl FromRow<'_, AnyRow> for Home {

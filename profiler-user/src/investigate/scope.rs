@@ -35,6 +35,7 @@ pub async fn scope_of(history: &mut History, name: &str) -> Result<Scope, Histor
 
 /// Everybody who did any drift that the selector fits.
 pub async fn scope(history: &mut History, selector: &Selector) -> Result<Scope, HistoryError> {
+    let same = history.dialect.of_one_node("c", "d");
     let mut query = Statement::new(
         history.dialect,
         "SELECT MIN(d.first) AS first, MAX(d.last) AS last, CAST(SUM(d.count) AS BIGINT) AS count, MAX(d.id) AS event, d.container, \
@@ -43,22 +44,22 @@ pub async fn scope(history: &mut History, selector: &Selector) -> Result<Scope, 
     );
     if selector.is_about_drift() {
         // Which drifts those are is asked first: of each the table of drifts has the count, whatever became of its rows.
-        query.push(
-            "(SELECT DISTINCT COALESCE(e.container, '') AS container, e.fingerprint FROM events e WHERE e.kind <> ",
-        );
+        query.push("(SELECT DISTINCT COALESCE(e.container, '') AS container, e.fingerprint");
+        query.either("", ", e.agent").push(" FROM events e WHERE e.kind <> ");
         query.push_bind(CHAIN);
         selector.of_events(&mut query);
         query.push(
             ") f JOIN drifts d ON d.container = f.container AND d.fingerprint = f.fingerprint",
         );
-        query.push(" LEFT JOIN containers c ON c.id = d.container WHERE true");
+        query.push(&history.dialect.of_one_node("f", "d"));
+        query.push(" LEFT JOIN containers c ON c.id = d.container").push(&same).push(" WHERE true");
     } else {
-        query.push(
-            "drifts d LEFT JOIN containers c ON c.id = d.container WHERE d.fingerprint <> ''",
-        );
+        query.push("drifts d LEFT JOIN containers c ON c.id = d.container").push(&same);
+        query.push(" WHERE d.fingerprint <> ''");
         selector.of_drifts(&mut query);
     }
-    query.push(" GROUP BY d.container ORDER BY first, d.container");
+    query.push(" GROUP BY d.container").either("", ", d.agent");
+    query.push(" ORDER BY first, d.container, node");
     let found = query.all::<Occurrence>(&mut history.connection).await;
     history.failed(found).map(Scope::of)
 }

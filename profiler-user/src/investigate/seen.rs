@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use super::history::{History, HistoryError};
 use super::timeline::drifts;
@@ -94,14 +94,16 @@ pub(super) async fn occurrences(
     history: &mut History,
     fingerprint: &str,
 ) -> Result<Vec<Occurrence>, HistoryError> {
-    let query = sqlx::query_as(
+    // A container that two histories tell of is in each by itself.
+    let same = history.dialect.of_one_node("c", "d");
+    let query = sqlx::query_as(AssertSqlSafe(format!(
         "SELECT d.first, d.last, d.count, d.id AS event, d.container, c.name, c.namespace, c.pod_name, c.workload, \
              c.node, c.image_name, c.image_id, c.ended \
          FROM (SELECT COALESCE(container, '') AS container FROM events WHERE fingerprint = $1 \
              UNION SELECT id FROM containers UNION SELECT '') e \
          JOIN drifts d ON d.container = e.container AND d.fingerprint = $1 \
-         LEFT JOIN containers c ON c.id = d.container ORDER BY d.first, d.container",
-    );
+         LEFT JOIN containers c ON c.id = d.container{same} ORDER BY d.first, d.container, c.node",
+    )));
     let found = query
         .bind(super::statement::storable(fingerprint))
         .fetch_all(&mut history.connection)

@@ -41,7 +41,7 @@ impl Selector {
             || self.fingerprint.is_some()
     }
 
-    fn is_about_containers(&self) -> bool {
+    pub(super) fn is_about_containers(&self) -> bool {
         self.namespace.is_some()
             || self.pod.is_some()
             || self.workload.is_some()
@@ -92,6 +92,7 @@ impl Selector {
         }
         if self.is_about_containers() {
             query.push(" AND e.container IN (SELECT c.id FROM containers c WHERE true");
+            query.push(&query.dialect.of_one_node("c", "e"));
             self.of_named(query);
             query.push(")");
         }
@@ -111,6 +112,7 @@ impl Selector {
         if self.is_about_containers() {
             // For its index: from the few containers to their drifts.
             query.push(" AND d.container IN (SELECT c.id FROM containers c WHERE true");
+            query.push(&query.dialect.of_one_node("c", "d"));
             self.of_named(query);
             query.push(")");
         }

@@ -10,6 +10,16 @@ pub(super) enum Dialect {
     Postgres,
 }
 
+impl Dialect {
+    /// ` AND …`: these two rows are of one node's history. In a node's own file there is no other.
+    pub(super) fn of_one_node(self, one: &str, other: &str) -> String {
+        match self {
+            Self::Sqlite => String::new(),
+            Self::Postgres => format!(" AND {one}.agent = {other}.agent"),
+        }
+    }
+}
+
 /// Values are bound, never part of the text.
 pub(super) struct Statement {
     text: String,

@@ -207,11 +207,15 @@ pub(super) async fn gaps(
         query.push(" AND g.begun <= ").push_bind(crate::store::nanoseconds(until));
     }
     // One of the whole node is one of each container.
-    query.push(
+    query.either(
         " AND (g.container IS NULL OR g.container IN (SELECT c.id FROM containers c WHERE true",
+        " AND (EXISTS (SELECT 1 FROM containers c WHERE c.agent = g.agent AND (g.container IS NULL OR g.container = c.id)",
     );
     selector.of_containers(&mut query);
-    query.push(")) ORDER BY g.begun DESC LIMIT ").push_bind(i64::from(limit) + 1);
+    // Where no container is asked for, a node's is of interest also if it has none.
+    let is_of_all = selector.container.is_none() && !selector.is_about_containers();
+    query.push(")").either("", if is_of_all { " OR g.container IS NULL" } else { "" });
+    query.push(") ORDER BY g.begun DESC LIMIT ").push_bind(i64::from(limit) + 1);
     let gaps = query.all::<Gap>(&mut history.connection).await;
     history.failed(gaps)
 }

@@ -3,17 +3,19 @@
 //! **Invariant:** what was sent is told by the database itself, in one transaction with the rows. So whether it was away, was
 //! put back to an earlier day, or an agent was killed: what is missing there is sent again, and nothing is there twice.
 
-use std::collections::HashSet;
+mod connect;
+mod retain;
+
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::{Instant, timeout};
 
 use super::{Sink, SinkError};
-use crate::store::fleet::{Address, FleetError, MIGRATIONS, TABLES, Table};
-use crate::store::{Store, StoredEvent};
+use crate::store::fleet::{Address, FleetError, TABLES, Table};
+use crate::store::{Limits, Store, StoredEvent};
 
 /// Places of a table's order that are sent at once.
 const PAGE: i64 = 1024;
@@ -32,27 +34,39 @@ const EVERY: Duration = Duration::from_secs(10);
 pub struct Fleet {
     name: String,
     address: Address,
-    agent: String,
+    node: String,
+    limits: Limits,
     store: Store,
-    connection: Option<PgConnection>,
-    /// What the database has of small tables: the hash of each row.
-    sent: HashSet<u64>,
+    link: Option<Link>,
+    /// What the database has of small tables: the hash of each row, as it was last looked at.
+    sent: HashMap<&'static str, HashSet<u64>>,
     hasher: RandomState,
     tick: Instant,
+    retain: Instant,
+}
+
+/// A connection that knows which history there is ours.
+#[derive(Debug)]
+struct Link {
+    connection: PgConnection,
+    /// What the tables call it: the node's name, with a number behind it from the second history on.
+    agent: String,
 }
 
 impl Fleet {
-    /// Copies the history of `store` under the name of `agent`.
-    pub fn new(address: Address, agent: &str, store: Store) -> Self {
+    /// Copies the history of `store` under the name of `node`, and keeps what is there of it within `limits`.
+    pub fn new(address: Address, node: &str, store: Store, limits: Limits) -> Self {
         Self {
             name: format!("store:{address}"),
             address,
-            agent: agent.to_owned(),
+            node: node.to_owned(),
+            limits,
             store,
-            connection: None,
-            sent: HashSet::new(),
+            link: None,
+            sent: HashMap::new(),
             hasher: RandomState::new(),
             tick: Instant::now(),
+            retain: Instant::now(),
         }
     }
 
@@ -61,82 +75,50 @@ impl Fleet {
     /// # Errors
     /// Where it cannot be reached or refuses; what was committed until then stays.
     pub async fn ship(&mut self) -> Result<(), SinkError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect().await?,
-        };
         self.tick = Instant::now() + EVERY;
+        let mut link = match self.link.take() {
+            Some(link) => link,
+            None => match self.connect().await? {
+                Some(link) => link,
+                // Nothing has happened yet.
+                None => return Ok(()),
+            },
+        };
         // After a failure the connection is not used again: nobody knows what is still on its way.
         for table in &TABLES {
-            let sent = if table.is_small() {
-                self.ledger(&mut connection, table).await
+            if table.is_small() {
+                self.ledger(&mut link, table).await?;
             } else {
-                self.rows(&mut connection, table).await
-            };
-            sent?;
+                self.rows(&mut link, table).await?;
+            }
         }
-        self.connection = Some(connection);
+        if self.retain <= Instant::now() {
+            self.retain(&mut link).await?;
+            self.retain = Instant::now() + retain::EVERY;
+        }
+        self.link = Some(link);
         Ok(())
     }
 
-    async fn connect(&mut self) -> Result<PgConnection, SinkError> {
-        self.sent.clear();
-        let connect = async {
-            let options: PgConnectOptions = self
-                .address
-                .url()
-                .parse()
-                .map_err(|why| FleetError::connect(&self.address, &why))?;
-            let connection = options.disable_statement_logging().connect().await;
-            let mut connection =
-                connection.map_err(|why| FleetError::connect(&self.address, &why))?;
-            let migrated = MIGRATIONS.run_direct(None, &mut connection, false).await;
-            migrated.map_err(|why| FleetError::migration(&self.address, why))?;
-            Ok::<_, FleetError>(connection)
-        };
-        let connected = timeout(PATIENCE, connect).await;
-        let connection = connected.unwrap_or_else(|_| Err(FleetError::silent(&self.address)));
-        let mut connection = connection.map_err(SinkError::new)?;
-        self.recognise(&mut connection).await?;
-        Ok(connection)
-    }
-
-    /// Another history under this name would be mixed with this one.
-    async fn recognise(&self, connection: &mut PgConnection) -> Result<(), SinkError> {
-        let query = "SELECT seq, line FROM events WHERE agent = $1 ORDER BY seq DESC LIMIT 1";
-        let newest = sqlx::query_as(query).bind(&self.agent).fetch_optional(connection).await;
-        let newest: Option<(i64, String)> = self.done(newest)?;
-        let Some((seq, line)) = newest else { return Ok(()) };
-        let ours = self.store.event(seq).await.map_err(SinkError::new)?;
-        let is_ours = match ours {
-            Some(event) => event.line == line,
-            // Retention may have taken it here.
-            None => *self.store.newest().borrow() > seq,
-        };
-        if is_ours {
-            return Ok(());
-        }
-        Err(SinkError::new(format!(
-            "{} holds another history of a node called {:?}; give this node another --node-name",
-            self.address, self.agent
-        )))
-    }
-
     /// Of a table in which rows have places.
-    async fn rows(&self, connection: &mut PgConnection, table: &Table) -> Result<(), SinkError> {
+    async fn rows(&self, link: &mut Link, table: &Table) -> Result<(), SinkError> {
         let newest = self.store.last_of(table).await.map_err(SinkError::new)?;
-        let query = format!(
-            "SELECT COALESCE(MAX({}), 0) FROM {} WHERE agent = $1",
-            table.order, table.name
-        );
-        let query = sqlx::query_scalar(AssertSqlSafe(query)).bind(&self.agent);
-        let mut from: i64 = self.done(query.fetch_one(&mut *connection).await)?;
+        let mut from = if table.name == "events" {
+            self.newest(link).await?
+        } else {
+            let query = format!(
+                "SELECT COALESCE(MAX({}), 0) FROM {} WHERE agent = $1",
+                table.order, table.name
+            );
+            let query = sqlx::query_scalar(AssertSqlSafe(query)).bind(&link.agent);
+            self.asked(query.fetch_one(&mut link.connection)).await?
+        };
         // A row at the last place may have changed since: it is sent again.
         while from <= newest {
             let upto = from.saturating_add(PAGE);
             let copied = self.store.copied(table, from, upto).await.map_err(SinkError::new)?;
             if copied.rows > 0 {
-                self.insert(connection, table, &copied.json).await?;
+                self.insert(link, table, &copied.json).await?;
             }
             from = upto + 1;
         }
@@ -144,41 +126,38 @@ impl Fleet {
     }
 
     /// Of a table that is small: what changed since it was last looked at.
-    async fn ledger(
-        &mut self,
-        connection: &mut PgConnection,
-        table: &Table,
-    ) -> Result<(), SinkError> {
+    async fn ledger(&mut self, link: &mut Link, table: &Table) -> Result<(), SinkError> {
         let rows = self.store.all_of(table).await.map_err(SinkError::new)?;
-        let hash = |row: &String| self.hasher.hash_one((table.name, row));
+        let hashes: Vec<u64> = rows.iter().map(|row| self.hasher.hash_one(row)).collect();
+        let sent = self.sent.remove(table.name).unwrap_or_default();
         let changed: Vec<_> = rows
-            .into_iter()
-            .map(|row| (hash(&row), row))
-            .filter(|(hash, _)| !self.sent.contains(hash))
+            .iter()
+            .zip(&hashes)
+            .filter(|(_, hash)| !sent.contains(hash))
+            .map(|(row, _)| row.as_str())
             .collect();
         for rows in changed.chunks(ROWS) {
-            let list: Vec<&str> = rows.iter().map(|(_, row)| row.as_str()).collect();
-            self.insert(connection, table, &format!("[{}]", list.join(","))).await?;
-            self.sent.extend(rows.iter().map(|(hash, _)| *hash));
+            self.insert(link, table, &format!("[{}]", rows.join(","))).await?;
         }
+        self.sent.insert(table.name, hashes.into_iter().collect());
         Ok(())
     }
 
-    async fn insert(
-        &self,
-        connection: &mut PgConnection,
-        table: &Table,
-        json: &str,
-    ) -> Result<(), SinkError> {
-        let query = sqlx::query(AssertSqlSafe(table.insert())).bind(&self.agent).bind(json);
-        match timeout(PATIENCE, query.execute(connection)).await {
-            Ok(inserted) => self.done(inserted).map(|_| ()),
-            Err(_) => Err(SinkError::new(FleetError::silent(&self.address))),
-        }
+    async fn insert(&self, link: &mut Link, table: &Table, json: &str) -> Result<(), SinkError> {
+        let query = sqlx::query(AssertSqlSafe(table.insert())).bind(&link.agent).bind(json);
+        self.asked(query.execute(&mut link.connection)).await.map(|_| ())
     }
 
-    fn done<T>(&self, result: sqlx::Result<T>) -> Result<T, SinkError> {
-        result.map_err(|why| SinkError::new(FleetError::connect(&self.address, &why)))
+    /// An answer, if one comes.
+    async fn asked<T>(
+        &self,
+        answer: impl Future<Output = sqlx::Result<T>>,
+    ) -> Result<T, SinkError> {
+        match timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(why)) => Err(SinkError::new(FleetError::connect(&self.address, &why))),
+            Err(_) => Err(SinkError::new(FleetError::silent(&self.address))),
+        }
     }
 }
 

@@ -2,18 +2,38 @@
 //!
 //! A node's own history stays the first place of everything; this is a copy of it under the node's name, which follows behind.
 
+mod error;
 mod rows;
 
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 
 use reqwest::Url;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 
+pub use error::FleetError;
 pub(crate) use rows::{TABLES, Table};
 
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
+
+/// Whether anybody has noted migrations in the database.
+pub(crate) const IS_PREPARED: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+
+/// What the first of them was called: other programs note theirs in a table of the same name.
+pub(crate) const FIRST: &str = "SELECT description FROM _sqlx_migrations WHERE version = 1";
+
+/// Which tables of these names there are.
+pub(crate) const TAKEN: &str = "SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
+     AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname = ANY($1) ORDER BY relname LIMIT 1";
+
+/// Whether what [`FIRST`] found is ours.
+pub(crate) fn is_ours(address: &Address, first: &str) -> Result<(), FleetError> {
+    let ours = MIGRATIONS.iter().find(|migration| migration.version == 1);
+    if ours.is_some_and(|migration| migration.description == first) {
+        return Ok(());
+    }
+    Err(FleetError::foreign(address, "another program notes its migrations there".to_owned()))
+}
 
 /// `postgres://USER@HOST/DATABASE`. What is shown of it has no password; one that is absent is taken from `PGPASSWORD`.
 #[derive(Clone, Eq, PartialEq)]
@@ -28,27 +48,6 @@ pub struct Address {
     "the address of the fleet's store cannot be read: {0}; it looks like postgres://driftline@db.example/driftline"
 )]
 pub struct AddressError(&'static str);
-
-/// Why the fleet's store does not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum FleetError {
-    #[error(
-        "cannot reach the fleet's store {shown}: {why}; see that it runs and that this machine may connect to it"
-    )]
-    Connect { shown: String, why: String },
-    #[error(
-        "the fleet's store {shown} was written by a newer driftline (its schema is {found}, this one knows up to \
-         {known}); use that version"
-    )]
-    Newer { shown: String, found: i64, known: i64 },
-    #[error(
-        "the fleet's store {shown} holds no histories of this version: {why}; start an agent of this version with \
-         --store on it once"
-    )]
-    Schema { shown: String, why: String },
-    #[error("cannot read the fleet's store {shown}: {why}")]
-    Read { shown: String, why: String },
-}
 
 impl Address {
     /// Whether somebody means a database and not a directory.
@@ -91,43 +90,6 @@ impl fmt::Display for Address {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Address({})", self.shown)
-    }
-}
-
-impl FleetError {
-    pub(crate) fn connect(address: &Address, why: &sqlx::Error) -> Self {
-        Self::Connect { shown: address.to_string(), why: reason(why) }
-    }
-
-    pub(crate) fn silent(address: &Address) -> Self {
-        Self::Connect { shown: address.to_string(), why: "it does not answer".to_owned() }
-    }
-
-    pub(crate) fn schema(address: &Address, why: &sqlx::Error) -> Self {
-        Self::Schema { shown: address.to_string(), why: reason(why) }
-    }
-
-    pub(crate) fn read(shown: &Path, why: &sqlx::Error) -> Self {
-        Self::Read { shown: shown.display().to_string(), why: reason(why) }
-    }
-
-    pub(crate) fn migration(address: &Address, why: MigrateError) -> Self {
-        let shown = address.to_string();
-        match why {
-            MigrateError::VersionMissing(found) | MigrateError::VersionTooNew(found, _) => {
-                Self::Newer { shown, found, known: known() }
-            }
-            why => Self::Schema { shown, why: why.to_string() },
-        }
-    }
-}
-
-/// What the server says, without what sqlx puts before it. None of it holds what was sent to log in.
-fn reason(error: &sqlx::Error) -> String {
-    match error {
-        sqlx::Error::Database(error) => error.message().to_owned(),
-        sqlx::Error::Configuration(_) => "its address cannot be used".to_owned(),
-        error => error.to_string(),
     }
 }
 

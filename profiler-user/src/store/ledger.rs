@@ -109,7 +109,8 @@ pub(crate) const CONTAINERS_FROM: &str = "SELECT *, \
 
 /// The same for PostgreSQL.
 pub(crate) const CONTAINERS_FROM_POSTGRES: &str = "SELECT *, \
-    (SELECT json_object_agg(kind, lost)::text FROM losses WHERE container = containers.id) AS lost FROM containers";
+    (SELECT json_object_agg(kind, lost)::text FROM losses WHERE container = containers.id AND agent = containers.agent) \
+    AS lost FROM containers";
 
 /// From [`CONTAINERS_FROM`].
 impl sqlx::FromRow<'_, SqliteRow> for LedgerRow {

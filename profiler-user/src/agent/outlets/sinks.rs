@@ -45,10 +45,10 @@ pub(super) async fn open(
         let sink = Otlp::new(url).map_err(|why| usage("--otlp", &why))?;
         spool.add(sink, tasks).await?;
     }
-    if let Some(address) = &settings.fleet {
+    if let Some((address, limits)) = &settings.fleet {
         let machine = &settings.machine;
         let agent = machine.name.as_deref().unwrap_or(&machine.host_name);
-        spool.add(Fleet::new(address.clone(), agent, store.clone()), tasks).await?;
+        spool.add(Fleet::new(address.clone(), agent, store.clone(), *limits), tasks).await?;
     }
     for sink in webhooks(asked, settings.events.events_format)? {
         spool.add(sink, tasks).await?;

@@ -6,23 +6,13 @@ use serde_json::{Value, json};
 
 use self::server::Server;
 use super::*;
+use crate::drift::Node as Machine;
 use crate::investigate::{self, History, Selector};
+use crate::store::Retention;
 use crate::store::testing::{flood, verified, write};
 
 async fn count(server: &Server, table: &str) -> i64 {
-    let mut connection = PgConnectOptions::from_url_text(&server.url()).connect().await.unwrap();
-    let query = AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
-    sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
-}
-
-trait FromText {
-    fn from_url_text(url: &str) -> Self;
-}
-
-impl FromText for PgConnectOptions {
-    fn from_url_text(url: &str) -> Self {
-        url.parse().unwrap()
-    }
+    server.number(&format!("SELECT COUNT(*) FROM {table}")).await
 }
 
 /// Every question about a history of which everything is known, as JSON.
@@ -65,7 +55,7 @@ async fn both_databases_give_the_same_answers() {
     let server = Server::start();
     let (dir, ids) = investigate::laboratory().await;
     let store = Store::open(dir.path()).await.unwrap();
-    let mut fleet = Fleet::new(server.address(), "node-1", store.clone());
+    let mut fleet = Fleet::new(server.address(), "node-1", store.clone(), Limits::default());
     fleet.ship().await.unwrap();
     fleet.ship().await.unwrap();
     let mut at_home = History::open(dir.path()).await.unwrap();
@@ -83,7 +73,11 @@ async fn what_two_nodes_tell_is_there_once_although_the_database_was_killed() {
     for name in ["node-a", "node-b"] {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).await.unwrap();
-        nodes.push((Fleet::new(server.address(), name, store.clone()), store, dir));
+        nodes.push((
+            Fleet::new(server.address(), name, store.clone(), Limits::default()),
+            store,
+            dir,
+        ));
     }
     for round in 0..4 {
         if round == 1 {
@@ -106,12 +100,12 @@ async fn what_two_nodes_tell_is_there_once_although_the_database_was_killed() {
         let events = verified(store).await;
         all += i64::try_from(events.len()).unwrap();
         let query = "SELECT line FROM events WHERE agent = $1 ORDER BY seq";
-        let connection = fleet.connection.as_mut().unwrap();
-        let query = sqlx::query_scalar(query).bind(&fleet.agent);
+        let connection = &mut fleet.link.as_mut().unwrap().connection;
+        let query = sqlx::query_scalar(query).bind(&fleet.node);
         let lines: Vec<String> = query.fetch_all(connection).await.unwrap();
         assert!(lines.iter().eq(events.iter().map(|event| &event.line)));
         // An agent that is started again goes on where it was.
-        let mut again = Fleet::new(server.address(), &fleet.agent, store.clone());
+        let mut again = Fleet::new(server.address(), &fleet.node, store.clone(), Limits::default());
         again.ship().await.unwrap();
         let evidence = store.evidence_after(0, u32::MAX).await.unwrap();
         assert!(!evidence.is_empty(), "{}", dir.path().display());
@@ -126,7 +120,7 @@ async fn what_it_refuses_is_said_without_the_password() {
     let store = Store::open(dir.path()).await.unwrap();
     store.commit(vec![write("/one")]).await.unwrap();
     let wrong: Address = server.url().replace("right-secret", "wrong-secret").parse().unwrap();
-    let mut fleet = Fleet::new(wrong.clone(), "node-a", store.clone());
+    let mut fleet = Fleet::new(wrong.clone(), "node-a", store.clone(), Limits::default());
     let error = fleet.ship().await.unwrap_err().to_string();
     assert!(error.contains("password authentication failed"), "{error}");
     let unread = History::open_fleet(&wrong).await.unwrap_err().to_string();
@@ -137,21 +131,141 @@ async fn what_it_refuses_is_said_without_the_password() {
     let error = History::open_fleet(&server.address()).await.unwrap_err().to_string();
     assert!(error.contains("start an agent"), "{error}");
 
-    let mut fleet = Fleet::new(server.address(), "node-a", store.clone());
+    let mut fleet = Fleet::new(server.address(), "node-a", store.clone(), Limits::default());
     fleet.ship().await.unwrap();
-    // Another history under the same name.
-    let other = tempfile::tempdir().unwrap();
-    let other_store = Store::open(other.path()).await.unwrap();
-    other_store.commit(vec![write("/other")]).await.unwrap();
-    let error = Fleet::new(server.address(), "node-a", other_store).ship().await.unwrap_err();
-    assert!(error.to_string().contains("another history"), "{error}");
-
-    let newer = "UPDATE _sqlx_migrations SET version = 99";
-    sqlx::query(newer).execute(fleet.connection.as_mut().unwrap()).await.unwrap();
-    let error = Fleet::new(server.address(), "node-a", store).ship().await.unwrap_err();
+    let newer = "INSERT INTO _sqlx_migrations SELECT 99, 'later', now(), true, '', 0";
+    let connection = &mut fleet.link.as_mut().unwrap().connection;
+    sqlx::query(newer).execute(connection).await.unwrap();
+    let error =
+        Fleet::new(server.address(), "node-a", store, Limits::default()).ship().await.unwrap_err();
     assert!(error.to_string().contains("newer driftline"), "{error}");
     let error = History::open_fleet(&server.address()).await.unwrap_err().to_string();
     assert!(error.contains("newer driftline"), "{error}");
+}
+
+/// A database that something else uses is left as it is.
+#[tokio::test]
+async fn what_belongs_to_somebody_else_is_not_touched() {
+    let server = Server::start();
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    store.commit(vec![write("/one")]).await.unwrap();
+    for (theirs, words) in [
+        ("CREATE TABLE events (id INT)", "a table \"events\""),
+        (
+            "DROP TABLE events; CREATE TABLE _sqlx_migrations (version BIGINT, description TEXT); \
+             INSERT INTO _sqlx_migrations VALUES (1, 'shop')",
+            "another program notes its migrations",
+        ),
+    ] {
+        server.run(theirs).await;
+        let mut fleet = Fleet::new(server.address(), "node-a", store.clone(), Limits::default());
+        let error = fleet.ship().await.unwrap_err().to_string();
+        assert!(error.contains(words) && error.contains("nothing was changed"), "{error}");
+        let tables = "SELECT COUNT(*) FROM pg_class WHERE relname = 'histories'";
+        assert_eq!(server.number(tables).await, 0);
+    }
+    let error = History::open_fleet(&server.address()).await.unwrap_err().to_string();
+    assert!(error.contains("another program notes its migrations"), "{error}");
+}
+
+/// Two machines of one name, or one whose directory was lost: neither history gets anything of the other.
+#[tokio::test]
+async fn a_history_that_begins_anew_stands_beside_the_first() {
+    let server = Server::start();
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut all = 0;
+    for (dir, path) in [(&one, "/one"), (&other, "/other"), (&one, "/more"), (&other, "/more")] {
+        let store = Store::open(dir.path()).await.unwrap();
+        store.commit(vec![write(path)]).await.unwrap();
+        let mut fleet = Fleet::new(server.address(), "node-a", store.clone(), Limits::default());
+        fleet.ship().await.unwrap();
+        let count = i64::try_from(verified(&store).await.len()).unwrap();
+        let name = if dir.path() == one.path() { "node-a" } else { "node-a~2" };
+        let query = format!("SELECT COUNT(*) FROM events WHERE agent = '{name}'");
+        assert_eq!(server.number(&query).await, count, "{name}");
+        all = all.max(count);
+        store.close().await;
+    }
+    assert!(all > 1);
+    assert_eq!(server.number("SELECT COUNT(*) FROM histories").await, 2);
+}
+
+/// A directory that was copied back from an earlier day goes on otherwise than what is known of it.
+#[tokio::test]
+async fn a_directory_that_was_put_back_is_refused() {
+    let server = Server::start();
+    let (dir, back) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = Store::open(dir.path()).await.unwrap();
+    store.commit(vec![write("/one")]).await.unwrap();
+    store.close().await;
+    for file in std::fs::read_dir(dir.path()).unwrap().flatten() {
+        if file.file_type().unwrap().is_file() {
+            std::fs::copy(file.path(), back.path().join(file.file_name())).unwrap();
+        }
+    }
+    for (dir, path) in [(&dir, "/two"), (&back, "/three")] {
+        let store = Store::open(dir.path()).await.unwrap();
+        store.commit(vec![write(path)]).await.unwrap();
+        let mut fleet = Fleet::new(server.address(), "node-a", store, Limits::default());
+        let shipped = fleet.ship().await.map_err(|error| error.to_string());
+        if path == "/two" {
+            shipped.unwrap();
+        } else {
+            let error = shipped.unwrap_err();
+            assert!(error.contains("put back to an earlier day"), "{error}");
+        }
+    }
+    assert_eq!(server.number("SELECT COUNT(*) FROM events WHERE line LIKE '%/three%'").await, 0);
+}
+
+/// What is too much or too old goes there as well, and what is sent afterwards goes on behind it.
+#[tokio::test]
+async fn the_shared_store_keeps_to_its_limits() {
+    let server = Server::start();
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    for number in 0..3000 {
+        store.commit(vec![write(&format!("/{number}"))]).await.unwrap();
+    }
+    let size = Limits { size: 1 << 20, ..Limits::default() };
+    let mut fleet = Fleet::new(server.address(), "node-a", store.clone(), size);
+    fleet.ship().await.unwrap();
+    let bytes = "SELECT SUM(octet_length(line))::bigint FROM events";
+    let lines = server.number(bytes).await;
+    assert!((900_000..=1 << 20).contains(&lines), "{lines}");
+    let counted = server.number("SELECT bytes FROM histories").await;
+    let evidence = "SELECT COALESCE(SUM(octet_length(line)), 0)::bigint FROM evidence";
+    assert_eq!(counted, lines + server.number(evidence).await);
+    store.commit(vec![write("/after")]).await.unwrap();
+    fleet.ship().await.unwrap();
+    let newest = "SELECT MAX(seq) FROM events";
+    assert_eq!(server.number(newest).await, *store.newest().borrow());
+    assert_eq!(
+        server.number(&format!("SELECT COUNT(*) FROM events WHERE seq = ({newest})")).await,
+        1
+    );
+
+    // Of a node that tells nothing any more, and of this one long ago.
+    server.run("INSERT INTO histories VALUES ('gone', 'gone', 1, 'x', 0)").await;
+    server
+        .run(
+            "INSERT INTO events SELECT 'gone', seq, line, id, action, kind, severity, fingerprint, container, namespace, time, last \
+             FROM events",
+        )
+        .await;
+    server.run("INSERT INTO marks VALUES ('gone', 100000, 1)").await;
+    let before = server.number("SELECT MIN(seq) FROM events WHERE agent = 'node-a'").await;
+    server.run(&format!("INSERT INTO marks VALUES ('node-a', {}, 1)", before + 10)).await;
+    let mut retention = Retention::new(store.clone(), Limits::default(), Machine::default());
+    retention.run(&[]).await.unwrap();
+    let age = Limits { age: Duration::from_hours(1), ..Limits::default() };
+    let mut fleet = Fleet::new(server.address(), "node-a", store, age);
+    fleet.ship().await.unwrap();
+    let oldest = "SELECT MIN(seq) FROM events WHERE agent = 'node-a'";
+    assert_eq!(server.number(oldest).await, before + 11);
+    // The newest stays: by it an agent that comes back knows how far it was.
+    assert_eq!(server.number("SELECT COUNT(*) FROM events WHERE agent = 'gone'").await, 1);
 }
 
 #[tokio::test]
@@ -159,7 +273,7 @@ async fn no_selector_is_part_of_a_statement_there_either() {
     let server = Server::start();
     let (dir, _ids) = investigate::laboratory().await;
     let store = Store::open(dir.path()).await.unwrap();
-    Fleet::new(server.address(), "node-1", store).ship().await.unwrap();
+    Fleet::new(server.address(), "node-1", store, Limits::default()).ship().await.unwrap();
     let mut history = History::open_fleet(&server.address()).await.unwrap();
     investigate::injected(&mut history).await;
     history.close().await;

@@ -25,7 +25,7 @@ pub(crate) struct Copied {
 }
 
 /// The events go last: what is there of them says that all that they came with is there.
-pub(crate) const TABLES: [Table; 6] = [
+pub(crate) const TABLES: [Table; 7] = [
     Table {
         name: "containers",
         order: "rowid",
@@ -68,6 +68,15 @@ pub(crate) const TABLES: [Table; 6] = [
             "exit_code",
             "restarts",
         ],
+        changes: true,
+    },
+    // By which retention knows how old a row is.
+    Table {
+        name: "marks",
+        order: "rowid",
+        key: "seq",
+        texts: &[],
+        numbers: &["seq", "at"],
         changes: true,
     },
     Table {
@@ -145,10 +154,23 @@ impl Table {
             "NOTHING".to_owned()
         };
         let table = self.name;
-        format!(
+        let insert = format!(
             "INSERT INTO {table} (agent, {names}) SELECT $1, {names} FROM json_to_recordset($2::json) AS x({types}) \
              ON CONFLICT (agent, {key}) DO {again}"
+        );
+        if !self.has_lines() {
+            return insert;
+        }
+        // How much a history holds is counted where it is written: to add it up anew would read all of it.
+        format!(
+            "WITH sent AS ({insert} RETURNING octet_length(line) AS bytes) \
+             UPDATE histories SET bytes = bytes + COALESCE((SELECT SUM(bytes) FROM sent), 0) WHERE agent = $1"
         )
+    }
+
+    /// Whether its rows count for the size of a history.
+    fn has_lines(&self) -> bool {
+        self.texts.contains(&"line")
     }
 
     fn object(&self) -> String {

@@ -32,7 +32,8 @@ impl Store {
         self.read(sqlx::query_scalar(query).bind(at).fetch_one(&self.inner.readers).await)
     }
 
-    pub(super) async fn kept_clock(&self) -> Result<Option<i64>, StoreError> {
+    /// What time retention believed it was when it last looked, in nanoseconds; none before that.
+    pub(crate) async fn kept_clock(&self) -> Result<Option<i64>, StoreError> {
         let query = sqlx::query_scalar("SELECT clock FROM retention");
         self.read(query.fetch_one(&self.inner.readers).await)
     }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 use tempfile::TempDir;
 
 use crate::store::fleet::Address;
@@ -48,6 +50,23 @@ impl Server {
 
     pub(super) fn address(&self) -> Address {
         self.url().parse().unwrap()
+    }
+
+    async fn connect(&self) -> PgConnection {
+        let options: PgConnectOptions = self.url().parse().unwrap();
+        options.connect().await.unwrap()
+    }
+
+    /// Does something there, by another connection.
+    pub(super) async fn run(&self, statements: &str) {
+        let statements = sqlx::raw_sql(AssertSqlSafe(statements));
+        statements.execute(&mut self.connect().await).await.unwrap();
+    }
+
+    /// The answer to a query that has one number.
+    pub(super) async fn number(&self, query: &str) -> i64 {
+        let query = sqlx::query_scalar(AssertSqlSafe(query));
+        query.fetch_one(&mut self.connect().await).await.unwrap()
     }
 
     /// With SIGKILL.
