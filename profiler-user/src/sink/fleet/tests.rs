@@ -9,7 +9,7 @@ use super::*;
 use crate::drift::Node as Machine;
 use crate::investigate::{self, History, Selector};
 use crate::store::Retention;
-use crate::store::testing::{flood, verified, write};
+use crate::store::testing::{clock_is, flood, verified, write};
 
 async fn count(server: &Server, table: &str) -> i64 {
     server.number(&format!("SELECT COUNT(*) FROM {table}")).await
@@ -247,14 +247,18 @@ async fn the_shared_store_keeps_to_its_limits() {
     );
 
     // Of a node that tells nothing any more, and of this one long ago.
-    server.run("INSERT INTO histories VALUES ('gone', 'gone', 1, 'x', 0)").await;
-    server
-        .run(
-            "INSERT INTO events SELECT 'gone', seq, line, id, action, kind, severity, fingerprint, container, namespace, time, last \
-             FROM events",
-        )
-        .await;
-    server.run("INSERT INTO marks VALUES ('gone', 100000, 1)").await;
+    // Another whose clock is years behind still tells: by the database's clock nothing of it is old.
+    let all = server.number("SELECT COUNT(*) FROM events").await;
+    for (name, told) in [("gone", "1"), ("behind", "DEFAULT")] {
+        let columns =
+            "seq, line, id, action, kind, severity, fingerprint, container, namespace, time, last";
+        server
+            .run(&format!(
+                "INSERT INTO histories VALUES ('{name}', '{name}', 1, 'x', 0, {told}); INSERT INTO marks VALUES ('{name}', 100000, 1); \
+                 INSERT INTO events SELECT '{name}', {columns} FROM events WHERE agent = 'node-a'"
+            ))
+            .await;
+    }
     let before = server.number("SELECT MIN(seq) FROM events WHERE agent = 'node-a'").await;
     server.run(&format!("INSERT INTO marks VALUES ('node-a', {}, 1)", before + 10)).await;
     let mut retention = Retention::new(store.clone(), Limits::default(), Machine::default());
@@ -266,6 +270,59 @@ async fn the_shared_store_keeps_to_its_limits() {
     assert_eq!(server.number(oldest).await, before + 11);
     // The newest stays: by it an agent that comes back knows how far it was.
     assert_eq!(server.number("SELECT COUNT(*) FROM events WHERE agent = 'gone'").await, 1);
+    assert_eq!(server.number("SELECT COUNT(*) FROM events WHERE agent = 'behind'").await, all);
+}
+
+/// A clock of the node or of the database that is ahead takes nothing.
+#[tokio::test]
+async fn nothing_goes_there_by_one_clock_alone() {
+    let server = Server::start();
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    for number in 0..20 {
+        store.commit(vec![write(&format!("/{number}"))]).await.unwrap();
+    }
+    let mut retention = Retention::new(store.clone(), Limits::default(), Machine::default());
+    retention.run(&[]).await.unwrap();
+    let age = Limits { age: Duration::from_hours(24), ..Limits::default() };
+    let mut fleet = Fleet::new(server.address(), "node-a", store.clone(), age);
+    fleet.ship().await.unwrap();
+    let all = count(&server, "events").await;
+    let now = "(EXTRACT(EPOCH FROM now()) * 1000000000)::bigint";
+    let hour = 3_600_000_000_000_i64;
+    // The node's clock jumps three days: its retention believes what is there to be three days old.
+    server.run(&format!("UPDATE marks SET at = {now} - {hour}")).await;
+    clock_is(&store, hour * 72).await;
+    fleet.retain = Instant::now();
+    fleet.ship().await.unwrap();
+    assert_eq!(count(&server, "events").await, all);
+    // The database's is days ahead of the node's: as if the node believed it to be long ago.
+    server.run(&format!("UPDATE marks SET at = {now} - {hour} * 48")).await;
+    clock_is(&store, -hour * 96).await;
+    fleet.retain = Instant::now();
+    fleet.ship().await.unwrap();
+    assert_eq!(count(&server, "events").await, all);
+    // Both say so.
+    clock_is(&store, hour * 96 - hour * 72).await;
+    fleet.retain = Instant::now();
+    fleet.ship().await.unwrap();
+    assert_eq!(count(&server, "events").await, 1);
+}
+
+/// A database that falls silent in the middle of a question, here since somebody else holds its tables, ends it.
+#[tokio::test]
+async fn a_question_without_an_answer_ends() {
+    let server = Server::start();
+    let (dir, _ids) = investigate::laboratory().await;
+    let store = Store::open(dir.path()).await.unwrap();
+    let mut fleet = Fleet::new(server.address(), "node-1", store, Limits::default());
+    fleet.ship().await.unwrap();
+    let mut history = History::open_fleet(&server.address()).await.unwrap();
+    let connection = &mut fleet.link.as_mut().unwrap().connection;
+    sqlx::raw_sql("BEGIN; LOCK TABLE events, containers").execute(connection).await.unwrap();
+    let error = investigate::timeline(&mut history, &Selector::default(), 10).await.unwrap_err();
+    assert!(error.to_string().contains("no answer came within"), "{error}");
+    assert!(error.to_string().contains("cannot read the fleet's store"), "{error}");
 }
 
 #[tokio::test]
@@ -274,8 +331,20 @@ async fn no_selector_is_part_of_a_statement_there_either() {
     let (dir, _ids) = investigate::laboratory().await;
     let store = Store::open(dir.path()).await.unwrap();
     Fleet::new(server.address(), "node-1", store, Limits::default()).ship().await.unwrap();
+    let before = content(&server).await;
     let mut history = History::open_fleet(&server.address()).await.unwrap();
     investigate::injected(&mut history).await;
     history.close().await;
-    assert!(count(&server, "events").await > 0);
+    assert_eq!(content(&server).await, before);
+}
+
+/// How many rows there are of each table, and what the events' lines hash to.
+async fn content(server: &Server) -> Vec<i64> {
+    let mut all = Vec::new();
+    for table in &TABLES {
+        all.push(count(server, table.name).await);
+    }
+    assert!(all.iter().any(|rows| *rows > 0));
+    all.push(server.number("SELECT SUM(hashtext(line))::bigint FROM events").await);
+    all
 }
