@@ -356,3 +356,30 @@ fn no_flag_is_part_of_a_statement() {
     let proof = proof.expect("driftline runs");
     assert!(proof.status.success(), "{}", said(&proof));
 }
+
+/// What README says that agents and those who ask have to be allowed, and no more.
+#[test]
+fn an_agent_writes_rows_and_whoever_asks_reads_them() {
+    let server = Postgres::start();
+    let home = tempfile::tempdir().expect("a directory");
+    let id = filled(home.path());
+    let url = |user: &str| server.url().replace("driftline:", &format!("{user}:"));
+    for user in ["agent", "reader"] {
+        server.ask(&format!("CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'"));
+    }
+    let error = ship(home.path(), &url("agent")).expect_err("it may not make tables").to_string();
+    assert!(error.contains("permission denied") && error.contains("may do there"), "{error}");
+    // Whoever owns the database prepares it.
+    ship(home.path(), &server.url()).expect("it may do all");
+    let tables = "ON ALL TABLES IN SCHEMA public TO";
+    server.ask(&format!("GRANT SELECT, INSERT, UPDATE, DELETE {tables} agent"));
+    server.ask(&format!("GRANT SELECT {tables} reader"));
+    let second = filled(home.path());
+    ship(home.path(), &url("agent")).expect("it may write rows");
+    let error = ship(home.path(), &url("reader")).expect_err("it may only read").to_string();
+    assert!(error.contains("permission denied"), "{error}");
+    let asked = command(["investigate", "timeline", "--json", "--store", &url("reader")]).output();
+    let asked = asked.expect("driftline runs");
+    let told = String::from_utf8_lossy(&asked.stdout);
+    assert!(told.contains(&id) && told.contains(&second), "{told}{}", said(&asked));
+}

@@ -95,8 +95,7 @@ impl History {
         if let Err(error) = fleet::is_ours(address, &first) {
             return Ok(Err(error));
         }
-        let version = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations");
-        version.fetch_one(connection).await.map(Ok)
+        sqlx::query_scalar(fleet::NEWEST).fetch_one(connection).await.map(Ok)
     }
 
     async fn connect(url: &str) -> sqlx::Result<AnyConnection> {
