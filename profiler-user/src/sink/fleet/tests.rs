@@ -189,6 +189,9 @@ async fn a_history_that_begins_anew_stands_beside_the_first() {
     }
     assert!(all > 1);
     assert_eq!(server.number("SELECT COUNT(*) FROM histories").await, 2);
+    // And it is said, once, to whoever asks later.
+    let gaps = "SELECT COUNT(*) FROM gaps WHERE why LIKE '%began anew%' AND agent = 'node-a~2'";
+    assert_eq!(server.number(gaps).await, 1);
 }
 
 /// A directory that was copied back from an earlier day goes on otherwise than what is known of it.
