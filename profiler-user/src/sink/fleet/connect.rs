@@ -151,9 +151,9 @@ impl Fleet {
         let query = sqlx::query_as(query).bind(&link.agent);
         let newest: Option<(i64, String)> =
             self.asked(query.fetch_optional(&mut link.connection)).await?;
-        let Some((seq, line)) = newest else { return Ok(0) };
+        let Some((seq, told)) = newest else { return Ok(0) };
         match self.store.event(seq).await.map_err(SinkError::new)? {
-            Some(event) if event.line != line => Err(self.parted(&link.agent)),
+            Some(event) if event.line != told => Err(self.parted(&link.agent)),
             None if seq > *self.store.newest().borrow() => Err(self.parted(&link.agent)),
             _ => Ok(seq),
         }

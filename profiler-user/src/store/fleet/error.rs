@@ -118,5 +118,5 @@ fn reason(error: &sqlx::Error) -> String {
 
 /// A handshake that ends comes as an error of the connection.
 fn is_tls(error: &std::io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+    error.get_ref().is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
 }
