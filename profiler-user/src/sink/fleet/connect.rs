@@ -35,13 +35,15 @@ impl Fleet {
         let options: PgConnectOptions = self.address.url().parse().map_err(failed)?;
         let connection = options.disable_statement_logging().connect().await;
         let mut connection = connection.map_err(failed)?;
+        // In this order: another agent may be preparing it just now, and its tables come at once with the note of them.
+        let taken = taken(&mut connection).await.map_err(failed)?;
         if let Some((first, newest)) = prepared(&mut connection).await.map_err(failed)? {
             fleet::is_ours(&self.address, &first)?;
             // Whoever may only write rows can do so once another has made the tables.
             if fleet::readable_version(&self.address, newest).is_ok() {
                 return Ok(connection);
             }
-        } else if let Some(table) = taken(&mut connection).await.map_err(failed)? {
+        } else if let Some(table) = taken {
             let why = format!("it has a table {table:?} that is not Driftline's");
             return Err(FleetError::foreign(&self.address, why));
         }

@@ -131,6 +131,12 @@ async fn what_it_refuses_is_said_without_the_password() {
     let error = History::open_fleet(&server.address()).await.unwrap_err().to_string();
     assert!(error.contains("start an agent"), "{error}");
 
+    // Prepared by an older version: what it is, what it should be, and what to do.
+    let error =
+        crate::store::fleet::readable_version(&server.address(), 0).unwrap_err().to_string();
+    assert!(error.contains("its schema is 0, not "), "{error}");
+    assert!(error.contains("start an agent of this version"), "{error}");
+
     let mut fleet = Fleet::new(server.address(), "node-a", store.clone(), Limits::default());
     fleet.ship().await.unwrap();
     let newer = "INSERT INTO _sqlx_migrations SELECT 99, 'later', now(), true, '', 0";
@@ -350,4 +356,28 @@ async fn content(server: &Server) -> Vec<i64> {
     assert!(all.iter().any(|rows| *rows > 0));
     all.push(server.number("SELECT SUM(hashtext(line))::bigint FROM events").await);
     all
+}
+
+/// All agents of a cluster meet an empty database at once.
+#[tokio::test]
+async fn many_agents_may_prepare_it_at_once() {
+    let server = Server::start();
+    let agents: Vec<_> = (0..16)
+        .map(|number| {
+            let address = server.address();
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.unwrap().block_on(async {
+                    let dir = tempfile::tempdir().unwrap();
+                    let store = Store::open(dir.path()).await.unwrap();
+                    store.commit(vec![write("/one")]).await.unwrap();
+                    let node = format!("node-{number}");
+                    Fleet::new(address, &node, store, Limits::default()).ship().await.unwrap();
+                });
+            })
+        })
+        .collect();
+    agents.into_iter().for_each(|agent| agent.join().unwrap());
+    assert_eq!(server.number("SELECT COUNT(*) FROM histories").await, 16);
+    assert_eq!(server.number("SELECT COUNT(DISTINCT agent) FROM events").await, 16);
 }
