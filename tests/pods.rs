@@ -196,7 +196,25 @@ fn the_agent_can_do_its_work_in_the_pod_that_its_manifest_describes() {
     for name in ["record.yaml", "watch.yaml"] {
         let mut manifest = Manifest::read(name);
         manifest.config_map("driftline-baselines", &[("cart.json", "{}")]);
+        // What is asked of the node in its pod is asked of the node, although its history is copied elsewhere.
+        let url = "postgres://driftline@db.example/driftline";
+        let secret = [("url", url), ("password", "right-secret"), ("ca.crt", "of the database\n")];
+        manifest.secret("driftline-store", &secret);
         let mut spec = manifest.pod(&node);
+        if name == "watch.yaml" {
+            for (variable, value) in [("DRIFTLINE_STORE", url), ("PGPASSWORD", "right-secret")] {
+                let expected = (variable.to_owned(), value.to_owned());
+                assert!(spec.containers[0].env.contains(&expected), "{variable}");
+            }
+            let mut mounts = spec.containers[0].mounts.iter();
+            let mount = mounts.find(|mount| mount.container_path == "/etc/driftline/store");
+            let files = node.outside(&mount.expect("it is mounted").host_path);
+            assert_eq!(
+                fs::read_to_string(files.join("ca.crt")).expect("there"),
+                "of the database\n"
+            );
+            assert!(!files.join("password").exists());
+        }
         let agent = &mut spec.containers[0];
         assert_eq!(agent.image, pods::agent().reference());
         agent.args = ["check", "--json"].map(str::to_owned).into();

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod evidence;
+mod place;
 mod provenance;
 mod sinks;
 
@@ -9,6 +10,8 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub use self::evidence::Evidence;
+pub(crate) use self::place::home;
+pub use self::place::{Place, discreet};
 pub use self::provenance::Provenance;
 pub use self::sinks::{Events, Sinks};
 use crate::{baseline::Width, error::Error};
@@ -72,7 +75,7 @@ pub struct Check {
     #[arg(long)]
     pub json: bool,
     /// Directory of the node's history, for what was lost of its containers; it may be in use
-    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE, hide_env_values = true, value_parser = home())]
     pub store: PathBuf,
     #[command(flatten)]
     pub sensor: Sensor,
@@ -133,26 +136,6 @@ pub struct Watch {
     pub node: Node,
     #[command(flatten)]
     pub sensor: Sensor,
-}
-
-/// Where a history is.
-#[derive(Clone, Debug)]
-pub enum Place {
-    Directory(PathBuf),
-    /// That of many nodes.
-    Fleet(crate::store::fleet::Address),
-}
-
-impl std::str::FromStr for Place {
-    type Err = crate::store::fleet::AddressError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        use crate::store::fleet::Address;
-        if Address::is_one(text) {
-            return text.parse().map(Self::Fleet);
-        }
-        Ok(Self::Directory(text.into()))
-    }
 }
 
 /// Without CMD: the containers of this node.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use profiler_user::cli::Cli;
+use profiler_user::cli::{self, Cli};
 
 fn main() -> ExitCode {
     if let Some(code) = profiler_user::self_test_child() {
@@ -12,7 +12,8 @@ fn main() -> ExitCode {
     if profiler_user::is_canary() {
         return ExitCode::SUCCESS;
     }
-    match profiler_user::run(Cli::parse()) {
+    let cli = Cli::try_parse().unwrap_or_else(|error| cli::discreet(error).exit());
+    match profiler_user::run(cli) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("driftline: {error}");

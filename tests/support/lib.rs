@@ -8,6 +8,7 @@ pub mod console;
 pub mod deeds;
 pub mod deviation;
 pub mod false_registry;
+pub mod fleet;
 pub mod intrusion;
 pub mod names;
 pub mod numbered;

@@ -8,6 +8,8 @@ CREATE TABLE histories (
     number BIGINT NOT NULL,                 -- from 1, of those of this node
     began  TEXT   NOT NULL,                 -- event.id of its first event when it was begun here
     bytes  BIGINT NOT NULL DEFAULT 0,       -- of the lines that are here of it
+    -- when something was last added to it, by this database's clock
+    told   BIGINT NOT NULL DEFAULT (EXTRACT(EPOCH FROM now()) * 1000000000)::bigint,
     UNIQUE (node, number)
 );
 

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::{
     agent::canary::{self, Report},
-    cli::DEFAULT_STORE,
+    cli::{DEFAULT_STORE, home},
     drift::clean,
     error::{Error, code},
 };
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct Canary {
     /// Directory of the agent's history
-    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE, hide_env_values = true, value_parser = home())]
     store: PathBuf,
     /// Print what became of it as JSON
     #[arg(long)]

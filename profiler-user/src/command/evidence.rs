@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use super::print;
 use crate::attest::PublicKey;
-use crate::cli::DEFAULT_STORE;
+use crate::cli::{DEFAULT_STORE, home};
 use crate::drift::clean;
 use crate::error::{Error, code};
 use crate::evidence::bundle::{self, BundleError, Manifest, Why};
@@ -39,7 +39,7 @@ enum Action {
 #[derive(Debug, Args)]
 struct List {
     /// Directory of the history
-    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE, hide_env_values = true, value_parser = home())]
     store: PathBuf,
     /// Only those of this drift
     #[arg(long, value_name = "EVENT_ID")]
@@ -58,7 +58,7 @@ struct Which {
     #[arg(value_name = "ID|FILE")]
     bundle: String,
     /// Directory of the history
-    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE, hide_env_values = true, value_parser = home())]
     store: PathBuf,
     /// Believe this public key [default: the one of --store]
     #[arg(long, value_name = "PUB")]

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::agent::replay::{By, Replay as Judged};
-use crate::cli::DEFAULT_STORE;
+use crate::cli::{DEFAULT_STORE, home};
 use crate::drift::severity::Table;
 use crate::drift::{Event, clean};
 use crate::error::Error;
@@ -23,7 +23,7 @@ use crate::store::nanoseconds;
 #[derive(Debug, Args)]
 pub struct Replay {
     /// Directory of the history; an agent may be writing to it
-    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE, hide_env_values = true, value_parser = home())]
     store: PathBuf,
     /// Directory of the baselines to judge by
     #[arg(long, value_name = "DIR", env = "DRIFTLINE_BASELINES", default_value = "baselines")]

@@ -10,7 +10,7 @@ use nix::unistd::{User, getuid};
 use ulid::Ulid;
 
 use crate::{
-    cli::DEFAULT_STORE,
+    cli::{DEFAULT_STORE, home},
     drift::clean,
     error::Error,
     silence::{FILE, Silences, SilencesError, State},
@@ -36,7 +36,7 @@ enum Action {
 #[derive(Clone, Debug, Args)]
 struct Place {
     /// Directory of the node's history, in which the silences are
-    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE, hide_env_values = true, value_parser = home())]
     store: PathBuf,
     /// The file itself, where `watch --silences` names one
     #[arg(long = "silences", value_name = "FILE", env = "DRIFTLINE_SILENCES")]

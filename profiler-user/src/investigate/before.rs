@@ -120,7 +120,7 @@ async fn image_before(
         .bind(&row.identity.name)
         .bind(&image.id)
         .bind(nanoseconds(row.first_seen));
-    let found = query.fetch_optional(&mut history.connection).await;
+    let found = history.dialect.answer(query.fetch_optional(&mut history.connection)).await;
     history.failed(found)
 }
 

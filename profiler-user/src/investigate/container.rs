@@ -86,7 +86,8 @@ impl History {
             "{} WHERE id = $1 ORDER BY first_seen LIMIT 1",
             history_columns(self.dialect)
         )));
-        let row = query.bind(id).fetch_optional(&mut self.connection).await;
+        let row = query.bind(id).fetch_optional(&mut self.connection);
+        let row = self.dialect.answer(row).await;
         self.failed(row)
     }
 }

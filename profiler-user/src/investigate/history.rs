@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use sqlx::any::AnyConnectOptions;
-use sqlx::{AnyConnection, ConnectOptions as _, Connection as _};
+use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions as _, Connection as _};
 
-use super::statement::{Dialect, storable};
+use super::statement::{ANSWER, Dialect, storable};
 use super::told::Told;
 use crate::store::fleet::{self, Address, FleetError};
 use crate::store::{self, StoreError};
@@ -72,8 +72,13 @@ impl History {
         let found = found.map_err(|_| FleetError::silent(address))?;
         let found = found.map_err(|why| FleetError::connect(address, &why))??;
         fleet::readable_version(address, found)?;
-        let repeatable = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let begun = sqlx::query(repeatable).execute(&mut history.connection).await;
+        // What nobody waits for any more ends there as well.
+        let over = (ANSWER + PATIENCE).as_millis();
+        let repeatable = AssertSqlSafe(format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {over}"
+        ));
+        let begun = sqlx::raw_sql(repeatable).execute(&mut history.connection);
+        let begun = Dialect::Postgres.answer(begun).await;
         history.failed(begun)?;
         Ok(history)
     }
@@ -90,8 +95,7 @@ impl History {
         if let Err(error) = fleet::is_ours(address, &first) {
             return Ok(Err(error));
         }
-        let version = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations");
-        version.fetch_one(connection).await.map(Ok)
+        sqlx::query_scalar(fleet::NEWEST).fetch_one(connection).await.map(Ok)
     }
 
     async fn connect(url: &str) -> sqlx::Result<AnyConnection> {
@@ -119,14 +123,14 @@ impl History {
         let query = "SELECT seq, line, (SELECT n.line FROM events n WHERE n.id = e.id ORDER BY n.seq DESC LIMIT 1) \
              AS newest FROM events e WHERE id = $1 AND kind <> $2 ORDER BY seq LIMIT 1";
         let query = sqlx::query_as(query).bind(storable(id)).bind(store::CHAIN);
-        let found = query.fetch_optional(&mut self.connection).await;
+        let found = self.dialect.answer(query.fetch_optional(&mut self.connection)).await;
         if let Some(event) = self.failed(found)? {
             return Ok(event);
         }
         // It may be one of those that another event tells of.
         let query = "SELECT seq, line, line AS newest FROM evidence WHERE id = $1 LIMIT 1";
-        let found =
-            sqlx::query_as(query).bind(storable(id)).fetch_optional(&mut self.connection).await;
+        let query = sqlx::query_as(query).bind(storable(id));
+        let found = self.dialect.answer(query.fetch_optional(&mut self.connection)).await;
         let advice = "give the event.id of one; driftline investigate timeline --json has them";
         self.failed(found)?.ok_or_else(|| self.unknown("event", id, advice))
     }
@@ -134,19 +138,22 @@ impl History {
     /// The first event of this id, as it was told.
     pub async fn line(&mut self, id: &str) -> Result<String, HistoryError> {
         let query = "SELECT line FROM events WHERE id = $1 ORDER BY seq LIMIT 1";
-        let line = sqlx::query_scalar(query).bind(id).fetch_optional(&mut self.connection).await;
+        let query = sqlx::query_scalar(query).bind(id);
+        let line = self.dialect.answer(query.fetch_optional(&mut self.connection)).await;
         if let Some(line) = self.failed(line)? {
             return Ok(line);
         }
         let query = "SELECT line FROM evidence WHERE id = $1 LIMIT 1";
-        let line = sqlx::query_scalar(query).bind(id).fetch_one(&mut self.connection).await;
+        let query = sqlx::query_scalar(query).bind(id);
+        let line = self.dialect.answer(query.fetch_one(&mut self.connection)).await;
         self.failed(line)
     }
 
     /// The newest event of this id; where several nodes tell of it, each numbers its own.
     pub async fn newest_line(&mut self, id: &str) -> Result<String, HistoryError> {
         let query = "SELECT line FROM events WHERE id = $1 ORDER BY last DESC, seq DESC LIMIT 1";
-        let line = sqlx::query_scalar(query).bind(id).fetch_one(&mut self.connection).await;
+        let query = sqlx::query_scalar(query).bind(id);
+        let line = self.dialect.answer(query.fetch_one(&mut self.connection)).await;
         self.failed(line)
     }
 
@@ -165,7 +172,7 @@ impl History {
              AND kind <> $3 ORDER BY fingerprint LIMIT 2",
         );
         let found = query.bind(from).bind(to).bind(store::CHAIN).fetch_all(&mut self.connection);
-        let found = found.await;
+        let found = self.dialect.answer(found).await;
         let found: Vec<String> = self.failed(found)?;
         if let Some(one) = self.one(found, name, "fingerprint")? {
             return Ok(one);
@@ -184,7 +191,8 @@ impl History {
         let query = sqlx::query_scalar(
             "SELECT DISTINCT id FROM containers WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         );
-        let found = query.bind(from).bind(to).fetch_all(&mut self.connection).await;
+        let query = query.bind(from).bind(to);
+        let found = self.dialect.answer(query.fetch_all(&mut self.connection)).await;
         let found = self.failed(found)?;
         self.one(found, name, "container")?.ok_or_else(|| self.unknown_container(name))
     }

@@ -104,10 +104,8 @@ pub(super) async fn occurrences(
          JOIN drifts d ON d.container = e.container AND d.fingerprint = $1 \
          LEFT JOIN containers c ON c.id = d.container{same} ORDER BY d.first, d.container, c.node",
     )));
-    let found = query
-        .bind(super::statement::storable(fingerprint))
-        .fetch_all(&mut history.connection)
-        .await;
+    let query = query.bind(super::statement::storable(fingerprint));
+    let found = history.dialect.answer(query.fetch_all(&mut history.connection)).await;
     history.failed(found)
 }
 

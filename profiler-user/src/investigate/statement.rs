@@ -1,5 +1,8 @@
 //! A statement in the words that SQLite and PostgreSQL both know, with the values beside it.
 
+use std::io;
+use std::time::Duration;
+
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe, FromRow};
 
@@ -18,7 +21,24 @@ impl Dialect {
             Self::Postgres => format!(" AND {one}.agent = {other}.agent"),
         }
     }
+
+    /// An answer, if one comes: a file always gives one, a database may have fallen silent.
+    pub(super) async fn answer<T>(
+        self,
+        asked: impl Future<Output = sqlx::Result<T>>,
+    ) -> sqlx::Result<T> {
+        match self {
+            Self::Sqlite => asked.await,
+            Self::Postgres => tokio::time::timeout(ANSWER, asked).await.unwrap_or_else(|_| {
+                let why = format!("no answer came within {} s", ANSWER.as_secs());
+                Err(io::Error::new(io::ErrorKind::TimedOut, why).into())
+            }),
+        }
+    }
 }
+
+/// How long one question to a database may take; a test has less time to wait for one that never comes.
+pub(super) const ANSWER: Duration = Duration::from_secs(if cfg!(test) { 5 } else { 60 });
 
 /// Values are bound, never part of the text.
 pub(super) struct Statement {
@@ -64,7 +84,7 @@ impl Statement {
         T: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
     {
         let query = sqlx::query_as_with(AssertSqlSafe(self.text), self.values);
-        query.fetch_all(connection).await
+        self.dialect.answer(query.fetch_all(connection)).await
     }
 }
 

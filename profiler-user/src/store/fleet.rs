@@ -22,6 +22,9 @@ pub(crate) const IS_PREPARED: &str = "SELECT to_regclass('_sqlx_migrations') IS 
 /// What the first of them was called: other programs note theirs in a table of the same name.
 pub(crate) const FIRST: &str = "SELECT description FROM _sqlx_migrations WHERE version = 1";
 
+/// Of what version the tables are.
+pub(crate) const NEWEST: &str = "SELECT MAX(version) FROM _sqlx_migrations";
+
 /// Which tables of these names there are.
 pub(crate) const TAKEN: &str = "SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
      AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname = ANY($1) ORDER BY relname LIMIT 1";

@@ -51,3 +51,11 @@ pub(crate) fn flood(directory: &str, files: usize) -> Vec<Write> {
     writes.extend(aggregator.close(&context));
     writes.into_iter().map(Write::from).collect()
 }
+
+/// What time retention believes it is: so many nanoseconds from now.
+pub(crate) async fn clock_is(store: &Store, ahead: i64) {
+    let now = super::nanoseconds(jiff::Timestamp::now());
+    let mut writers = store.inner.writers.lock().await;
+    let query = sqlx::query("UPDATE retention SET clock = ?").bind(now + ahead);
+    query.execute(&mut writers.durable).await.unwrap();
+}

@@ -18,11 +18,14 @@ use super::{
 /// The name that pods see in `spec.nodeName`.
 pub const NODE_NAME: &str = "node-0";
 
-/// A manifest with one `DaemonSet`, and the `ConfigMap`s that it refers to.
+/// A manifest with one `DaemonSet`, and the `ConfigMap`s and `Secret`s that it refers to.
 pub struct Manifest {
     daemon_set: Value,
-    config_maps: HashMap<String, BTreeMap<String, String>>,
+    config_maps: Maps,
+    secrets: Maps,
 }
+
+type Maps = HashMap<String, BTreeMap<String, String>>;
 
 impl Manifest {
     /// Reads one of `profiler-user/deploy/kubernetes`, by its file name.
@@ -33,7 +36,8 @@ impl Manifest {
             fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let documents: Vec<Value> = serde_saphyr::from_multiple(&text)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut manifest = Self { daemon_set: Value::Null, config_maps: HashMap::new() };
+        let mut manifest =
+            Self { daemon_set: Value::Null, config_maps: HashMap::new(), secrets: HashMap::new() };
         for document in documents {
             match document["kind"].as_str() {
                 Some("DaemonSet") => manifest.daemon_set = document,
@@ -54,8 +58,12 @@ impl Manifest {
 
     /// Sets a `ConfigMap`, in place of one of this name in the manifest.
     pub fn config_map(&mut self, name: &str, data: &[(&str, &str)]) {
-        let data = data.iter().map(|&(key, text)| (key.to_owned(), text.to_owned()));
-        self.config_maps.insert(name.to_owned(), data.collect());
+        self.config_maps.insert(name.to_owned(), owned(data));
+    }
+
+    /// Sets a `Secret`.
+    pub fn secret(&mut self, name: &str, data: &[(&str, &str)]) {
+        self.secrets.insert(name.to_owned(), owned(data));
     }
 
     /// The pod that a node gets. Its volumes are written, and directories of the node that it asks for are made.
@@ -92,19 +100,26 @@ impl Manifest {
             }
             return path.to_owned();
         }
-        assert!(volume["configMap"].is_object(), "{name} is neither hostPath nor configMap");
-        let files = self.map(&volume["configMap"]).cloned().unwrap_or_default();
-        let path = format!("{}/volumes/kubernetes.io~configmap/{name}", pod.directory());
+        let (kind, source, files) = if volume["secret"].is_object() {
+            let source = &volume["secret"];
+            ("secret", source, map(&self.secrets, source, "secretName"))
+        } else {
+            assert!(volume["configMap"].is_object(), "{name} is of no kind that the node knows");
+            let source = &volume["configMap"];
+            ("configmap", source, map(&self.config_maps, source, "name"))
+        };
+        let mut files = files.cloned().unwrap_or_default();
+        if !source["items"].is_null() {
+            let items = items(&source["items"]).iter().filter_map(|item| {
+                let file = files.get(&string(&item["key"])).cloned();
+                assert!(file.is_some() || source["optional"] == true, "no {item} in {name}");
+                file.map(|file| (string(&item["path"]), file))
+            });
+            files = items.collect();
+        }
+        let path = format!("{}/volumes/kubernetes.io~{kind}/{name}", pod.directory());
         Volume::new(&node.outside(&path), files);
         path
-    }
-
-    /// What a reference means; nothing where it is optional and that is not there.
-    fn map(&self, reference: &Value) -> Option<&BTreeMap<String, String>> {
-        let name = string(&reference["name"]);
-        let map = self.config_maps.get(&name);
-        assert!(map.is_some() || reference["optional"] == true, "there is no ConfigMap {name}");
-        map
     }
 
     fn container(
@@ -149,13 +164,17 @@ impl Manifest {
         }
     }
 
-    /// What a variable gets from elsewhere: the downward API, or a `ConfigMap`; none where it may be absent, and is.
+    /// What a variable gets from elsewhere: the downward API, a `ConfigMap` or a `Secret`; none where it may be absent, and is.
     fn value_from(&self, pod: &PodSpec, source: &Value) -> Option<String> {
-        let reference = &source["configMapKeyRef"];
-        if let Some(key) = reference["key"].as_str() {
-            let value = self.map(reference).and_then(|map| map.get(key));
-            assert!(value.is_some() || reference["optional"] == true, "no {key}: {reference}");
-            return value.cloned();
+        for (kind, maps) in
+            [("configMapKeyRef", &self.config_maps), ("secretKeyRef", &self.secrets)]
+        {
+            let reference = &source[kind];
+            if let Some(key) = reference["key"].as_str() {
+                let value = map(maps, reference, "name").and_then(|map| map.get(key));
+                assert!(value.is_some() || reference["optional"] == true, "no {key}: {reference}");
+                return value.cloned();
+            }
         }
         Some(match source["fieldRef"]["fieldPath"].as_str() {
             Some("metadata.name") => pod.name.clone(),
@@ -166,6 +185,18 @@ impl Manifest {
             _ => panic!("the node has no value for {source}"),
         })
     }
+}
+
+/// What a reference means; nothing where it is optional and that is not there.
+fn map<'m>(maps: &'m Maps, reference: &Value, key: &str) -> Option<&'m BTreeMap<String, String>> {
+    let name = string(&reference[key]);
+    let map = maps.get(&name);
+    assert!(map.is_some() || reference["optional"] == true, "there is no {name}");
+    map
+}
+
+fn owned(data: &[(&str, &str)]) -> BTreeMap<String, String> {
+    data.iter().map(|&(key, text)| (key.to_owned(), text.to_owned())).collect()
 }
 
 /// Puts variables in the place of `$(NAME)`; unknown ones stay, as a kubelet leaves them.

@@ -14,6 +14,7 @@ use super::{text, when};
 use crate::{
     attest,
     baseline::{self, Approval, Baseline, Drifted, Grant, Scope, Whereabouts, Width},
+    cli::home,
     error::Error,
     store,
 };
@@ -39,7 +40,7 @@ pub(super) struct Approve {
     #[arg(long, value_name = "FILE", conflicts_with = "store", required_unless_present = "store")]
     events: Option<PathBuf>,
     /// The node agent's store that holds it
-    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE")]
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", hide_env_values = true, value_parser = home())]
     store: Option<PathBuf>,
     /// The directory with the baseline of the event's image
     #[arg(long, value_name = "DIR", default_value = "baselines", env = "DRIFTLINE_BASELINES")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cgroup::Hierarchy;
-use crate::cli::DEFAULT_STORE;
+use crate::cli::{DEFAULT_STORE, home};
 use crate::command::print;
 use crate::container::{Identity, locate, path::identify};
 use crate::error::Error;
@@ -31,7 +31,7 @@ pub(super) struct Collect {
     #[arg(long)]
     node: bool,
     /// Directory of the history
-    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE, hide_env_values = true, value_parser = home())]
     store: PathBuf,
     /// Sign with this key (PKCS#8 PEM) [default: the one of --store]
     #[arg(long, value_name = "PEM", env = "DRIFTLINE_EVIDENCE_KEY")]

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    cli::DEFAULT_STORE,
+    cli::{DEFAULT_STORE, home},
     error::{Error, code},
     store::{self, Head, Verdict},
 };
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct VerifyLog {
     /// Directory of the history; an agent may be writing to it
-    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE)]
+    #[arg(long, value_name = "DIR", env = "DRIFTLINE_STORE", default_value = DEFAULT_STORE, hide_env_values = true, value_parser = home())]
     store: PathBuf,
     /// Prove this file of events instead of a store
     #[arg(long, value_name = "FILE")]

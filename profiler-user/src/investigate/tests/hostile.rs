@@ -20,7 +20,15 @@ const INJECTIONS: &[&str] = &[
     "\u{0}",
     "exec' UNION SELECT * FROM containers --",
     "\u{10ffff}",
+    "\\'; DELETE FROM containers; --",
+    "$$; DROP TABLE events; $$",
+    "E'\\x27'",
+    "x\u{0}y",
+    "\u{202e}\u{1b}[2J",
 ];
+
+/// More than any name has.
+const LONG: usize = 4096;
 
 #[tokio::test]
 async fn no_selector_is_part_of_a_statement() {
@@ -34,8 +42,9 @@ async fn no_selector_is_part_of_a_statement() {
 
 /// Of any database.
 pub(crate) async fn injected(history: &mut History) {
-    for text in INJECTIONS {
-        let value = || Some((*text).to_owned());
+    let long = ["'", "%", "a"].map(|part| part.repeat(LONG));
+    for text in INJECTIONS.iter().copied().chain(long.iter().map(String::as_str)) {
+        let value = || Some(text.to_owned());
         let none = Selector::default;
         for selector in [
             Selector { namespace: value(), ..none() },
@@ -54,8 +63,17 @@ pub(crate) async fn injected(history: &mut History) {
             let found = found.entries.iter().filter(|entry| !matches!(entry, Entry::Gap(_)));
             assert_eq!(found.count(), 0, "{selector:?}");
             assert!(scope(history, &selector).await.unwrap().containers.is_empty());
+            let window = jiff::SignedDuration::from_mins(1);
+            // Hops are of one kind by nature.
+            let hops = lateral(history, &selector, window).await.unwrap().hops;
+            assert!(hops.is_empty() || selector.kind.is_some(), "{selector:?}");
         }
         let window = jiff::SignedDuration::from_mins(1);
+        assert!(history.event(text).await.is_err(), "{text:?}");
+        assert!(history.container_id(text).await.is_err(), "{text:?}");
+        assert!(history.fingerprint(text).await.is_err(), "{text:?}");
+        assert!(members(history, text, 10).await.is_err(), "{text:?}");
+        assert!(scope_of(history, text).await.is_err(), "{text:?}");
         assert!(seen(history, text).await.is_err(), "{text:?}");
         assert!(before(history, text, window, 10).await.is_err(), "{text:?}");
         assert!(container(history, text, 10).await.is_err(), "{text:?}");

@@ -11,7 +11,9 @@ use tokio::time::timeout;
 
 use super::{Fleet, Link, PATIENCE};
 use crate::sink::SinkError;
-use crate::store::fleet::{self, FIRST, FleetError, IS_PREPARED, MIGRATIONS, TABLES, TAKEN};
+use crate::store::fleet::{
+    self, FIRST, FleetError, IS_PREPARED, MIGRATIONS, NEWEST, TABLES, TAKEN,
+};
 use crate::store::{StoredEvent, Write};
 
 /// Rows that are looked at for a common past.
@@ -33,9 +35,15 @@ impl Fleet {
         let options: PgConnectOptions = self.address.url().parse().map_err(failed)?;
         let connection = options.disable_statement_logging().connect().await;
         let mut connection = connection.map_err(failed)?;
-        if let Some(first) = first(&mut connection).await.map_err(failed)? {
+        // In this order: another agent may be preparing it just now, and its tables come at once with the note of them.
+        let taken = taken(&mut connection).await.map_err(failed)?;
+        if let Some((first, newest)) = prepared(&mut connection).await.map_err(failed)? {
             fleet::is_ours(&self.address, &first)?;
-        } else if let Some(table) = taken(&mut connection).await.map_err(failed)? {
+            // Whoever may only write rows can do so once another has made the tables.
+            if fleet::readable_version(&self.address, newest).is_ok() {
+                return Ok(connection);
+            }
+        } else if let Some(table) = taken {
             let why = format!("it has a table {table:?} that is not Driftline's");
             return Err(FleetError::foreign(&self.address, why));
         }
@@ -145,20 +153,24 @@ impl Fleet {
         let query = sqlx::query_as(query).bind(&link.agent);
         let newest: Option<(i64, String)> =
             self.asked(query.fetch_optional(&mut link.connection)).await?;
-        let Some((seq, line)) = newest else { return Ok(0) };
+        let Some((seq, told)) = newest else { return Ok(0) };
         match self.store.event(seq).await.map_err(SinkError::new)? {
-            Some(event) if event.line != line => Err(self.parted(&link.agent)),
+            Some(event) if event.line != told => Err(self.parted(&link.agent)),
             None if seq > *self.store.newest().borrow() => Err(self.parted(&link.agent)),
             _ => Ok(seq),
         }
     }
 }
 
-async fn first(connection: &mut PgConnection) -> sqlx::Result<Option<String>> {
+/// What the first migration there is called, and the number of the newest.
+async fn prepared(connection: &mut PgConnection) -> sqlx::Result<Option<(String, i64)>> {
     if !sqlx::query_scalar(IS_PREPARED).fetch_one(&mut *connection).await? {
         return Ok(None);
     }
-    sqlx::query_scalar(FIRST).fetch_optional(connection).await
+    let Some(first) = sqlx::query_scalar(FIRST).fetch_optional(&mut *connection).await? else {
+        return Ok(None);
+    };
+    Ok(Some((first, sqlx::query_scalar(NEWEST).fetch_one(connection).await?)))
 }
 
 /// A table of one of our names.

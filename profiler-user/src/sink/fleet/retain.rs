@@ -57,7 +57,9 @@ impl Fleet {
         if !self.asked(query.fetch_one(&mut link.connection)).await? {
             return Ok(());
         }
-        let query = "SELECT agent FROM marks WHERE agent <> $1 GROUP BY agent HAVING MAX(at) <= $2";
+        // By the clock of the node that is gone, and by the database's: one that is years behind is not gone.
+        let query = "SELECT agent FROM histories h WHERE agent <> $1 AND told <= $2 \
+             AND (SELECT MAX(at) FROM marks m WHERE m.agent = h.agent) <= $2";
         let query = sqlx::query_scalar(query).bind(&link.agent).bind(before.saturating_sub(HOUR));
         let gone: Vec<String> = self.asked(query.fetch_all(&mut link.connection)).await?;
         for agent in gone {
@@ -137,6 +139,9 @@ impl Fleet {
             }
         }
         let taken = before - self.bytes(link).await?;
+        if taken == 0 {
+            return Ok(());
+        }
         eprintln!(
             "driftline: {} held more than {limit} bytes of this node: {taken} bytes were removed there, repeats first, then \
              the oldest; for more, give a larger --fleet-retain-size",

@@ -1,14 +1,13 @@
 //! Against a real PostgreSQL.
 
+mod limits;
 mod server;
 
 use serde_json::{Value, json};
 
 use self::server::Server;
 use super::*;
-use crate::drift::Node as Machine;
 use crate::investigate::{self, History, Selector};
-use crate::store::Retention;
 use crate::store::testing::{flood, verified, write};
 
 async fn count(server: &Server, table: &str) -> i64 {
@@ -131,6 +130,12 @@ async fn what_it_refuses_is_said_without_the_password() {
     let error = History::open_fleet(&server.address()).await.unwrap_err().to_string();
     assert!(error.contains("start an agent"), "{error}");
 
+    // Prepared by an older version: what it is, what it should be, and what to do.
+    let error =
+        crate::store::fleet::readable_version(&server.address(), 0).unwrap_err().to_string();
+    assert!(error.contains("its schema is 0, not "), "{error}");
+    assert!(error.contains("start an agent of this version"), "{error}");
+
     let mut fleet = Fleet::new(server.address(), "node-a", store.clone(), Limits::default());
     fleet.ship().await.unwrap();
     let newer = "INSERT INTO _sqlx_migrations SELECT 99, 'later', now(), true, '', 0";
@@ -189,6 +194,9 @@ async fn a_history_that_begins_anew_stands_beside_the_first() {
     }
     assert!(all > 1);
     assert_eq!(server.number("SELECT COUNT(*) FROM histories").await, 2);
+    // And it is said, once, to whoever asks later.
+    let gaps = "SELECT COUNT(*) FROM gaps WHERE why LIKE '%began anew%' AND agent = 'node-a~2'";
+    assert_eq!(server.number(gaps).await, 1);
 }
 
 /// A directory that was copied back from an earlier day goes on otherwise than what is known of it.
@@ -219,53 +227,20 @@ async fn a_directory_that_was_put_back_is_refused() {
     assert_eq!(server.number("SELECT COUNT(*) FROM events WHERE line LIKE '%/three%'").await, 0);
 }
 
-/// What is too much or too old goes there as well, and what is sent afterwards goes on behind it.
+/// A database that falls silent in the middle of a question, here since somebody else holds its tables, ends it.
 #[tokio::test]
-async fn the_shared_store_keeps_to_its_limits() {
+async fn a_question_without_an_answer_ends() {
     let server = Server::start();
-    let dir = tempfile::tempdir().unwrap();
+    let (dir, _ids) = investigate::laboratory().await;
     let store = Store::open(dir.path()).await.unwrap();
-    for number in 0..3000 {
-        store.commit(vec![write(&format!("/{number}"))]).await.unwrap();
-    }
-    let size = Limits { size: 1 << 20, ..Limits::default() };
-    let mut fleet = Fleet::new(server.address(), "node-a", store.clone(), size);
+    let mut fleet = Fleet::new(server.address(), "node-1", store, Limits::default());
     fleet.ship().await.unwrap();
-    let bytes = "SELECT SUM(octet_length(line))::bigint FROM events";
-    let lines = server.number(bytes).await;
-    assert!((900_000..=1 << 20).contains(&lines), "{lines}");
-    let counted = server.number("SELECT bytes FROM histories").await;
-    let evidence = "SELECT COALESCE(SUM(octet_length(line)), 0)::bigint FROM evidence";
-    assert_eq!(counted, lines + server.number(evidence).await);
-    store.commit(vec![write("/after")]).await.unwrap();
-    fleet.ship().await.unwrap();
-    let newest = "SELECT MAX(seq) FROM events";
-    assert_eq!(server.number(newest).await, *store.newest().borrow());
-    assert_eq!(
-        server.number(&format!("SELECT COUNT(*) FROM events WHERE seq = ({newest})")).await,
-        1
-    );
-
-    // Of a node that tells nothing any more, and of this one long ago.
-    server.run("INSERT INTO histories VALUES ('gone', 'gone', 1, 'x', 0)").await;
-    server
-        .run(
-            "INSERT INTO events SELECT 'gone', seq, line, id, action, kind, severity, fingerprint, container, namespace, time, last \
-             FROM events",
-        )
-        .await;
-    server.run("INSERT INTO marks VALUES ('gone', 100000, 1)").await;
-    let before = server.number("SELECT MIN(seq) FROM events WHERE agent = 'node-a'").await;
-    server.run(&format!("INSERT INTO marks VALUES ('node-a', {}, 1)", before + 10)).await;
-    let mut retention = Retention::new(store.clone(), Limits::default(), Machine::default());
-    retention.run(&[]).await.unwrap();
-    let age = Limits { age: Duration::from_hours(1), ..Limits::default() };
-    let mut fleet = Fleet::new(server.address(), "node-a", store, age);
-    fleet.ship().await.unwrap();
-    let oldest = "SELECT MIN(seq) FROM events WHERE agent = 'node-a'";
-    assert_eq!(server.number(oldest).await, before + 11);
-    // The newest stays: by it an agent that comes back knows how far it was.
-    assert_eq!(server.number("SELECT COUNT(*) FROM events WHERE agent = 'gone'").await, 1);
+    let mut history = History::open_fleet(&server.address()).await.unwrap();
+    let connection = &mut fleet.link.as_mut().unwrap().connection;
+    sqlx::raw_sql("BEGIN; LOCK TABLE events, containers").execute(connection).await.unwrap();
+    let error = investigate::timeline(&mut history, &Selector::default(), 10).await.unwrap_err();
+    assert!(error.to_string().contains("no answer came within"), "{error}");
+    assert!(error.to_string().contains("cannot read the fleet's store"), "{error}");
 }
 
 #[tokio::test]
@@ -274,8 +249,46 @@ async fn no_selector_is_part_of_a_statement_there_either() {
     let (dir, _ids) = investigate::laboratory().await;
     let store = Store::open(dir.path()).await.unwrap();
     Fleet::new(server.address(), "node-1", store, Limits::default()).ship().await.unwrap();
+    let before = content(&server).await;
     let mut history = History::open_fleet(&server.address()).await.unwrap();
     investigate::injected(&mut history).await;
     history.close().await;
-    assert!(count(&server, "events").await > 0);
+    assert_eq!(content(&server).await, before);
+}
+
+/// How many rows there are of each table, and what the events' lines hash to.
+async fn content(server: &Server) -> Vec<i64> {
+    let mut all = Vec::new();
+    for table in &TABLES {
+        all.push(count(server, table.name).await);
+    }
+    assert!(all.iter().any(|rows| *rows > 0));
+    all.push(server.number("SELECT SUM(hashtext(line))::bigint FROM events").await);
+    all
+}
+
+/// All agents of a cluster meet an empty database at once.
+#[tokio::test]
+async fn many_agents_may_prepare_it_at_once() {
+    let server = Server::start();
+    let agents: Vec<_> = (0..16)
+        .map(|number| {
+            let address = server.address();
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.unwrap().block_on(async {
+                    let dir = tempfile::tempdir().unwrap();
+                    let store = Store::open(dir.path()).await.unwrap();
+                    store.commit(vec![write("/one")]).await.unwrap();
+                    let node = format!("node-{number}");
+                    Fleet::new(address, &node, store, Limits::default()).ship().await.unwrap();
+                });
+            })
+        })
+        .collect();
+    for agent in agents {
+        agent.join().unwrap();
+    }
+    assert_eq!(server.number("SELECT COUNT(*) FROM histories").await, 16);
+    assert_eq!(server.number("SELECT COUNT(DISTINCT agent) FROM events").await, 16);
 }

@@ -58,6 +58,7 @@ impl FleetError {
         let sqlx::Error::Database(said) = error else {
             return match error {
                 sqlx::Error::Tls(_) => Self::Tls { shown, why },
+                sqlx::Error::Io(error) if is_tls(error) => Self::Tls { shown, why },
                 _ => Self::Connect { shown, why },
             };
         };
@@ -113,4 +114,9 @@ fn reason(error: &sqlx::Error) -> String {
         sqlx::Error::Configuration(_) => "its address cannot be used".to_owned(),
         error => error.to_string(),
     }
+}
+
+/// A handshake that ends comes as an error of the connection.
+fn is_tls(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
 }

@@ -164,7 +164,8 @@ impl Table {
         // How much a history holds is counted where it is written: to add it up anew would read all of it.
         format!(
             "WITH sent AS ({insert} RETURNING octet_length(line) AS bytes) \
-             UPDATE histories SET bytes = bytes + COALESCE((SELECT SUM(bytes) FROM sent), 0) WHERE agent = $1"
+             UPDATE histories SET bytes = bytes + COALESCE((SELECT SUM(bytes) FROM sent), 0), \
+             told = (EXTRACT(EPOCH FROM now()) * 1000000000)::bigint WHERE agent = $1"
         )
     }
 
