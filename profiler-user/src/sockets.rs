@@ -1,4 +1,4 @@
-//! Sockets as `/proc/PID/net` tells them (proc_pid_net(5)), by the inode that a descriptor names.
+//! Sockets as `/proc/PID/net` tells them (`proc_pid_net(5)`), by the inode that a descriptor names.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
