@@ -9,7 +9,7 @@ use crate::behaviour::{Ancestor, Behaviour, Observation, Process};
 
 /// What a process did, or that it ended.
 #[derive(Clone, Copy, Debug, Hash, PartialEq)]
-pub(crate) enum Done<'a> {
+pub enum Done<'a> {
     Did(&'a Behaviour),
     /// With this wait status.
     Exited(u32),

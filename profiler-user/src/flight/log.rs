@@ -23,14 +23,14 @@ const WAITING_MAX: usize = 2 << 20;
 
 /// Where a container's number is kept.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Place {
+pub struct Place {
     segment: u64,
     number: u32,
 }
 
 /// Appends what happens to the log. [`Log::hand_over`] is to be called a few times a second: what was not handed over is lost
 /// with the agent.
-pub(crate) struct Log {
+pub struct Log {
     writer: Writer,
     key_id: String,
     hashes: [RandomState; 2],
@@ -51,7 +51,7 @@ pub(crate) struct Log {
 
 impl Log {
     /// `key_id`: of the key that secrets are hashed with.
-    pub(crate) fn new(shelf: Shelf, key_id: String) -> Self {
+    pub fn new(shelf: Shelf, key_id: String) -> Self {
         let mut log = Self {
             writer: Writer::start(shelf),
             key_id,
@@ -87,7 +87,7 @@ impl Log {
         self.writer.begin(self.segment);
     }
 
-    pub(crate) fn note(
+    pub fn note(
         &mut self,
         place: &mut Place,
         identity: &Identity,
@@ -171,7 +171,7 @@ impl Log {
     }
 
     /// Gives what is there to the thread that writes. Where that cannot keep up it stays, up to 2 MiB.
-    pub(crate) fn hand_over(&mut self, now: Timestamp) {
+    pub fn hand_over(&mut self, now: Timestamp) {
         if self.writer.is_broken(self.segment) {
             // Whatever the segment lacks, later numbers would be wrong.
             self.begin(now);
@@ -195,8 +195,13 @@ impl Log {
         }
     }
 
+    /// Whether something could not be handed over yet.
+    pub fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// The agent ends: everything is written.
-    pub(crate) fn close(&mut self) {
+    pub fn close(&mut self) {
         self.hand_over(Timestamp::now());
         self.writer.close();
     }

@@ -16,12 +16,12 @@ mod segment;
 mod wire;
 mod writer;
 
-pub(crate) use self::deed::Done;
-pub(crate) use self::log::{Log, Place};
+pub use self::deed::Done;
+pub use self::log::{Log, Place};
 pub use self::moment::{Moment, Recent};
 pub(crate) use self::recorded::{Recorded, recorded};
 pub(crate) use self::segment::{FlightError, Segment, Step, segments};
-pub(crate) use self::writer::Shelf;
+pub use self::writer::Shelf;
 
 /// The log's directory, in the one of the history.
 pub(crate) const DIRECTORY: &str = "flight";

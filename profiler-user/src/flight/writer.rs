@@ -18,16 +18,16 @@ const IN_FLIGHT: usize = 8;
 
 /// Where the log is, and how much of it is kept.
 #[derive(Clone, Debug)]
-pub(crate) struct Shelf {
-    pub(crate) directory: PathBuf,
+pub struct Shelf {
+    pub directory: PathBuf,
     /// Bytes, all segments together.
-    pub(crate) size: u64,
-    pub(crate) age: Duration,
+    pub size: u64,
+    pub age: Duration,
 }
 
 impl Shelf {
     /// An eighth of what the history may take, beside it.
-    pub(crate) fn of(store: &Path, size: u64, age: Duration) -> Self {
+    pub fn of(store: &Path, size: u64, age: Duration) -> Self {
         Self { directory: store.join(super::DIRECTORY), size: size / 8, age }
     }
 

@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
 use super::history::{History, HistoryError};
-use super::seen::occurrences;
+use super::statement::storable;
 use super::timeline::{Gap, drifts, gaps};
 use super::{Selector, Told};
 use crate::store::{LedgerRow, nanoseconds, timestamp};
@@ -96,8 +96,10 @@ pub async fn before(
 
 /// No container of the history had done it before.
 async fn is_first(history: &mut History, told: &Told) -> Result<bool, HistoryError> {
-    let all = occurrences(history, &told.fingerprint).await?;
-    Ok(all.iter().all(|one| one.first >= told.time))
+    let query = "SELECT 1 FROM drifts WHERE fingerprint = $1 AND first < $2 LIMIT 1";
+    let query = sqlx::query(query).bind(storable(&told.fingerprint)).bind(nanoseconds(told.time));
+    let earlier = history.dialect.answer(query.fetch_optional(&mut history.connection)).await;
+    Ok(history.failed(earlier)?.is_none())
 }
 
 async fn image_before(

@@ -11,7 +11,7 @@ mod svg;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
@@ -82,15 +82,6 @@ struct Home {
     ended: Option<Timestamp>,
 }
 
-/// The other end of a connection.
-#[derive(Deserialize)]
-struct Ends {
-    #[serde(rename = "source.address")]
-    source: Option<String>,
-    #[serde(rename = "destination.address")]
-    destination: Option<String>,
-}
-
 /// Hops from what the selector fits, within `window` from the connection to the last of what the other pod did.
 pub async fn lateral(
     history: &mut History,
@@ -101,7 +92,9 @@ pub async fn lateral(
     let by_container: BTreeMap<&str, &Home> =
         homes.iter().map(|home| (home.container.as_str(), home)).collect();
     let mut by_address: BTreeMap<&str, Vec<&Home>> = BTreeMap::new();
+    let mut by_pod: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for home in &homes {
+        by_pod.entry(&home.place.pod_uid).or_default().push(&home.container);
         if let Some(address) = &home.place.address {
             by_address.entry(address).or_default().push(home);
         }
@@ -113,7 +106,7 @@ pub async fn lateral(
         let Some(home) = connect.container.as_deref().and_then(|id| by_container.get(id)) else {
             continue;
         };
-        let Some(peer) = ends(history, &connect.id).await?.destination else { continue };
+        let Some(peer) = &connect.destination else { continue };
         let Some(others) = by_address.get(peer.as_str()) else { continue };
         let there = |other: &&&Home| {
             let ended = other.ended.is_none_or(|ended| ended + SKEW >= connect.time);
@@ -125,12 +118,8 @@ pub async fn lateral(
         pods.sort();
         pods.dedup();
         for to in pods {
-            let into: Vec<&str> = homes
-                .iter()
-                .filter(|home| home.place.pod_uid == to.pod_uid)
-                .map(|home| home.container.as_str())
-                .collect();
-            let found = arrival(history, &connect, &home.place, &into, window).await?;
+            let into = by_pod.get(to.pod_uid.as_str()).map_or(&[][..], Vec::as_slice);
+            let found = arrival(history, &connect, &home.place, into, window).await?;
             if let Some((confidence, accept, after)) = found {
                 let (from, to, time) = (home.place.clone(), to.clone(), connect.time);
                 hops.push(Hop {
@@ -175,8 +164,7 @@ async fn arrival(
                 continue;
             }
             if told.kind == "net.accept" {
-                let source = ends(history, &told.id).await?.source;
-                if source.is_some() && source == from.address && accept.is_none() {
+                if told.source.is_some() && told.source == from.address && accept.is_none() {
                     accept = Some(told);
                 }
             } else if speaks(&told) {
@@ -198,12 +186,6 @@ async fn arrival(
 fn speaks(told: &Told) -> bool {
     let kinds = ["exec", "file", "net", "container", "capability", "identity", "syscall"];
     told.severity != "info" && kinds.contains(&told.kind.split('.').next().unwrap_or_default())
-}
-
-async fn ends(history: &mut History, id: &str) -> Result<Ends, HistoryError> {
-    let line = history.line(id).await?;
-    let ends = serde_json::from_str(&line).map_err(|error| sqlx::Error::Decode(error.into()));
-    history.failed(ends)
 }
 
 async fn homes(history: &mut History) -> Result<Vec<Home>, HistoryError> {

@@ -99,10 +99,8 @@ pub(super) async fn occurrences(
     let query = sqlx::query_as(AssertSqlSafe(format!(
         "SELECT d.first, d.last, d.count, d.id AS event, d.container, c.name, c.namespace, c.pod_name, c.workload, \
              c.node, c.image_name, c.image_id, c.ended \
-         FROM (SELECT COALESCE(container, '') AS container FROM events WHERE fingerprint = $1 \
-             UNION SELECT id FROM containers UNION SELECT '') e \
-         JOIN drifts d ON d.container = e.container AND d.fingerprint = $1 \
-         LEFT JOIN containers c ON c.id = d.container{same} ORDER BY d.first, d.container, c.node",
+         FROM drifts d \
+         LEFT JOIN containers c ON c.id = d.container{same} WHERE d.fingerprint = $1 ORDER BY d.first, d.container, c.node",
     )));
     let query = query.bind(super::statement::storable(fingerprint));
     let found = history.dialect.answer(query.fetch_all(&mut history.connection)).await;

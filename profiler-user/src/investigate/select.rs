@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::statement::Statement;
+use super::statement::{Dialect, Statement};
 use crate::drift::Severity;
 use crate::store::nanoseconds;
 
@@ -79,19 +79,26 @@ impl Selector {
             query.push(")");
         }
         if let Some(technique) = &self.technique {
-            query.either(
-                " AND EXISTS (SELECT 1 FROM json_each(e.line, '$.\"threat.technique.id\"') t WHERE t.value = ",
-                " AND EXISTS (SELECT 1 FROM json_array_elements_text(e.line::json -> 'threat.technique.id') t(value) \
-                 WHERE t.value = ",
-            );
-            query.push_bind(technique.clone());
-            query.push(" OR substr(t.value, 1, ").either("", "(");
-            let below = format!("{technique}.");
-            query.push_bind(i64::try_from(below.chars().count()).unwrap_or(i64::MAX));
-            query.either("", ")::int").push(") = ").push_bind(below).push(")");
+            // As the line has it between its brackets; `T1059` and whatever is below it.
+            let whole = serde_json::Value::from(technique.as_str()).to_string();
+            let below = format!("{}.", whole.strip_suffix('"').unwrap_or(&whole));
+            query.push(" AND (").either("instr", "strpos").push("(e.techniques, ");
+            query.push_bind(whole).push(") > 0 OR ").either("instr", "strpos");
+            query.push("(e.techniques, ").push_bind(below).push(") > 0)");
+            if query.dialect == Dialect::Postgres {
+                // What its index knows: the parts of each.
+                let parts = "'[^A-Za-z0-9]+')";
+                query.push(" AND regexp_split_to_array(e.techniques, ").push(parts);
+                query.push(" @> regexp_split_to_array(").push_bind(technique.clone());
+                query.push(", ").push(parts);
+            }
         }
         if self.is_about_containers() {
-            query.push(" AND e.container IN (SELECT c.id FROM containers c WHERE true");
+            // All of an index of time is read sooner than all rows of many containers.
+            query
+                .push(" AND ")
+                .either("+", "")
+                .push("e.container IN (SELECT c.id FROM containers c WHERE true");
             query.push(&query.dialect.of_one_node("c", "e"));
             self.of_named(query);
             query.push(")");

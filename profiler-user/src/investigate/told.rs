@@ -66,6 +66,11 @@ pub struct Told {
     pub uid: Option<u32>,
     #[serde(default, rename = "process.ancestry", skip_serializing_if = "Vec::is_empty")]
     pub ancestry: Vec<Ancestor>,
+    /// The ends of a connection, to find the other pod by.
+    #[serde(default, rename = "source.address", skip_serializing)]
+    pub(super) source: Option<String>,
+    #[serde(default, rename = "destination.address", skip_serializing)]
+    pub(super) destination: Option<String>,
     #[serde(rename = "baseline.status", skip_serializing_if = "Option::is_none")]
     pub baseline_status: Option<String>,
     /// Of an event that tells of many drifts: how many different objects there were.

@@ -1,7 +1,7 @@
 //! `drift.seen`: what this history knew of a fingerprint before an event.
 //!
-//! Read for all first occurrences of a commit by one statement, and remembered: a fingerprint that a thousand containers share
-//! is not counted anew for each.
+//! Read for all first occurrences of a commit by one statement, from a table that holds it by fingerprint, and remembered:
+//! most are of few fingerprints.
 
 use std::collections::{HashMap, HashSet};
 
@@ -117,8 +117,8 @@ impl Cache {
         for some in fingerprints.chunks(AT_ONCE) {
             let places = vec!["?"; some.len()].join(",");
             let text = format!(
-                "SELECT fingerprint, MIN(first), MAX(last), SUM(count), COUNT(*) FROM drifts \
-                 WHERE fingerprint IN ({places}) GROUP BY fingerprint"
+                "SELECT fingerprint, first, last, count, containers FROM fingerprints \
+                 WHERE fingerprint IN ({places})"
             );
             let mut query = query_as(AssertSqlSafe(text));
             for fingerprint in some {

@@ -1,9 +1,12 @@
-//! How many records a core decodes and judges in a second, and how much drift the store takes: `driftline-replay ROUNDS`.
+//! How many records a core decodes and judges in a second, and how much drift the store takes: `driftline-replay ROUNDS`. With
+//! `log` behind it: how much of a behaviour log `driftline replay` judges.
 //!
 //! Records of real services are taken from the ring buffer into memory, a baseline is learned from one part of them, and
 //! then all of them go through what stands between the ring buffer and a finding, over and over, on one thread.
 
 mod capture;
+#[path = "replay/logged.rs"]
+mod logged;
 #[path = "replay/stored.rs"]
 mod stored;
 
@@ -44,12 +47,16 @@ const NEW: &[&str] = &[
 const NOVEL: f64 = 0.2;
 
 fn main() -> anyhow::Result<()> {
-    let rounds = std::env::args().nth(1).context("usage: driftline-replay ROUNDS")?.parse()?;
+    let rounds =
+        std::env::args().nth(1).context("usage: driftline-replay ROUNDS [log]")?.parse()?;
     let recorded = capture::run(RECORDED)?;
     let watched = capture::run(&[RECORDED, NEW].concat())?;
 
-    let redactor = Redactor::new([7; 32]);
+    let redactor = redactor();
     let baseline = learn(&recorded, &redactor)?;
+    if std::env::args().nth(2).as_deref() == Some("log") {
+        return replayed(&watched, &baseline, &redactor, rounds);
+    }
     let judge = Judge::new(&baseline, &redactor.key_id());
     let (events, novel) = judge_all(&watched, &judge, &redactor)?;
     #[expect(clippy::cast_precision_loss, reason = "counts are small")]
@@ -79,6 +86,41 @@ fn main() -> anyhow::Result<()> {
     writeln!(answers, "sustained {}", sustained.rate)?;
     writeln!(answers, "sustained-median {}", sustained.median)?;
     writeln!(answers, "sustained-worst {}", sustained.worst)?;
+    Ok(())
+}
+
+fn redactor() -> Redactor {
+    Redactor::new([7; 32])
+}
+
+/// Entries of each log that is judged.
+const LOGGED: usize = 4_000_000;
+const DISTINCT: usize = 400_000;
+
+fn replayed(
+    records: &[Bytes],
+    baseline: &Baseline,
+    redactor: &Redactor,
+    rounds: usize,
+) -> anyhow::Result<()> {
+    let mut observer = Observer::new(Clock::now()?);
+    let mut seen = Vec::new();
+    for record in records {
+        seen.extend(observer.observe(sensor::decode(record, redactor)?));
+    }
+    let directory = tempfile::tempdir()?;
+    let place = |name: &str| directory.path().join(name);
+    logged::save(&place("baselines"), baseline)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(logged::repeated(&place("repeated"), &seen, LOGGED))?;
+    runtime.block_on(logged::distinct(&place("distinct"), &seen, DISTINCT))?;
+    let mut answers = std::io::stdout().lock();
+    for name in ["repeated", "distinct"] {
+        for judged in logged::rounds(&place(name), &place("baselines"), rounds)? {
+            writeln!(answers, "{name} {}", judged.rate)?;
+            writeln!(answers, "{name}-entries {}", judged.entries)?;
+        }
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod machine;
 mod memory;
 mod peer;
 mod profile;
+mod questions;
 mod row;
 mod start;
 mod subject;
@@ -63,6 +64,8 @@ enum Suite {
     Latency,
     /// Time from the start to the first event, and the memory that driftline has then
     Start,
+    /// Time until each question of the runbook is answered over a million events, in a file and in PostgreSQL
+    Questions,
     /// What the agent of a full node holds in memory, here and in a virtual machine; fails over budget
     Memory,
 }
@@ -74,6 +77,7 @@ struct Programs {
     hooks: PathBuf,
     replay: PathBuf,
     crowd: PathBuf,
+    history: PathBuf,
 }
 
 impl Programs {
@@ -95,6 +99,7 @@ impl Programs {
             hooks: find("driftline-hooks")?,
             replay: find("driftline-replay")?,
             crowd: find("driftline-crowd")?,
+            history: find("driftline-history")?,
         })
     }
 
@@ -143,6 +148,7 @@ fn run(suite: Suite, programs: &Programs, options: &Options) -> Result<Vec<Row>>
         Suite::Loss => loss::measure(&here.bench)?,
         Suite::Latency => latency::measure(options.dev)?,
         Suite::Start => start::measure(&here.bench, options.rounds)?,
+        Suite::Questions => questions::measure(&programs.history, options.rounds)?,
         Suite::Memory => {
             let node = memory::Node {
                 driftline: &programs.driftline,
