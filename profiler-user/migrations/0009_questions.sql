@@ -3,7 +3,7 @@ ALTER TABLE events ADD COLUMN techniques TEXT -- JSON array of ATT&CK ids; absen
     AS (CASE WHEN json_valid(line) THEN json_extract(line, '$."threat.technique.id"') END) VIRTUAL;
 
 DROP INDEX events_by_last;
-CREATE INDEX events_by_last ON events (last, kind, severity, action, time, container, techniques);
+CREATE INDEX events_by_last ON events (last, kind, severity, action, time, container, fingerprint, techniques);
 
 DROP INDEX drifts_by_fingerprint;
 CREATE INDEX drifts_by_fingerprint ON drifts (fingerprint, first);

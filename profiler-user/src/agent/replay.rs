@@ -1,5 +1,6 @@
 //! What the behaviour log holds, judged anew: by the same catalogue, judge and rules as a watcher's.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::catalogue::{Catalogue, Choice};
 use super::unprofiled;
 use crate::attest::Trust;
 use crate::baseline::Judge;
-use crate::behaviour::Observation;
+use crate::behaviour::{Observation, Process};
 use crate::container::Identity;
 use crate::drift::event::{Action, Drift};
 use crate::drift::fingerprint::Fingerprint;
@@ -37,7 +38,7 @@ pub(crate) struct Replay<'a> {
     /// By the key that secrets were hashed with.
     catalogues: HashMap<String, Catalogue>,
     /// By container and fingerprint, so that the same input comes out in the same order.
-    pub(crate) drift: BTreeMap<(String, String), Event>,
+    pub(crate) drift: BTreeMap<(String, String), Would>,
     /// Entries that were judged.
     pub(crate) judged: u64,
     /// Of what was judged, in nanoseconds since 1970: the first and the last.
@@ -45,6 +46,7 @@ pub(crate) struct Replay<'a> {
 }
 
 /// What one container did of one behaviour.
+#[derive(Clone, Copy)]
 struct Times {
     count: u64,
     first: i64,
@@ -52,12 +54,21 @@ struct Times {
     pid: u32,
 }
 
-/// One judge's word about a behaviour.
-#[derive(Clone, Copy, Eq, PartialEq)]
+/// One judge's word about a behaviour: what it finds in it, with the fingerprints.
+#[derive(Clone)]
 enum Word {
     NotAsked,
     Known,
-    Drift,
+    Drift(Arc<[(Fingerprint, Observation, Finding)]>),
+}
+
+/// What would be told of one container.
+pub(crate) struct Would {
+    identity: Arc<Identity>,
+    choice: Option<Arc<Choice>>,
+    /// The first occurrence, and which of the findings in it.
+    found: (Arc<[(Fingerprint, Observation, Finding)]>, usize),
+    times: Times,
 }
 
 impl<'a> Replay<'a> {
@@ -78,6 +89,7 @@ impl<'a> Replay<'a> {
         selects: impl Fn(&Identity) -> bool,
     ) -> Result<(), Error> {
         let choices = self.choices(segment)?;
+        let identities: Vec<_> = segment.containers.iter().cloned().map(Arc::new).collect();
         // Containers of one judge have one memory.
         let mut judges: Vec<Option<*const Judge>> = Vec::new();
         let mut of: Vec<Option<usize>> = Vec::new();
@@ -105,18 +117,13 @@ impl<'a> Replay<'a> {
             entries += 1;
             span = Some(span.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
             let word = &mut words[judge][deed];
-            if *word == Word::NotAsked {
-                let is_drift =
-                    !self.findings(segment, step, choices[container].as_ref()).is_empty();
-                *word = if is_drift { Word::Drift } else { Word::Known };
+            if let Word::NotAsked = word {
+                let found = self.findings(segment, step, choices[container].as_deref());
+                *word = if found.is_empty() { Word::Known } else { Word::Drift(found.into()) };
             }
-            if *word == Word::Drift {
-                let times = times.entry((container, deed)).or_insert(Times {
-                    count: 0,
-                    first: time,
-                    last: time,
-                    pid,
-                });
+            if let Word::Drift(_) = word {
+                let new = Times { count: 0, first: time, last: time, pid };
+                let times = times.entry((container, deed)).or_insert(new);
                 times.count += 1;
                 if time < times.first {
                     (times.first, times.pid) = (time, pid);
@@ -128,13 +135,16 @@ impl<'a> Replay<'a> {
         let mut times: Vec<_> = times.into_iter().collect();
         times.sort_by_key(|(place, times)| (times.first, *place));
         for ((container, deed), times) in times {
-            self.tell(segment, container, deed, &times, choices[container].as_ref());
+            let word = of[container].map(|judge| &words[judge][deed]);
+            if let Some(Word::Drift(found)) = word {
+                self.tell(&identities[container], found, times, choices[container].as_ref());
+            }
         }
         Ok(())
     }
 
     /// The baseline of each container.
-    fn choices(&mut self, segment: &Segment) -> Result<Vec<Option<Choice>>, Error> {
+    fn choices(&mut self, segment: &Segment) -> Result<Vec<Option<Arc<Choice>>>, Error> {
         if !self.catalogues.contains_key(&segment.key_id) {
             let trust = self.by.trust.map(Trust::open).transpose()?;
             let binding = self.by.bind.map(Binding::open).transpose()?;
@@ -145,10 +155,11 @@ impl<'a> Replay<'a> {
         }
         let catalogue = &self.catalogues[&segment.key_id];
         let choose = |identity| {
-            catalogue.choose(identity).unwrap_or_else(|why| {
+            let choice = catalogue.choose(identity).unwrap_or_else(|why| {
                 eprintln!("driftline: {why}");
                 None
-            })
+            });
+            choice.map(Arc::new)
         };
         Ok(segment.containers.iter().map(choose).collect())
     }
@@ -158,7 +169,7 @@ impl<'a> Replay<'a> {
         segment: &Segment,
         step: Step,
         choice: Option<&Choice>,
-    ) -> Vec<(Observation, Finding)> {
+    ) -> Vec<(Fingerprint, Observation, Finding)> {
         let Some((actor, deed)) = segment.deed(step.deed) else { return Vec::new() };
         let Some(observation) = deed.observation(actor, step.pid, step.timestamp()) else {
             return Vec::new();
@@ -167,39 +178,60 @@ impl<'a> Replay<'a> {
             Some(choice) => choice.judge.judge(&observation),
             None => unprofiled::judge(&observation, &self.by.rules),
         };
-        findings.into_iter().map(|finding| (observation.clone(), finding)).collect()
+        let with =
+            |finding| (Fingerprint::of(&observation, &finding), observation.clone(), finding);
+        findings.into_iter().map(with).collect()
     }
 
     fn tell(
         &mut self,
-        segment: &Segment,
-        container: usize,
-        deed: usize,
-        times: &Times,
-        choice: Option<&Choice>,
+        identity: &Arc<Identity>,
+        found: &Arc<[(Fingerprint, Observation, Finding)]>,
+        times: Times,
+        choice: Option<&Arc<Choice>>,
     ) {
-        let identity = &segment.containers[container];
-        let context = self.context(identity, choice);
-        let step = Step { container, deed, time: times.first, pid: times.pid };
-        let last = Step { time: times.last, ..step }.timestamp();
-        for (observation, finding) in self.findings(segment, step, choice) {
-            let fingerprint = Fingerprint::of(&observation, &finding);
+        for (number, (fingerprint, ..)) in found.iter().enumerate() {
             let key = (identity.id.as_str().to_owned(), fingerprint.to_string());
-            if let Some(event) = self.drift.get_mut(&key) {
-                event.count += times.count;
-                event.last = event.last.max(last);
-                if observation.time >= event.time {
-                    continue;
+            let would = Would {
+                identity: Arc::clone(identity),
+                choice: choice.cloned(),
+                found: (Arc::clone(found), number),
+                times,
+            };
+            match self.drift.entry(key) {
+                Entry::Vacant(entry) => _ = entry.insert(would),
+                Entry::Occupied(mut entry) => {
+                    let known = &mut entry.get_mut().times;
+                    known.count += times.count;
+                    known.last = known.last.max(times.last);
+                    if times.first < known.first {
+                        let times = Times { first: times.first, pid: times.pid, ..*known };
+                        _ = entry.insert(Would { times, ..would });
+                    }
                 }
             }
-            let nearest = choice.and_then(|choice| choice.judge.nearest(&observation, &finding));
-            let counted = self.drift.get(&key).map(|event| (event.count, event.last));
-            let (count, last) = counted.unwrap_or((times.count, last));
-            let finding = Finding { nearest, ..finding };
-            let id = id(&key, observation.time);
-            let drift = Drift { id, fingerprint, observation, finding, last, count };
-            self.drift.insert(key, Event::new(&context, &drift, Action::Created));
         }
+    }
+
+    /// The event that a watcher would write.
+    pub(crate) fn event(&self, would: &Would) -> Event {
+        let Would { identity, choice, found: (found, number), times } = would;
+        let (fingerprint, observation, finding) = &found[*number];
+        let choice = choice.as_deref();
+        let at = |time: i64| Timestamp::from_nanosecond(time.into()).unwrap_or_default();
+        let time = at(times.first);
+        let process = Process { pid: times.pid, ..(*observation.process).clone() };
+        let observation = Observation { time, process: process.into(), ..observation.clone() };
+        let nearest = choice.and_then(|choice| choice.judge.nearest(&observation, finding));
+        let drift = Drift {
+            id: id(identity.id.as_str(), &fingerprint.to_string(), time),
+            fingerprint: *fingerprint,
+            observation,
+            finding: Finding { nearest, ..finding.clone() },
+            last: at(times.last),
+            count: times.count,
+        };
+        Event::new(&self.context(identity, choice), &drift, Action::Created)
     }
 
     fn context(&self, identity: &Identity, choice: Option<&Choice>) -> Context {
@@ -219,7 +251,7 @@ impl<'a> Replay<'a> {
 }
 
 /// Of the content, so that the same is called the same.
-fn id((container, fingerprint): &(String, String), time: Timestamp) -> Ulid {
+fn id(container: &str, fingerprint: &str, time: Timestamp) -> Ulid {
     let hash = Sha256::new().chain_update(container).chain_update([0]).chain_update(fingerprint);
     let hash = hash.finalize();
     let random = hash.iter().take(10).fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));

@@ -175,7 +175,7 @@ pub(crate) async fn run(args: &Replay) -> Result<ExitCode, Error> {
     history.close().await;
     told.retain(|one| container.as_ref().is_none_or(|asked| one.container == *asked));
     told.retain(|one| args.namespace.is_none() || one.line.namespace == args.namespace);
-    let answer = compare(replay, told, left_out, torn);
+    let answer = compare(&replay, told, left_out, torn);
     say_speed(answer.judged, took);
     if args.json {
         let mut json = serde_json::to_vec_pretty(&answer).map_err(anyhow::Error::from)?;
@@ -197,13 +197,13 @@ fn say_speed(judged: u64, took: Duration) {
     );
 }
 
-fn compare(replay: Judged<'_>, told: Vec<ToldDrift>, left_out: u64, torn: u64) -> Answer {
+fn compare(replay: &Judged<'_>, told: Vec<ToldDrift>, left_out: u64, torn: u64) -> Answer {
     let at = |time: i64| Timestamp::from_nanosecond(time.into()).unwrap_or_default();
-    let would = replay.drift;
+    let would = &replay.drift;
     let key = |one: &ToldDrift| (one.container.clone(), one.fingerprint.clone());
     let told: BTreeMap<_, _> = told.into_iter().map(|one| (key(&one), one)).collect();
     let more = would.iter().filter(|(key, _)| !told.contains_key(*key));
-    let mut more: Vec<_> = more.map(|(_, event)| One::of_event(event)).collect();
+    let mut more: Vec<_> = more.map(|(_, would)| One::of_event(&replay.event(would))).collect();
     let fewer = told.iter().filter(|(key, _)| !would.contains_key(*key));
     let mut fewer: Vec<_> = fewer.map(|(_, one)| One::of_told(one)).collect();
     more.sort_by(|one, other| (one.time, &one.id).cmp(&(other.time, &other.id)));

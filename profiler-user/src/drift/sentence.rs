@@ -97,7 +97,13 @@ pub fn sentence(
 }
 
 fn who(process: &Process) -> String {
-    format!("{} (pid {})", clean(&process.executable), process.pid)
+    numbered(&process.executable, process.pid)
+}
+
+/// A behaviour log does not keep the numbers of parents: what is not known is not shown.
+fn numbered(executable: &str, pid: u32) -> String {
+    let name = clean(executable);
+    if pid == 0 { name } else { format!("{name} (pid {pid})") }
 }
 
 fn runs(context: &Context) -> String {

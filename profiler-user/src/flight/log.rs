@@ -195,11 +195,6 @@ impl Log {
         }
     }
 
-    /// Whether something could not be handed over yet.
-    pub fn waits(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
     /// The agent ends: everything is written.
     pub fn close(&mut self) {
         self.hand_over(Timestamp::now());

@@ -44,6 +44,10 @@ impl History {
         let unreadable = |source| store::unreadable(&path, source);
         let connection = Self::connect(&sqlite(&path)).await.map_err(unreadable)?;
         let mut history = Self { path, connection, dialect: Dialect::Sqlite };
+        // A large history has its indexes all over the file: most pages are asked for again and again.
+        let prepare = sqlx::raw_sql("PRAGMA cache_size = -65536; PRAGMA mmap_size = 2147418112");
+        let prepared = prepare.execute(&mut history.connection).await;
+        history.failed(prepared)?;
         let version = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations");
         let found: Option<i64> = version
             .fetch_one(&mut history.connection)
@@ -72,10 +76,11 @@ impl History {
         let found = found.map_err(|_| FleetError::silent(address))?;
         let found = found.map_err(|why| FleetError::connect(address, &why))??;
         fleet::readable_version(address, found)?;
-        // What nobody waits for any more ends there as well.
+        // What nobody waits for any more ends there as well; and what is to take a moment is not compiled first.
         let over = (ANSWER + PATIENCE).as_millis();
         let repeatable = AssertSqlSafe(format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {over}"
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {over}; \
+             SET LOCAL jit = off"
         ));
         let begun = sqlx::raw_sql(repeatable).execute(&mut history.connection);
         let begun = Dialect::Postgres.answer(begun).await;

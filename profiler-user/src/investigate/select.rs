@@ -95,14 +95,17 @@ impl Selector {
         }
         if self.is_about_containers() {
             // All of an index of time is read sooner than all rows of many containers.
-            query
-                .push(" AND ")
-                .either("+", "")
-                .push("e.container IN (SELECT c.id FROM containers c WHERE true");
-            query.push(&query.dialect.of_one_node("c", "e"));
-            self.of_named(query);
-            query.push(")");
+            query.either(" AND +e.container", " AND (e.container, e.agent)");
+            self.in_containers(query);
         }
+    }
+
+    /// ` IN (…)`: the containers that the selector names.
+    fn in_containers(&self, query: &mut Statement) {
+        query.either(" IN (SELECT c.id", " IN (SELECT c.id, c.agent");
+        query.push(" FROM containers c WHERE true");
+        self.of_named(query);
+        query.push(")");
     }
 
     /// ` AND …` for a row `d` of drifts, beside its container `c`, where nothing is asked about the drift itself.
@@ -118,10 +121,8 @@ impl Selector {
         }
         if self.is_about_containers() {
             // For its index: from the few containers to their drifts.
-            query.push(" AND d.container IN (SELECT c.id FROM containers c WHERE true");
-            query.push(&query.dialect.of_one_node("c", "d"));
-            self.of_named(query);
-            query.push(")");
+            query.either(" AND d.container", " AND (d.container, d.agent)");
+            self.in_containers(query);
         }
     }
 

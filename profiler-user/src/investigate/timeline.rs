@@ -136,7 +136,8 @@ pub(super) async fn drifts(
 ) -> Result<(Vec<Told>, bool), HistoryError> {
     let mut query = Statement::new(
         history.dialect,
-        "SELECT e.seq, e.line, (SELECT n.line FROM events n WHERE n.id = e.id ORDER BY n.seq DESC LIMIT 1) AS newest \
+        "SELECT e.seq, e.line, \
+             (SELECT n.line FROM events n WHERE n.id = e.id AND n.seq > e.seq ORDER BY n.seq DESC LIMIT 1) AS newest \
          FROM events e WHERE e.kind <> ",
     );
     query.push_bind(CHAIN);

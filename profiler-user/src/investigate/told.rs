@@ -118,14 +118,14 @@ pub(super) fn place(names: [&Option<String>; 3], container: Option<&String>) -> 
     Some(known.join("/"))
 }
 
-/// From `seq`, `line` of the first event, and `newest`, the line of the newest; `counted` and `counted_last` may be there.
+/// From `seq`, `line` of the first event, and `newest`, the line of the newest where there is another; `counted` and `counted_last` may be there.
 impl sqlx::FromRow<'_, AnyRow> for Told {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let decode = |error: serde_json::Error| sqlx::Error::Decode(error.into());
         let line: &str = row.try_get("line")?;
         let mut told: Self = serde_json::from_str(line).map_err(decode)?;
-        let newest: &str = row.try_get("newest")?;
-        if newest != line {
+        let newest: Option<&str> = row.try_get("newest")?;
+        if let Some(newest) = newest.filter(|newest| *newest != line) {
             let newest: Newest = serde_json::from_str(newest).map_err(decode)?;
             (told.last, told.count) = (newest.last, newest.count);
             if newest.objects.is_some() {

@@ -55,7 +55,7 @@ fn main() -> anyhow::Result<()> {
     let redactor = redactor();
     let baseline = learn(&recorded, &redactor)?;
     if std::env::args().nth(2).as_deref() == Some("log") {
-        return replayed(&watched, &baseline, &redactor, rounds);
+        return replayed([&recorded, &watched], &baseline, &redactor, rounds);
     }
     let judge = Judge::new(&baseline, &redactor.key_id());
     let (events, novel) = judge_all(&watched, &judge, &redactor)?;
@@ -98,24 +98,29 @@ const LOGGED: usize = 4_000_000;
 const DISTINCT: usize = 400_000;
 
 fn replayed(
-    records: &[Bytes],
+    [recorded, watched]: [&[Bytes]; 2],
     baseline: &Baseline,
     redactor: &Redactor,
     rounds: usize,
 ) -> anyhow::Result<()> {
-    let mut observer = Observer::new(Clock::now()?);
-    let mut seen = Vec::new();
-    for record in records {
-        seen.extend(observer.observe(sensor::decode(record, redactor)?));
-    }
+    let observed = |records: &[Bytes]| -> anyhow::Result<Vec<Observation>> {
+        let mut observer = Observer::new(Clock::now()?);
+        let mut seen = Vec::new();
+        for record in records {
+            seen.extend(observer.observe(sensor::decode(record, redactor)?));
+        }
+        Ok(seen)
+    };
+    let (known, seen) = (observed(recorded)?, observed(watched)?);
     let directory = tempfile::tempdir()?;
     let place = |name: &str| directory.path().join(name);
     logged::save(&place("baselines"), baseline)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(logged::repeated(&place("repeated"), &seen, LOGGED))?;
+    runtime.block_on(logged::repeated(&place("known"), &known, &seen, LOGGED))?;
+    runtime.block_on(logged::drifted(&place("drifted"), &seen, LOGGED))?;
     runtime.block_on(logged::distinct(&place("distinct"), &seen, DISTINCT))?;
     let mut answers = std::io::stdout().lock();
-    for name in ["repeated", "distinct"] {
+    for name in ["known", "drifted", "distinct"] {
         for judged in logged::rounds(&place(name), &place("baselines"), rounds)? {
             writeln!(answers, "{name} {}", judged.rate)?;
             writeln!(answers, "{name}-entries {}", judged.entries)?;

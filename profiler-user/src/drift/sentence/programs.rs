@@ -1,6 +1,7 @@
 //! What was run, and by whom.
 
 use super::super::show::{clean, command};
+use super::numbered;
 use crate::behaviour::{Exec, Process};
 use crate::observe::INJECTED;
 
@@ -8,7 +9,7 @@ pub(super) fn ran(process: &Process, exec: &Exec) -> String {
     let program = program(process);
     match (process.ancestry.first(), exec.parent.as_deref()) {
         (Some(parent), _) => {
-            format!("{} (pid {}) ran {program}", clean(&parent.executable), parent.pid)
+            format!("{} ran {program}", numbered(&parent.executable, parent.pid))
         }
         (None, Some(INJECTED)) => format!("{program} was run from outside the container"),
         (None, Some(parent)) => format!("{} ran {program}", clean(parent)),

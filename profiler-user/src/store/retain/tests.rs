@@ -265,7 +265,11 @@ async fn rows_cannot_be_changed_or_removed_by_mistake() {
     for (statement, why) in [
         ("UPDATE events SET severity = 'info'", "events are never changed"),
         ("DELETE FROM events WHERE seq = 1", "events are removed by retention alone"),
-        ("INSERT OR REPLACE INTO events SELECT * FROM events WHERE seq = 1", "only ever appended"),
+        (
+            "INSERT OR REPLACE INTO events (seq, line, id, action, kind, severity, fingerprint, time, last) \
+             SELECT 1, line, id, action, kind, severity, fingerprint, time, last FROM events WHERE seq = 2",
+            "only ever appended",
+        ),
     ] {
         let error = sqlx::query(statement).execute(&mut writers.durable).await.unwrap_err();
         assert!(error.to_string().contains(why), "{error}");
