@@ -18,6 +18,9 @@ use support::{
 
 const SOON: Duration = Duration::from_secs(20);
 
+/// The agent has looked at the directory since.
+const LOOKED: Duration = Duration::from_secs(5);
+
 const OWN: &str = "/var/lib/attested";
 
 /// Images with content of their own each, and so with digests of their own.
@@ -44,6 +47,7 @@ fn scan(finished: Timestamp) -> Value {
 
 const VULN: &str = "https://cosign.sigstore.dev/attestation/vuln/v1";
 const CYCLONEDX: &str = "https://cyclonedx.org/bom";
+const SPDX: &str = "https://spdx.dev/Document";
 
 fn statement(digest: &str, about: &str, predicate: &Value) -> Value {
     json!({
@@ -235,7 +239,7 @@ fn what_trusted_keys_attest_is_told_with_the_drift_and_when_the_container_is_gon
     let second = place.run("second", BUSYBOX);
     assert_unknown(&place.drift(&second), &["untrusted"]);
     fs::remove_file(place.file("scan.json")).expect("it was written");
-    std::thread::sleep(Duration::from_secs(5));
+    std::thread::sleep(LOOKED);
     let third = place.run("third", BUSYBOX);
     assert_unknown(&place.drift(&third), &[]);
 
@@ -250,9 +254,9 @@ fn what_trusted_keys_attest_is_told_with_the_drift_and_when_the_container_is_gon
 fn assert_remembered(place: &Place, [shop, newest, tool, second, third]: &[String; 5]) {
     let life = place.life(shop);
     assert_counted(&life["provenance"]);
-    let line = life["provenance_line"].as_str().expect("a line");
+    let said = life["provenance_line"].as_str().expect("a line");
     for words in ["1 critical", "2 high", "bill of materials: cyclonedx", "attested by sha256:"] {
-        assert!(line.contains(words), "{words:?}: {line}");
+        assert!(said.contains(words), "{words:?}: {said}");
     }
     for id in [newest, tool, second] {
         assert_unknown(&place.life(id)["provenance"], &["untrusted"]);
@@ -265,7 +269,7 @@ fn assert_remembered(place: &Place, [shop, newest, tool, second, third]: &[Strin
         console::asked(&place.store(), &words).replace('\\', "")
     };
     for format in ["markdown", "html"] {
-        assert!(of(shop, format).contains(line), "{line}: {}", of(shop, format));
+        assert!(of(shop, format).contains(said), "{said}: {}", of(shop, format));
         let report = of(newest, format);
         assert!(report.contains("tag latest") && !report.contains("ungraded"), "{report}");
         assert!(report.contains("no trusted key signed says nothing"), "{report}");
@@ -292,6 +296,20 @@ fn an_image_that_is_pinned_and_one_that_is_scanned_too_late() {
     let event = place.drift(&pod);
     assert!(event.get("policy.provenance").is_none(), "{event:#}");
     assert_unknown(&event, &["scanned-later"]);
+    // The digest of the configuration is one that it goes by as well.
+    let configuration = event["container.image.id"].as_str().expect("it is known");
+    let configuration = configuration.strip_prefix("sha256:").expect("a digest");
+    assert_ne!(configuration, digest);
+    let bom = json!({"spdxVersion": "SPDX-2.3", "packages": []});
+    let bom = statement(configuration, SPDX, &bom);
+    place.write("bom.json", &place.trusted.attest(&bom).to_string());
+    std::thread::sleep(LOOKED);
+    let listed = place.run("listed", BUSYBOX);
+    let event = place.drift(&listed);
+    assert_eq!(event["attestation.sbom"], json!(["spdx"]), "{event:#}");
+    assert_eq!(event["attestation.unknown"], json!(["scanned-later"]), "{event:#}");
+    assert!(event.get("attestation.cve_critical").is_none(), "{event:#}");
+    listed.remove();
     let id = pod.container("app").id.clone();
     pod.remove();
     watcher.stop();
@@ -308,20 +326,20 @@ fn a_directory_or_a_key_that_is_not_there_is_said_at_the_start() {
     }
     let scratch = tempfile::tempdir().expect("a directory");
     let signer = Signer::new(scratch.path());
+    let store = scratch.path().join("store");
     let refused = |attestations: &Path, trust: &Path, words: &[&str]| {
-        let mut watch = Command::new(driftline());
-        watch
-            .arg("watch")
-            .arg("--attestations")
-            .arg(attestations)
-            .arg("--attestation-trust")
-            .arg(trust);
-        watch.arg("--store").arg(scratch.path().join("store"));
-        let output = watch.output().expect("driftline runs");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(matches!(output.status.code(), Some(2 | 121)), "{said}");
-        assert!(words.iter().all(|word| said.contains(word)), "{said}");
-        assert!(!scratch.path().join("store").exists(), "{said}");
+        let (mut flags, mut variables) = (Command::new(driftline()), Command::new(driftline()));
+        flags.arg("watch").arg("--attestations").arg(attestations);
+        flags.arg("--attestation-trust").arg(trust);
+        variables.arg("watch").env("DRIFTLINE_ATTESTATIONS", attestations);
+        variables.env("DRIFTLINE_ATTESTATION_TRUST", trust);
+        for mut watch in [flags, variables] {
+            let output = watch.arg("--store").arg(&store).output().expect("driftline runs");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(matches!(output.status.code(), Some(2 | 121)), "{said}");
+            assert!(words.iter().all(|word| said.contains(word)), "{said}");
+            assert!(!store.exists(), "{said}");
+        }
     };
     let absent = scratch.path().join("absent");
     refused(&absent, signer.trust(), &["absent", "No such file", "--attestations"]);
