@@ -12,22 +12,6 @@ fn documents() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
 }
 
-/// Asking makes files beside a history: the shipped one stays as it is.
-fn copied(to: &Path) -> PathBuf {
-    let (from, store) = (documents().join("tabletop/store"), to.join("store"));
-    for directory in ["", "flight"] {
-        fs::create_dir_all(store.join(directory)).expect("writable");
-        for entry in fs::read_dir(from.join(directory)).expect("it is shipped") {
-            let path = entry.expect("an entry").path();
-            if path.is_file() {
-                let name = path.file_name().expect("a name");
-                fs::copy(&path, store.join(directory).join(name)).expect("writable");
-            }
-        }
-    }
-    store
-}
-
 /// With the page's paths, wherever the repository is.
 fn run(store: &Path, words: &[&str]) -> String {
     let documents = documents().display().to_string();
@@ -59,7 +43,7 @@ fn event(store: &Path) -> String {
 #[test]
 fn every_command_of_the_rehearsal_says_what_the_page_says() {
     let scratch = tempfile::tempdir().expect("a directory");
-    let store = copied(scratch.path());
+    let store = console::rehearsal(scratch.path());
     let path = documents().join("tabletop.md");
     let text = fs::read_to_string(&path).expect("it is part of the documents");
     let event = event(&store);
@@ -75,7 +59,7 @@ fn every_command_of_the_rehearsal_says_what_the_page_says() {
 #[test]
 fn one_approval_more_is_one_alert_fewer() {
     let scratch = tempfile::tempdir().expect("a directory");
-    let store = copied(scratch.path());
+    let store = console::rehearsal(scratch.path());
     let replayed = |baselines: &str| {
         json(&store, &["replay", "--json", "--baselines", &format!("docs/tabletop/{baselines}")])
     };

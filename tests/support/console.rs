@@ -3,7 +3,12 @@
 //! A command is marked by `<!-- run: driftline … -->`, and what it printed ends at `<!-- end -->`. `{name}` in it stands for an id of
 //! the run at hand.
 
-use std::{fmt::Write as _, fs, path::Path, process::Command};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::driftline;
 
@@ -20,6 +25,23 @@ pub fn asked(store: &Path, arguments: &[&str]) -> String {
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };
     String::from_utf8(said).expect("UTF-8")
+}
+
+/// A copy of the history of `docs/tabletop.md`: asking makes files beside a history, and the shipped one stays as it is.
+pub fn rehearsal(to: &Path) -> PathBuf {
+    let (from, store) =
+        (Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tabletop/store"), to.join("store"));
+    for directory in ["", "flight"] {
+        fs::create_dir_all(store.join(directory)).expect("writable");
+        for entry in fs::read_dir(from.join(directory)).expect("it is shipped") {
+            let path = entry.expect("an entry").path();
+            if path.is_file() {
+                let name = path.file_name().expect("a name");
+                fs::copy(&path, store.join(directory).join(name)).expect("writable");
+            }
+        }
+    }
+    store
 }
 
 /// The page with what its commands print now, and how many there are. `run` gets the words behind `driftline`.

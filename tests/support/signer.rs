@@ -1,4 +1,4 @@
-//! Somebody who signs baselines: a key of openssl's, and the directory that trusts it.
+//! Somebody who signs baselines and attestations: a key of openssl's, and the directory that trusts it.
 
 use std::{
     ffi::OsStr,
@@ -7,7 +7,11 @@ use std::{
     process::Command,
 };
 
+use serde_json::{Value, json};
+
 use crate::driftline;
+
+const IN_TOTO: &str = "application/vnd.in-toto+json";
 
 pub struct Signer {
     key: PathBuf,
@@ -44,7 +48,35 @@ impl Signer {
     }
 }
 
-fn openssl<const N: usize>(words: [&OsStr; N], paths: &[&Path]) {
+impl Signer {
+    /// A DSSE envelope with this in-toto statement, signed by openssl.
+    pub fn attest(&self, statement: &Value) -> Value {
+        let text = statement.to_string();
+        let [message, signature] =
+            ["message", "signature"].map(|name| self.key.with_extension(name));
+        // DSSE's pre-authentication encoding.
+        let encoded = format!("DSSEv1 {} {IN_TOTO} {} {text}", IN_TOTO.len(), text.len());
+        fs::write(&message, encoded).expect("the directory is writable");
+        let [key, out] = ["-inkey", "-out"].map(Path::new);
+        let sign = ["pkeyutl", "-sign", "-rawin", "-in"].map(OsStr::new);
+        openssl(sign, &[&message, key, &self.key, out, &signature]);
+        let payload = self.key.with_extension("payload");
+        fs::write(&payload, text).expect("the directory is writable");
+        json!({
+            "payloadType": IN_TOTO,
+            "payload": base64(&payload),
+            "signatures": [{"sig": base64(&signature)}],
+        })
+    }
+}
+
+fn base64(file: &Path) -> String {
+    let words = ["base64", "-A", "-in"].map(OsStr::new);
+    String::from_utf8(openssl(words, &[file])).expect("base64")
+}
+
+fn openssl<const N: usize>(words: [&OsStr; N], paths: &[&Path]) -> Vec<u8> {
     let output = Command::new("openssl").args(words).args(paths).output().expect("openssl runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
 }

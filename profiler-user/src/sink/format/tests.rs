@@ -68,6 +68,8 @@ fn events() -> Vec<Event> {
         event.origin = std::sync::Arc::new(Origin { image_reference: None, ..sample::origin() });
         event.seq = Some(7);
     }
+    sample::with_history(&mut events[0]);
+    sample::with_history(&mut events[7]);
     // One that a silence holds for, and a canary.
     let (id, until) = (ulid::Ulid::from_parts(1, 1), sample::later(60));
     let (reason, by) = ("known".to_owned(), "ann".to_owned());
@@ -169,6 +171,10 @@ fn what_others_look_for_is_where_they_look() {
         ("/rule/name", json!("default/net.connect")),
         ("/rule/version", json!("1")),
         ("/driftline/k8s/node/name", json!("node-1")),
+        ("/driftline/policy/provenance", json!(["unpinned", "registry-unapproved"])),
+        ("/driftline/attestation/cve_critical", json!(1)),
+        ("/driftline/drift/seen/count", json!(3)),
+        ("/driftline/context/before/1/object", json!("tcp 192.0.2.7:80")),
     ] {
         assert_eq!(ecs.pointer(pointer), Some(&expected), "{pointer} in {ecs:#}");
     }
@@ -185,6 +191,9 @@ fn what_others_look_for_is_where_they_look() {
         ("/evidences/0/dst_endpoint/ip", json!("2001:db8::7")),
         ("/evidences/0/process/pid", json!(4711)),
         ("/resources/0/namespace", json!("shop")),
+        ("/unmapped/attestation.sbom", json!(["cyclonedx"])),
+        ("/unmapped/drift.seen/containers", json!(2)),
+        ("/unmapped/context.before/2/kind", json!("exit")),
     ] {
         assert_eq!(ocsf.pointer(pointer), Some(&expected), "{pointer} in {ocsf:#}");
     }

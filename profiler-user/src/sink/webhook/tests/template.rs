@@ -15,15 +15,18 @@ fn shipped(name: &str) -> Template {
 }
 
 /// What is tried at the start: a drift with all that may be known of it, one of a command, one that no process did, a canary, and a word
-/// about the history. `samples.jsonl` holds them, written by this.
+/// about the history; and the first once more, which the history then knows. `samples.jsonl` holds them, written by this.
 async fn samples() -> Vec<String> {
     let args = ["sh", "-c", "id"];
     let mut whole =
         sample::event(DriftKind::Exec, &sample::exec("/bin/sh", &args, Some("/bin/app")));
     whole.origin = Arc::new(sample::origin());
+    sample::with_history(&mut whole);
     whole.nearest = Some("app ran only /bin/app".to_owned());
     whole.pattern = Some("/bin/{word}".to_owned());
     whole.baseline_signature = Some(BaselineSignature::Verified);
+    let id = ulid::Ulid::from_parts(2, 2);
+    let again = Event { id, time: sample::later(60), last: sample::later(60), ..whole.clone() };
     let command = sample::event(DriftKind::FileMeta, &sample::change(Operation::Mode(0o755), "/a"));
     let bare = crate::drift::Context::unjudged(Arc::default(), "full");
     let notice = Notice {
@@ -41,7 +44,7 @@ async fn samples() -> Vec<String> {
     let store = Store::open(dir.path()).await.unwrap();
     let event = |event: Event| Write::Event(Box::new(event));
     let mut writes: Vec<_> =
-        [whole, command, notice.event(&bare), canary, sample::incident()].map(event).into();
+        [whole, command, notice.event(&bare), canary, sample::incident(), again].map(event).into();
     let machine = Node { host_name: "node-1".to_owned(), name: None, cluster: None };
     let head = HeadNote { id: ulid::Ulid::from_parts(1, 1), action: Action::Created, machine };
     writes.push(Write::Head(Box::new(head)));
@@ -83,7 +86,9 @@ async fn the_shipped_templates_make_what_their_receivers_want() {
     let attachment = &message["attachments"][0];
     assert_eq!(attachment["fallback"], event["drift.sentence"]);
     assert_eq!(attachment["fields"][0]["value"], "prod/shop/web-0/nginx");
-    let [_, command, notice, canary, incident, head] = &*samples else { panic!("six") };
+    let [_, command, notice, canary, incident, again, head] = &*samples else { panic!("seven") };
+    assert!(again.contains("\"drift.seen\":{\"first\""), "{again}");
+    assert!(made(&slack, again).is_some() && made(&pagerduty, again).is_some());
     assert!(made(&slack, incident).is_some() && made(&pagerduty, incident).is_some());
     assert_eq!(made(&slack, command).unwrap()["attachments"][0]["fields"][0]["value"], "node-1");
     assert!(made(&slack, notice).is_some());
