@@ -68,10 +68,35 @@ struct Line {
     time: Timestamp,
     #[serde(rename = "time.last")]
     last: Timestamp,
+    #[serde(rename = "event.seq")]
+    seq: Option<i64>,
+    #[serde(rename = "event.prev_hash")]
+    previous: Option<String>,
+    #[serde(rename = "chain.removal.hash")]
+    removal: Option<String>,
+    #[serde(rename = "drift.group.evidence")]
+    evidence: Option<i64>,
+    #[serde(rename = "drift.group.evidence_hash")]
+    evidence_hash: Option<String>,
+}
+
+/// What a line says of the chain.
+pub(super) struct Links {
+    pub(super) seq: Option<i64>,
+    pub(super) previous: Option<String>,
+    /// Of a record of the chain: the hash over the rows that retention took.
+    pub(super) removal: Option<String>,
+    /// Where the evidence stood.
+    pub(super) evidence: Option<i64>,
+    pub(super) evidence_hash: Option<String>,
 }
 
 impl Keys {
     pub(super) fn of(line: &[u8]) -> Result<Self, serde_json::Error> {
+        Self::and_links(line).map(|(keys, _)| keys)
+    }
+
+    pub(super) fn and_links(line: &[u8]) -> Result<(Self, Links), serde_json::Error> {
         let line: Line = serde_json::from_slice(line)?;
         let is_chain = line.schema_version == record::SCHEMA_VERSION;
         let key = |value: Option<String>, name: &'static str, of_chain: &str| match value {
@@ -79,7 +104,14 @@ impl Keys {
             None if is_chain => Ok(of_chain.to_owned()),
             None => Err(serde_json::Error::missing_field(name)),
         };
-        Ok(Self {
+        let links = Links {
+            seq: line.seq,
+            previous: line.previous,
+            removal: line.removal.filter(|_| is_chain),
+            evidence: line.evidence,
+            evidence_hash: line.evidence_hash,
+        };
+        let keys = Self {
             id: line.id,
             action: line.action,
             kind: key(line.kind, "drift.kind", CHAIN)?,
@@ -89,7 +121,8 @@ impl Keys {
             namespace: line.namespace,
             time: nanoseconds(line.time),
             last: nanoseconds(line.last),
-        })
+        };
+        Ok((keys, links))
     }
 
     /// As they are in the event's line.

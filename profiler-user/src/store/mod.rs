@@ -49,6 +49,7 @@ pub use record::{CHAIN, HeadNote, SilenceNote};
 pub use retain::{Limits, Retained, Retention};
 pub use verify::{
     Break, Head, HeadError, HeadFound, LogFileError, Verdict, verify_events, verify_store,
+    verify_store_from,
 };
 pub use write::{Committed, UNOBSERVED, Write};
 pub use writer::{StoreWriter, WriterStatus};

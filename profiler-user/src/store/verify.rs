@@ -98,18 +98,35 @@ pub struct Break {
 /// # Errors
 /// Where there is no store, or it cannot be read at all. What can be read and is wrong is in the verdict.
 pub async fn verify_store(directory: &Path, heads: &[Head]) -> Result<Verdict, StoreError> {
+    verify_store_from(directory, heads, 1).await
+}
+
+/// Proves event `from` and all that came after it: the chain's end vouches for each of them. The evidence of
+/// groups and the database file are looked at only with all of it, from event 1 on.
+///
+/// # Errors
+/// As [`verify_store`].
+pub async fn verify_store_from(
+    directory: &Path,
+    heads: &[Head],
+    from: i64,
+) -> Result<Verdict, StoreError> {
     let file = directory.join(FILE);
     let failed = |source| StoreError::database(&file, "read the store", source);
     std::fs::File::open(&file)
         .map_err(|source| StoreError::Directory { path: directory.to_owned(), source })?;
     let options = SqliteConnectOptions::new().filename(&file).read_only(true);
     let mut connection = options.disable_statement_logging().connect().await.map_err(failed)?;
-    let verdict = verify(&mut connection, heads).await.map_err(failed)?;
+    let verdict = verify(&mut connection, heads, from).await.map_err(failed)?;
     let _only_read = connection.close().await;
     Ok(verdict)
 }
 
-async fn verify(connection: &mut SqliteConnection, heads: &[Head]) -> sqlx::Result<Verdict> {
+async fn verify(
+    connection: &mut SqliteConnection,
+    heads: &[Head],
+    from: i64,
+) -> sqlx::Result<Verdict> {
     // What is committed meanwhile is not looked at.
     sqlx::query("BEGIN").execute(&mut *connection).await?;
     let checkpoints: Vec<Checkpoint> = sqlx::query_as(
@@ -119,8 +136,13 @@ async fn verify(connection: &mut SqliteConnection, heads: &[Head]) -> sqlx::Resu
     .await?;
     let end: Option<(i64, Option<String>)> =
         sqlx::query_as("SELECT seq, hash FROM head").fetch_optional(&mut *connection).await?;
-    let mut walk = Walk::new(checkpoints, end, heads.to_vec());
-    let mut after = i64::MIN;
+    let is_all = from <= 1;
+    // Retention may have taken that one meanwhile.
+    let next = "SELECT COALESCE(MIN(seq), 1) FROM events WHERE seq >= ?";
+    let next = sqlx::query_scalar(next).bind(from).fetch_one(&mut *connection).await?;
+    let from = if is_all { 1 } else { next };
+    let mut walk = Walk::new(checkpoints, end, heads.to_vec(), from);
+    let mut after = if is_all { i64::MIN } else { from - 1 };
     while !walk.is_over() {
         let page = sqlx::query_as::<_, Row>(row::SELECT).bind(after).bind(PAGE);
         let page = page.fetch_all(&mut *connection).await?;
@@ -136,7 +158,7 @@ async fn verify(connection: &mut SqliteConnection, heads: &[Head]) -> sqlx::Resu
     }
     let stated = walk.stated();
     let mut verdict = walk.end();
-    if verdict.whole {
+    if verdict.whole && is_all {
         match evidence::check(connection, &stated).await? {
             Ok(rows) => verdict.evidence = rows,
             Err(broken) => {
@@ -145,7 +167,7 @@ async fn verify(connection: &mut SqliteConnection, heads: &[Head]) -> sqlx::Resu
             }
         }
     }
-    if verdict.whole {
+    if verdict.whole && is_all {
         let damage: String =
             sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await?;
         if damage != "ok" {

@@ -13,6 +13,7 @@ mod memory;
 mod peer;
 mod profile;
 mod questions;
+mod replay;
 mod row;
 mod start;
 mod subject;
@@ -66,6 +67,8 @@ enum Suite {
     Start,
     /// Time until each question of the runbook is answered over a million events, in a file and in PostgreSQL
     Questions,
+    /// Entries of a behaviour log that a core judges anew in a second; fails where two runs give different bytes
+    Replay,
     /// What the agent of a full node holds in memory, here and in a virtual machine; fails over budget
     Memory,
 }
@@ -149,6 +152,7 @@ fn run(suite: Suite, programs: &Programs, options: &Options) -> Result<Vec<Row>>
         Suite::Latency => latency::measure(options.dev)?,
         Suite::Start => start::measure(&here.bench, options.rounds)?,
         Suite::Questions => questions::measure(&programs.history, options.rounds)?,
+        Suite::Replay => replay::measure(&programs.replay, options.rounds)?,
         Suite::Memory => {
             let node = memory::Node {
                 driftline: &programs.driftline,

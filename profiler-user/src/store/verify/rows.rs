@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::evidence::{Stated, Statement};
 use super::heads::Sought;
@@ -12,23 +11,6 @@ use super::{Break, Head, Verdict};
 use crate::drift::chain::hash;
 use crate::store::checkpoint::digest;
 use crate::store::event::Keys;
-use crate::store::record;
-
-/// What the line says of the chain.
-#[derive(Deserialize)]
-struct Links {
-    schema_version: String,
-    #[serde(rename = "event.seq")]
-    seq: Option<i64>,
-    #[serde(rename = "event.prev_hash")]
-    previous: Option<String>,
-    #[serde(rename = "chain.removal.hash")]
-    removal: Option<String>,
-    #[serde(rename = "drift.group.evidence")]
-    evidence: Option<i64>,
-    #[serde(rename = "drift.group.evidence_hash")]
-    evidence_hash: Option<String>,
-}
 
 /// A row, or what stands for rows that were removed.
 struct Link {
@@ -42,6 +24,8 @@ struct Link {
 }
 
 pub(super) struct Walk {
+    /// The row it begins with.
+    from: i64,
     checkpoints: Vec<Checkpoint>,
     /// By their first row, the longest.
     gaps: BTreeMap<i64, Checkpoint>,
@@ -61,7 +45,11 @@ impl Walk {
         checkpoints: Vec<Checkpoint>,
         end: Option<(i64, Option<String>)>,
         heads: Vec<Head>,
+        from: i64,
     ) -> Self {
+        // What was told of before is not walked along.
+        let mut checkpoints = checkpoints;
+        checkpoints.retain(|checkpoint| from == 1 || checkpoint.record >= from);
         let mut gaps = BTreeMap::<i64, Checkpoint>::new();
         for checkpoint in &checkpoints {
             let known = gaps.get(&checkpoint.first);
@@ -73,7 +61,18 @@ impl Walk {
         let heads = Sought::new(heads);
         let told = HashMap::new();
         let stated = Vec::new();
-        Self { checkpoints, gaps, end, heads, before: None, newest: None, told, stated, verdict }
+        Self {
+            from,
+            checkpoints,
+            gaps,
+            end,
+            heads,
+            before: None,
+            newest: None,
+            told,
+            stated,
+            verdict,
+        }
     }
 
     /// What the events that are there say of the evidence.
@@ -107,16 +106,11 @@ impl Walk {
             );
             return self.seen_after(row);
         }
-        let (keys, links) = match (Keys::of(&row.line), serde_json::from_slice::<Links>(&row.line))
-        {
-            (Ok(keys), Ok(links)) => (keys, links),
-            (Err(error), _) | (_, Err(error)) => {
-                return self.stop(
-                    row.seq,
-                    "the line cannot be read",
-                    "an event",
-                    &error.to_string(),
-                );
+        let (keys, links) = match Keys::and_links(&row.line) {
+            Ok(read) => read,
+            Err(error) => {
+                let what = "the line cannot be read";
+                return self.stop(row.seq, what, "an event", &error.to_string());
             }
         };
         if links.seq != Some(row.seq) {
@@ -132,9 +126,7 @@ impl Walk {
             let what = format!("the column {column} is not what the line says");
             return self.stop(row.seq, &what, &expected, &found);
         }
-        if links.schema_version == record::SCHEMA_VERSION
-            && let Some(removal) = links.removal
-        {
+        if let Some(removal) = links.removal {
             self.told.insert(row.seq, removal);
         }
         if let Some(number) = links.evidence {
@@ -155,7 +147,7 @@ impl Walk {
 
     /// The number that the next row should have.
     fn next(&self) -> i64 {
-        self.newest.as_ref().map_or(1, |link| link.last + 1)
+        self.newest.as_ref().map_or(self.from, |link| link.last + 1)
     }
 
     /// Over the rows that retention took, up to row `to`.
@@ -197,6 +189,10 @@ impl Walk {
         let Some(newest) = &self.newest else { return };
         let is_sure = said == Some(newest.hash.as_str());
         let before = self.before.as_ref().map(|link| link.hash.as_str());
+        // What came before the first is not looked at.
+        if before.is_none() && self.from > 1 {
+            return;
+        }
         if newest.previous.as_deref() == before {
             return;
         }

@@ -123,6 +123,37 @@ async fn every_row_that_is_removed_changed_swapped_or_put_in_is_named() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_log_is_proved_without_what_came_before() {
+    let dir = tempfile::tempdir().unwrap();
+    log(dir.path()).await;
+    let there: Vec<i64> = (1..=16).filter(|seq| ![3, 4, 7].contains(seq)).collect();
+    for from in [2, 5, 6, 8, 14, 16] {
+        let verdict = verify_store_from(dir.path(), &[], from).await.unwrap();
+        assert!(verdict.whole, "{from}: {verdict:?}");
+        assert_eq!((verdict.first, verdict.last), (Some(from), Some(16)), "{from}");
+        for seq in &there {
+            let copy = copy(dir.path());
+            let change = format!(
+                "UPDATE events SET line = replace(line, 'node-1', 'node-2') WHERE seq = {seq}"
+            );
+            tamper(copy.path(), &[change]).await;
+            let verdict = verify_store_from(copy.path(), &[], from).await.unwrap();
+            let found = verdict.broken.map(|broken| broken.seq);
+            assert_eq!(found, Some(*seq).filter(|seq| *seq >= from), "{from} {seq}");
+        }
+        for seq in there.iter().filter(|seq| **seq > from) {
+            let copy = copy(dir.path());
+            tamper(copy.path(), &[format!("DELETE FROM events WHERE seq = {seq}")]).await;
+            let verdict = verify_store_from(copy.path(), &[], from).await.unwrap();
+            assert_eq!(verdict.broken.unwrap().seq, *seq, "{from}");
+        }
+    }
+    // One that retention took: from the next on.
+    let verdict = verify_store_from(dir.path(), &[], 3).await.unwrap();
+    assert_eq!((verdict.whole, verdict.first), (true, Some(5)));
+}
+
+#[tokio::test]
 async fn a_removal_that_the_log_does_not_tell_of_is_named() {
     let dir = tempfile::tempdir().unwrap();
     log(dir.path()).await;

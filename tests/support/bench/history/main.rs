@@ -40,10 +40,6 @@ fn main() -> anyhow::Result<()> {
     // Its own housekeeping, which would come a minute later.
     database.ask("VACUUM ANALYZE");
 
-    if std::env::var_os("HOLD").is_some() {
-        say(&database.url(), begun)?;
-        std::thread::sleep(std::time::Duration::from_secs(3600));
-    }
     let told = runtime.block_on(subject(&directory))?;
     let driftline = std::env::current_exe()?.with_file_name("driftline");
     for (name, place) in [("sqlite", directory.display().to_string()), ("postgres", database.url())]
