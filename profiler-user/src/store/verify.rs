@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use tokio::sync::mpsc;
 
 use super::{FILE, StoreError};
 
@@ -143,19 +144,34 @@ async fn verify(
     let from = if is_all { 1 } else { next };
     let mut walk = Walk::new(checkpoints, end, heads.to_vec(), from);
     let mut after = if is_all { i64::MIN } else { from - 1 };
-    while !walk.is_over() {
+    // One page is looked at while the next is read.
+    let (pages, mut read) = mpsc::channel::<Vec<Row>>(2);
+    let walking = tokio::task::spawn_blocking(move || {
+        while !walk.is_over()
+            && let Some(page) = read.blocking_recv()
+        {
+            for row in page {
+                if walk.is_over() {
+                    walk.seen_after(&row);
+                } else {
+                    walk.row(&row);
+                }
+            }
+        }
+        walk
+    });
+    loop {
         let page = sqlx::query_as::<_, Row>(row::SELECT).bind(after).bind(PAGE);
         let page = page.fetch_all(&mut *connection).await?;
         let Some(last) = page.last() else { break };
         after = last.seq;
-        for row in page {
-            if walk.is_over() {
-                walk.seen_after(&row);
-            } else {
-                walk.row(&row);
-            }
+        // Where the walk is over, it wants no more.
+        if pages.send(page).await.is_err() {
+            break;
         }
     }
+    drop(pages);
+    let mut walk = walking.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
     let stated = walk.stated();
     let mut verdict = walk.end();
     if verdict.whole && is_all {

@@ -22,7 +22,7 @@ pub(super) struct Report {
     #[command(flatten)]
     within: Within,
     /// At most so many entries in the timeline, the newest ones
-    #[arg(long, value_name = "NUMBER", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// What it is called
     #[arg(long, value_name = "TEXT", default_value = "Incident report")]

@@ -23,6 +23,10 @@ pub(super) struct VerifyLog {
     /// must still be there, unchanged; repeat it for more
     #[arg(long, value_name = "SEQ:HASH")]
     head: Vec<Head>,
+    /// Prove the store only from this event on (its `event.seq`), which takes as long as what came after it; the evidence of
+    /// groups and the file itself are looked at only with all of it
+    #[arg(long, value_name = "SEQ", default_value_t = 1, conflicts_with = "events", value_parser = clap::value_parser!(i64).range(1..))]
+    from: i64,
     /// Print the verdict as JSON on stdout
     #[arg(long)]
     json: bool,
@@ -41,7 +45,7 @@ pub(super) async fn run(args: &VerifyLog) -> Result<ExitCode, Error> {
         let verdict = store::verify_events(file, &args.head);
         (file, verdict.map_err(|error| Error::History(error.to_string()))?)
     } else {
-        let verdict = store::verify_store(&args.store, &args.head).await;
+        let verdict = store::verify_store_from(&args.store, &args.head, args.from).await;
         (&args.store, verdict.map_err(|error| Error::History(error.to_string()))?)
     };
     let log = log.display().to_string();

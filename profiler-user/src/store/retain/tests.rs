@@ -257,6 +257,31 @@ async fn the_file_shrinks_when_rows_go() {
 }
 
 #[tokio::test]
+async fn what_is_known_of_a_fingerprint_goes_with_its_drifts() {
+    clock!(clocks, WALL, STEADY);
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let all = |names: &[&str]| names.iter().map(|name| write(name)).collect::<Vec<_>>();
+    store.commit(all(&["/a", "/b", "/b"])).await.unwrap();
+    let mut retention =
+        Retention::new(store.clone(), limits(1 << 30, 1), machine()).with_clocks(clocks);
+    retention.run(&[]).await.unwrap();
+    WALL.fetch_add(2 * DAY, Ordering::Relaxed);
+    STEADY.fetch_add(2 * DAY, Ordering::Relaxed);
+    store.commit(all(&["/b", "/c"])).await.unwrap();
+    retention.run(&[]).await.unwrap();
+    let known = async |query: &str| -> Vec<(String, i64, i64, i64, i64)> {
+        store.rows(sqlx::AssertSqlSafe(query.to_owned())).await.unwrap()
+    };
+    let kept = known("SELECT * FROM fingerprints ORDER BY fingerprint").await;
+    let counted = known(
+        "SELECT fingerprint, MIN(first), MAX(last), SUM(count), COUNT(*) FROM drifts GROUP BY 1 ORDER BY 1",
+    );
+    assert_eq!(kept, counted.await);
+    assert_eq!(kept.len(), 2, "{kept:?}");
+}
+
+#[tokio::test]
 async fn rows_cannot_be_changed_or_removed_by_mistake() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).await.unwrap();
