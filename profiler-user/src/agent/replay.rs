@@ -54,12 +54,15 @@ struct Times {
     pid: u32,
 }
 
+/// What a judge finds in one behaviour.
+type Findings = Arc<[(Fingerprint, Observation, Finding)]>;
+
 /// One judge's word about a behaviour: what it finds in it, with the fingerprints.
 #[derive(Clone)]
 enum Word {
     NotAsked,
     Known,
-    Drift(Arc<[(Fingerprint, Observation, Finding)]>),
+    Drift(Findings),
 }
 
 /// What would be told of one container.
@@ -67,7 +70,7 @@ pub(crate) struct Would {
     identity: Arc<Identity>,
     choice: Option<Arc<Choice>>,
     /// The first occurrence, and which of the findings in it.
-    found: (Arc<[(Fingerprint, Observation, Finding)]>, usize),
+    found: (Findings, usize),
     times: Times,
 }
 
@@ -186,7 +189,7 @@ impl<'a> Replay<'a> {
     fn tell(
         &mut self,
         identity: &Arc<Identity>,
-        found: &Arc<[(Fingerprint, Observation, Finding)]>,
+        found: &Findings,
         times: Times,
         choice: Option<&Arc<Choice>>,
     ) {

@@ -80,10 +80,10 @@ impl Month {
         }
         let now = self.time(self.told);
         self.told += 1;
-        if self.told % CHAIN == 0 {
+        if self.told.is_multiple_of(CHAIN) {
             return Ok(Some(vec![Write::Event(Box::new(chain(self.firsts / DEEDS, now)))]));
         }
-        if self.told % 4 == 0
+        if self.told.is_multiple_of(4)
             && self.open.len() > 1000
             && let Some(event) = self.open.pop_front()
         {
@@ -111,7 +111,7 @@ impl Month {
         };
         let event =
             Event { before: node::before(now), ..Event::new(&context, &drift, Action::Created) };
-        if self.told % 3 == 0 {
+        if self.told.is_multiple_of(3) {
             self.open.push_back(event.clone());
         }
         writes.push(Write::Event(Box::new(event)));

@@ -28,7 +28,7 @@ fn address(number: u64) -> IpAddr {
 fn id(number: u64) -> String {
     // As random as a runtime's, so that indexes are filled as they are there.
     let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    format!("{mixed:016x}{:048x}", number)
+    format!("{mixed:016x}{number:048x}")
 }
 
 pub(super) fn origin(number: u64) -> Origin {
@@ -107,7 +107,7 @@ pub(super) fn deed(container: u64, deed: u64, time: Timestamp) -> (Observation, 
         12..15 => write(format!("/var/lib/app/{number}/state.db")),
         15..17 => ran(DriftKind::ExecArgs, "/usr/bin/python3"),
         // Some of the peers are pods that run by then.
-        17 if number % 10 == 0 => connect(address(container.saturating_sub(number % 40))),
+        17 if number.is_multiple_of(10) => connect(address(container.saturating_sub(number % 40))),
         17..19 => connect(IpAddr::V4(Ipv4Addr::new(192, 0, 2, number.to_le_bytes()[0]))),
         _ if container % RARE == 7 && deed == 159 => {
             ran(DriftKind::ExecNotInImage, &format!("/tmp/.x{container}"))
