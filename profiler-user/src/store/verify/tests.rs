@@ -254,15 +254,16 @@ proptest! {
         place in any::<prop::sample::Index>(),
         bits in 1..=255_u8,
     ) {
-        static LOG: std::sync::OnceLock<tempfile::TempDir> = std::sync::OnceLock::new();
+        static LOG: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let log = LOG.get_or_init(|| {
             let dir = tempfile::tempdir().unwrap();
             runtime.block_on(log(dir.path()));
-            dir
+            std::fs::read(dir.path().join(FILE)).unwrap()
         });
         runtime.block_on(async {
-            let copy = copy(log.path());
+            let copy = tempfile::tempdir().unwrap();
+            std::fs::write(copy.path().join(FILE), log).unwrap();
             let seq = (1..=16).filter(|seq| ![3, 4, 7].contains(seq)).nth(row).unwrap();
             let column = COLUMNS[column];
             let is_number = matches!(column, "time" | "last");
