@@ -132,17 +132,13 @@ const LEFT: [&str; 5] =
     ["file.write", "file.delete", "file.link", "file.meta", "exec.not_in_image"];
 
 impl Report {
-    /// `event.seq` of the oldest event that is told of; 1 where none is.
+    /// `event.seq` of the timeline's oldest event; 1 where it has none.
     pub fn oldest(&self) -> i64 {
-        let lives = self.lives.iter().flat_map(|life| &life.drift);
-        let hops = self.lateral.hops.iter().flat_map(|hop| hop.after.iter().chain(&hop.accept));
-        let entries = self.timeline.entries.iter().filter_map(|entry| match entry {
-            Entry::Drift(told) => Some(&**told),
+        let told = self.timeline.entries.iter().filter_map(|entry| match entry {
+            Entry::Drift(told) => Some(told.seq),
             _ => None,
         });
-        let connections = self.lateral.hops.iter().map(|hop| &hop.connect);
-        let told = lives.chain(hops).chain(entries).chain(connections);
-        told.map(|told| told.seq).min().unwrap_or(1)
+        told.min().unwrap_or(1)
     }
 
     /// What a responder asks for first, from all that is told.

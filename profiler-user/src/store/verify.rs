@@ -9,11 +9,11 @@ mod rows;
 
 use std::path::Path;
 
-use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use tokio::sync::mpsc;
 
 use super::{FILE, StoreError};
 
@@ -117,7 +117,6 @@ pub async fn verify_store_from(
     std::fs::File::open(&file)
         .map_err(|source| StoreError::Directory { path: directory.to_owned(), source })?;
     let options = SqliteConnectOptions::new().filename(&file).read_only(true);
-    let options = options.row_buffer_size(PAGE as usize);
     let mut connection = options.disable_statement_logging().connect().await.map_err(failed)?;
     let verdict = verify(&mut connection, heads, from).await.map_err(failed)?;
     let _only_read = connection.close().await;
@@ -144,17 +143,35 @@ async fn verify(
     let next = sqlx::query_scalar(next).bind(from).fetch_one(&mut *connection).await?;
     let from = if is_all { 1 } else { next };
     let mut walk = Walk::new(checkpoints, end, heads.to_vec(), from);
-    let after = if is_all { i64::MIN } else { from - 1 };
-    // Looked at while SQLite's thread reads the next: who waits for a page has it read while nobody looks.
-    let mut rows = sqlx::query_as::<_, Row>(row::SELECT).bind(after).fetch(&mut *connection);
-    while let Some(row) = rows.try_next().await? {
-        if walk.is_over() {
-            walk.seen_after(&row);
+    let mut after = if is_all { i64::MIN } else { from - 1 };
+    // One page is looked at while the next is read.
+    let (pages, mut read) = mpsc::channel::<Vec<Row>>(2);
+    let walking = tokio::task::spawn_blocking(move || {
+        while !walk.is_over()
+            && let Some(page) = read.blocking_recv()
+        {
+            for row in page {
+                if walk.is_over() {
+                    walk.seen_after(&row);
+                } else {
+                    walk.row(&row);
+                }
+            }
+        }
+        walk
+    });
+    loop {
+        let page = sqlx::query_as::<_, Row>(row::SELECT).bind(after).bind(PAGE);
+        let page = page.fetch_all(&mut *connection).await?;
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        // Where the walk is over, it wants no more.
+        if pages.send(page).await.is_err() {
             break;
         }
-        walk.row(&row);
     }
-    drop(rows);
+    drop(pages);
+    let mut walk = walking.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
     let stated = walk.stated();
     let mut verdict = walk.end();
     if verdict.whole && is_all {

@@ -37,7 +37,7 @@ pub(super) struct Report {
     /// and `evidence-key.pub`; repeat it for more
     #[arg(long, value_name = "DIR")]
     evidence: Vec<PathBuf>,
-    /// Do not prove the log, which reads it from the oldest event that is told on
+    /// Do not prove the log, which reads it from the timeline's oldest event on
     #[arg(long)]
     unproven: bool,
 }
@@ -110,7 +110,7 @@ fn hidden(word: &str) -> String {
 /// Events that are proved in less than a second: so many more are no reason to leave any out.
 const FEW: i64 = 10_000;
 
-/// What the proof of all that is told says, the oldest of which is event `oldest`; and whether that is whole.
+/// What the proof of the timeline says, whose oldest event is `oldest`; and whether that is whole.
 async fn proof(directory: &std::path::Path, oldest: i64) -> Result<(String, bool), Error> {
     let from = if oldest <= FEW { 1 } else { oldest };
     let verdict = store::verify_store_from(directory, &[], from).await;
@@ -125,8 +125,8 @@ async fn proof(directory: &std::path::Path, oldest: i64) -> Result<(String, bool
         ),
         (None, Some(last), Some(hash)) if from > 1 => (
             format!(
-                "The log was proved whole from event {from} on, with which what is told here begins: {} events, its head is \
-                 {last}:{hash}. All of it is proved by driftline investigate verify-log.",
+                "The log was proved whole from event {from} on, the oldest in the timeline: {} events, its head is {last}:{hash}. \
+                 What is told from before that is proved by driftline investigate verify-log.",
                 verdict.events
             ),
             true,

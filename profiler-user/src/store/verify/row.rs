@@ -6,7 +6,7 @@ use crate::store::event::Keys;
 pub(super) const SELECT: &str = "SELECT seq, CAST(line AS BLOB) AS line, CAST(id AS BLOB) AS id, CAST(action AS BLOB) AS action,
     CAST(kind AS BLOB) AS kind, CAST(severity AS BLOB) AS severity, CAST(fingerprint AS BLOB) AS fingerprint,
     CAST(container AS BLOB) AS container, CAST(namespace AS BLOB) AS namespace, time, last FROM events
-    WHERE seq > ? ORDER BY seq";
+    WHERE seq > ? ORDER BY seq LIMIT ?";
 
 #[derive(sqlx::FromRow)]
 pub(super) struct Row {
