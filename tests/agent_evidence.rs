@@ -25,6 +25,8 @@ fn a_pod_that_drifts_and_is_deleted_at_once_leaves_its_files_and_programs() {
                   echo export DB_PASSWORD=planted-hunter2-xyz >/plan; \
                   cp /bin/busybox /busybox-tool; \
                   /busybox-tool sh -c 'sleep 1000; :' --password=planted-hunter2-xyz & \
+                  cp /bin/busybox /--password=planted-hunter2-xyz; \
+                  /--password=planted-hunter2-xyz sleep 1000 & \
                   sleep 0.5; rm /busybox-tool; wait";
     let pod = node.run(PodSpec::new("shop", "job").container(busybox("app", script)));
     until(Duration::from_secs(20), "the first bundle", || !bundles(&node).is_empty());
@@ -72,6 +74,45 @@ fn a_pod_that_drifts_and_is_deleted_at_once_leaves_its_files_and_programs() {
     file.write_all(&[byte ^ 1]).unwrap();
     assert_eq!(evidence(&node, &["verify", &id(1)]).status.code(), Some(4));
     watcher.stop();
+}
+
+/// A container outlives its agent: the next one tells of its end, and of what came before.
+#[test]
+fn a_pod_that_outlives_its_agent_has_its_last_bundle_from_the_next() {
+    if !can_run() {
+        return;
+    }
+    let _alone = agent::alone();
+    let node = Node::start();
+    let first = Agent::start(&node, "watch", &EVENTS);
+    let script = "sleep 1; cp /bin/busybox /busybox-tool; /busybox-tool true; rm /busybox-tool; \
+                  while ! test -e /go; do sleep 0.1; done; echo later >/dropped; sleep 1000";
+    let pod = node.run(PodSpec::new("shop", "job").container(busybox("app", script)));
+    until(Duration::from_secs(20), "the first bundle", || !bundles(&node).is_empty());
+    first.kill();
+
+    let next = Agent::start(&node, "watch", &EVENTS);
+    pod.container("app").exec(&["touch", "/go"]);
+    std::thread::sleep(Duration::from_secs(2));
+    pod.remove();
+    until(Duration::from_secs(20), "the bundle of its end", || bundles(&node).len() == 2);
+    let all = bundles(&node);
+    assert_eq!(all[0]["why"]["drift"]["event"], all[1]["why"]["end"]["event"]);
+    let last = extracted(&node, all[1]["id"].as_str().unwrap());
+    let events = fs::read_to_string(last.join("events.ndjson")).unwrap();
+    assert!(events.contains("/busybox-tool"), "what drifted under the one before: {events}");
+    let changed = lines(&last, "changed.json");
+    let dropped = changed.iter().find(|it| it["path"] == "/dropped").expect("what came later");
+    let content = last.join(dropped["piece"].as_str().unwrap());
+    assert_eq!(fs::read_to_string(content).unwrap(), "later\n");
+    let executables = lines(&last, "executables.json");
+    let is_tool = |it: &&serde_json::Value| {
+        it["path"].as_str().is_some_and(|path| path.starts_with("/busybox-tool"))
+    };
+    assert!(executables.iter().any(|it| is_tool(&it)), "caught by the one before");
+    let cases = node.outside("/var/lib/driftline/evidence/cases");
+    assert_eq!(fs::read_dir(cases).unwrap().count(), 0, "nothing is left to go on with");
+    next.stop();
 }
 
 /// Programs that were brought there, live for 20 ms each, and are gone from the disk before anybody could look.

@@ -191,9 +191,9 @@ impl Outlets {
 
     /// Writes and delivers what is left. Entries that could not be written.
     pub(super) async fn close(mut self) -> anyhow::Result<u64> {
-        if let Some(evidence) = self.evidence.take() {
-            evidence.close();
-        }
+        let evidence = self.evidence.take();
+        // It waits for runtimes, and so beside everything else.
+        let kept = tokio::task::spawn_blocking(|| evidence.map(Keeper::close));
         self.writer.offer(self.head.last());
         drop(self.writer);
         // What it was about to remove is there for the next.
@@ -209,6 +209,7 @@ impl Outlets {
             // A scrape that hangs is not waited for.
             let _may_hang = tokio::time::timeout(std::time::Duration::from_secs(1), served).await;
         }
+        kept.await?;
         Ok(not_written)
     }
 }

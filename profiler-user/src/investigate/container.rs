@@ -36,7 +36,7 @@ pub struct Life {
     /// Of its image, at its start; with the keys of events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provenance: Option<std::sync::Arc<Provenance>>,
-    /// The same in a line.
+    /// The same in a line; none where no image is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provenance_line: Option<String>,
     /// What it did beyond its baseline, the oldest first.
@@ -60,6 +60,10 @@ pub async fn container(
     let (mut drift, cut) = drifts(history, &selector, limit).await?;
     drift.sort_by_key(|told| (told.time, told.seq));
     let gaps = gaps(history, &selector, limit).await?;
+    let provenance_line = match &row.provenance {
+        Some(provenance) => Some(provenance.line()),
+        None => row.identity.image.as_ref().map(|_| Provenance::default().line()),
+    };
     Ok(Life {
         capture: row.capture.name(),
         identity: row.identity,
@@ -72,7 +76,7 @@ pub async fn container(
         tier: row.tier,
         baseline_id: row.baseline_id,
         baseline_status: row.baseline_status,
-        provenance_line: row.provenance.as_ref().and_then(|provenance| provenance.line()),
+        provenance_line,
         provenance: row.provenance,
         drift,
         cut,

@@ -72,12 +72,13 @@ impl Provenance {
         *self == Self::default()
     }
 
-    /// In a line for people; none where nothing is known.
-    pub fn line(&self) -> Option<String> {
+    /// In a line for people. What no scan tells of is unknown, never clean.
+    pub fn line(&self) -> String {
         let mut parts: Vec<String> = self.flags.iter().map(|flag| flag.text().to_owned()).collect();
-        if let (Some(counts), Some(scanned)) = (&self.counts, self.scanned) {
-            parts.push(format!("{counts} (scan of {scanned:.0})"));
-        }
+        parts.push(match (&self.counts, self.scanned) {
+            (Some(counts), Some(scanned)) => format!("{counts} (scan of {scanned:.0})"),
+            _ => "vulnerabilities unknown".to_owned(),
+        });
         if !self.sbom.is_empty() {
             parts.push(format!("bill of materials: {}", self.sbom.join(", ")));
         }
@@ -85,7 +86,7 @@ impl Provenance {
             parts.push(format!("attested by {}", self.keys.join(", ")));
         }
         parts.extend(self.unknown.iter().map(|why| why.text().to_owned()));
-        (!parts.is_empty()).then(|| parts.join("; "))
+        parts.join("; ")
     }
 }
 

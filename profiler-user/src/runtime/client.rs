@@ -66,10 +66,15 @@ impl Client {
 
     /// What the runtime says of a container and of everything that it runs, answer by answer, not redacted: a name, and the
     /// answer or why there is none.
-    pub(crate) async fn tell(&self, id: Option<&ContainerId>) -> Vec<(&'static str, Told)> {
+    /// One answer after another comes into `told`: whoever does not wait for all of them has those that there are.
+    pub(crate) async fn tell(
+        &self,
+        id: Option<&ContainerId>,
+        told: &mut Vec<(&'static str, Told)>,
+    ) {
         match &self.0 {
-            Api::Cri(client) => client.tell(id).await,
-            Api::Docker(client) => client.tell(id).await,
+            Api::Cri(client) => client.tell(id, told).await,
+            Api::Docker(client) => client.tell(id, told).await,
         }
     }
 

@@ -24,7 +24,7 @@ pub enum StoreError {
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error(
         "the store {} was written by an older driftline (its schema is {found}, this one reads {known}); \
-         start this version's agent on it once, which brings it up to date", path.display()
+         start this version's agent on it, or driftline investigate upgrade --store {}", path.display(), directory(path)
     )]
     Older { path: PathBuf, found: i64, known: i64 },
     /// While `doing` something.
@@ -36,6 +36,11 @@ pub enum StoreError {
     Event(#[from] serde_json::Error),
     #[error("a row of the store {} cannot be read: {why}; move the file away to begin a new one", path.display())]
     Row { path: PathBuf, why: String },
+}
+
+/// As it is given on a command line.
+fn directory(file: &Path) -> std::path::Display<'_> {
+    file.parent().unwrap_or(file).display()
 }
 
 /// Of somebody who only looks.

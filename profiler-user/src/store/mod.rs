@@ -26,6 +26,7 @@ mod query;
 mod record;
 mod retain;
 mod seen;
+mod upgrade;
 mod upsert;
 mod verify;
 mod write;
@@ -47,6 +48,7 @@ pub use line::event_lines;
 pub use losses::{Losses, losses};
 pub use record::{CHAIN, HeadNote, SilenceNote};
 pub use retain::{Limits, Retained, Retention};
+pub use upgrade::{Upgraded, upgrade};
 pub use verify::{
     Break, Head, HeadError, HeadFound, LogFileError, Verdict, verify_events, verify_store,
     verify_store_from,

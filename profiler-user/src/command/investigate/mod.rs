@@ -11,6 +11,7 @@ mod scope;
 mod seen;
 mod table;
 mod timeline;
+mod upgrade;
 mod verify_log;
 mod which;
 
@@ -48,6 +49,8 @@ enum Action {
     Report(report::Report),
     /// Prove that no event of the history was changed, removed or put in, or name the first that was
     VerifyLog(verify_log::VerifyLog),
+    /// Make a history that an older driftline wrote readable for this one; an agent's start does the same
+    Upgrade(upgrade::Upgrade),
 }
 
 pub(crate) async fn run(args: Investigate) -> Result<ExitCode, Error> {
@@ -62,6 +65,7 @@ pub(crate) async fn run(args: Investigate) -> Result<ExitCode, Error> {
         Action::Lateral(args) => lateral::run(&args, now).await,
         Action::Report(args) => report::run(&args, now).await,
         Action::VerifyLog(args) => verify_log::run(&args).await,
+        Action::Upgrade(args) => upgrade::run(&args).await,
     }
 }
 

@@ -75,7 +75,7 @@ pub fn container(
     redactor: &Redactor,
 ) -> io::Result<()> {
     let mut running: Vec<_> = pids.iter().filter_map(|pid| Executable::open(*pid).ok()).collect();
-    executables(spool, held.iter_mut().chain(&mut running))?;
+    executables(spool, held.iter_mut().chain(&mut running), redactor)?;
     spool.add(process::collect(pids, redactor))?;
     if let Some(upper) = upper {
         return upper.collect(spool, redactor);
@@ -87,6 +87,7 @@ pub fn container(
 fn executables<'a>(
     spool: &mut Spool,
     all: impl Iterator<Item = &'a mut Executable>,
+    redactor: &Redactor,
 ) -> io::Result<()> {
     use std::io::Seek as _;
     let (mut lines, mut told) = (Vec::new(), BTreeSet::new());
@@ -96,7 +97,8 @@ fn executables<'a>(
         }
         match file.rewind().and_then(|()| spool.content("exe", file, EXECUTABLE_MAX)) {
             Ok(kept) => {
-                lines.push(Line { pid: *pid, path: path.clone(), kept: kept.into() });
+                let path = redactor.redact_text(path);
+                lines.push(Line { pid: *pid, path, kept: kept.into() });
             }
             Err(error) => {
                 spool.missing(format!("exe of {pid}"), format!("it cannot be read: {error}"));

@@ -3,16 +3,23 @@
 //! What cannot wait (the executable, the directory of changes) is opened where the drift is told of; everything else is
 //! done by a thread of its own. **Invariant:** nothing here waits: what the queue has no room for is counted and said.
 
+mod case;
 mod store;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use self::worker::Worker;
-use super::collect::{Executable, Upper};
+use super::collect::{self, Executable, Upper};
 use crate::attest::SigningKey;
 use crate::container::Identity;
 use crate::drift::{Event, Severity, event::Action};
@@ -23,6 +30,9 @@ use crate::store::Write;
 
 /// Drifts that wait, each with an executable held open.
 const QUEUE: usize = 512;
+/// How long the agent's end waits for what is in the queue, and then for the one bundle that is being made.
+const CLOSE: Duration = Duration::from_secs(8);
+const LAST: Duration = Duration::from_secs(4);
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
@@ -56,10 +66,18 @@ enum Job {
 }
 
 /// A container as it is known by now.
-#[derive(Clone)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 struct Member {
     identity: Identity,
     cgroup: Option<String>,
+}
+
+impl Member {
+    /// Its processes now. `hierarchy`: where that is mounted.
+    fn pids(&self, hierarchy: &Path) -> Vec<u32> {
+        let cgroup = self.cgroup.as_ref().map(|path| path.trim_start_matches('/'));
+        cgroup.map(|path| collect::pids(&hierarchy.join(path))).unwrap_or_default()
+    }
 }
 
 struct Drift {
@@ -74,7 +92,9 @@ struct Drift {
 pub(crate) struct Keeper {
     severity: Severity,
     queue: SyncSender<Job>,
-    thread: JoinHandle<()>,
+    /// Nothing comes of it; it breaks when the thread ends.
+    ended: Receiver<()>,
+    hurry: Arc<AtomicBool>,
     known: HashMap<String, Member>,
     /// Of those, the ones that drifted.
     drifted: HashSet<String>,
@@ -88,14 +108,24 @@ impl Keeper {
     pub(crate) fn start(config: &Config, place: Place) -> Result<Self, String> {
         let key: SigningKey = super::key::load(config.key.as_deref(), &place.store)?;
         let (metrics, severity) = (place.metrics.clone(), config.severity);
-        let worker = Worker::open(place, key, config)?;
+        let mut worker = Worker::open(place, key, config)?;
+        let hurry = worker.hurry();
+        let (mut known, mut drifted) = (HashMap::new(), HashSet::new());
+        for member in worker.go_on() {
+            let id = member.identity.id.to_string();
+            drifted.insert(id.clone());
+            known.insert(id, member);
+        }
         let (queue, jobs): (_, Receiver<Job>) = sync_channel(QUEUE);
-        let thread = std::thread::Builder::new()
+        let (ending, ended) = sync_channel(0);
+        std::thread::Builder::new()
             .name("evidence".to_owned())
-            .spawn(move || worker.run(&jobs))
+            .spawn(move || {
+                let _broken_when_this_ends: SyncSender<()> = ending;
+                worker.run(&jobs);
+            })
             .map_err(|error| format!("cannot start the thread that keeps evidence: {error}"))?;
-        let (known, drifted) = (HashMap::new(), HashSet::new());
-        Ok(Self { severity, queue, thread, known, drifted, metrics, lost: 0 })
+        Ok(Self { severity, queue, ended, hurry, known, drifted, metrics, lost: 0 })
     }
 
     /// Looks at what is about to be written into the history.
@@ -167,10 +197,22 @@ impl Keeper {
         }
     }
 
-    /// Waits for what is in the queue.
+    /// Waits for what is in the queue, for 12 s at most: what is not done by then the next agent goes on with.
     pub(crate) fn close(self) {
-        drop(self.queue);
-        let _said_by_its_panic = self.thread.join();
+        let Self { queue, ended, hurry, .. } = self;
+        drop(queue);
+        let is_late = |patience| ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout);
+        if !is_late(CLOSE) {
+            return;
+        }
+        hurry.store(true, Ordering::Relaxed);
+        if is_late(LAST) {
+            eprintln!(
+                "driftline: evidence is still being kept after {} s; what is not done the next agent \
+                 goes on with",
+                (CLOSE + LAST).as_secs()
+            );
+        }
     }
 }
 

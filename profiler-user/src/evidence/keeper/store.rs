@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::evidence::bundle::hex;
@@ -17,7 +18,7 @@ pub(super) const EXECUTABLES: &str = "exe";
 const EXECUTABLE_MAX: u64 = 64 << 20;
 
 /// An executable that is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Caught {
     pid: u32,
     path: String,
@@ -25,6 +26,16 @@ pub(super) struct Caught {
 }
 
 impl Caught {
+    #[cfg(test)]
+    pub(super) fn new(pid: u32, path: &str, sha256: &str) -> Self {
+        Self { pid, path: path.to_owned(), sha256: sha256.to_owned() }
+    }
+
+    /// The process, and what the kernel calls its file.
+    pub(super) fn of(&self) -> (u32, String) {
+        (self.pid, self.path.clone())
+    }
+
     pub(super) fn open(&self, directory: &Path) -> io::Result<Executable> {
         let file = File::open(directory.join(EXECUTABLES).join(&self.sha256))?;
         Ok(Executable { pid: self.pid, path: self.path.clone(), file })

@@ -1,26 +1,26 @@
 //! The thread that keeps evidence: one job after another.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::store::{self, Caught};
+use super::case::{self, Case};
+use super::store;
 use super::{Config, Drift, Job, Member, Place};
 use crate::attest::SigningKey;
 use crate::container::Identity;
 use crate::evidence::bundle::{self, Spool, Why};
-use crate::evidence::collect::{self, Executable, Upper};
+use crate::evidence::collect::{self, Executable};
 use crate::evidence::runtime::{self, Sources};
 use crate::evidence::{Collected, DIRECTORY};
 use crate::runtime::Discovery;
 
 /// Bundles of the node within an hour.
 const BUNDLES_MAX: usize = 120;
-/// Of one container.
-const EXECUTABLES_MAX: usize = 512;
-const LINES_MAX: usize = 1000;
 const HOUR: Duration = Duration::from_hours(1);
 
 pub(super) struct Worker {
@@ -33,18 +33,10 @@ pub(super) struct Worker {
     cases: HashMap<String, Case>,
     /// When the last bundles were made.
     made: VecDeque<Instant>,
-}
-
-/// A container that drifted.
-#[derive(Default)]
-struct Case {
-    first: String,
-    lines: Vec<String>,
-    /// Drifts whose line was not kept.
-    more: u64,
-    executables: Vec<Caught>,
-    seen: HashSet<(u32, String)>,
-    upper: Option<Upper>,
+    /// The agent ends: what takes long is left to the next.
+    hurry: Arc<AtomicBool>,
+    /// Those that ended while no agent ran.
+    ended: Vec<Member>,
 }
 
 impl Worker {
@@ -55,11 +47,42 @@ impl Worker {
             .map_err(|error| format!("cannot make {}: {error}", executables.display()))?;
         store::sweep(&directory);
         let (size, logs) = (config.size, config.runtime_logs.clone());
-        let (cases, made) = (HashMap::new(), VecDeque::new());
-        Ok(Self { place, directory, key, size, logs, cases, made })
+        let left = case::left(&directory).into_iter();
+        let cases = left.map(|case| (case.member.identity.id.to_string(), case)).collect();
+        let (made, hurry, ended) = (VecDeque::new(), Arc::default(), Vec::new());
+        Ok(Self { place, directory, key, size, logs, cases, made, hurry, ended })
+    }
+
+    pub(super) fn hurry(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.hurry)
+    }
+
+    /// Containers that drifted under an agent before this one and still run: where their changes lie is opened. Of the others
+    /// the bundle is made now, of what was kept.
+    pub(super) fn go_on(&mut self) -> Vec<Member> {
+        let mut running = Vec::new();
+        for case in self.cases.values_mut() {
+            let id = case.member.identity.id.as_str();
+            let pids = case.member.pids(&self.place.hierarchy).into_iter();
+            let pids = pids.chain(case.member.identity.pid);
+            let mut pids = pids.filter(|pid| super::is_of(*pid, id)).peekable();
+            if pids.peek().is_some() {
+                case.upper = pids.find_map(|pid| collect::Upper::of(pid).ok());
+                running.push(case.member.clone());
+            } else {
+                self.ended.push(case.member.clone());
+            }
+        }
+        running
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+        for member in std::mem::take(&mut self.ended) {
+            self.end(&member);
+        }
+        for id in self.cases.keys().cloned().collect::<Vec<_>>() {
+            self.first_bundle(&id);
+        }
         while let Ok(job) = jobs.recv() {
             match job {
                 Job::Drift(drift) => self.drift(*drift),
@@ -69,55 +92,80 @@ impl Worker {
     }
 
     fn drift(&mut self, drift: Drift) {
-        let id = drift.member.identity.id.to_string();
-        let is_first = !self.cases.contains_key(&id);
-        let case = self.cases.entry(id.clone()).or_default();
-        if is_first {
-            case.first.clone_from(&drift.event);
-            case.upper = drift.upper;
+        let Drift { member, event, line, executable, upper } = drift;
+        let id = member.identity.id.to_string();
+        let mut noted = Ok(());
+        if !self.cases.contains_key(&id) {
+            let (case, begun) = Case::begin(&self.directory, member.clone(), event, upper);
+            self.cases.insert(id.clone(), case);
+            noted = begun;
         }
-        if case.lines.len() < LINES_MAX {
-            case.lines.push(drift.line);
-        } else {
-            case.more += 1;
-        }
-        if let Some(mut executable) = drift.executable
-            && case.executables.len() < EXECUTABLES_MAX
-            && case.seen.insert((executable.pid, executable.path.clone()))
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        noted = noted.and_then(|()| case.is_now(member)).and(case.event(line));
+        if let Some(mut executable) = executable
+            && case.wants(executable.pid, &executable.path)
         {
             match store::keep(&self.directory, &mut executable) {
                 Ok(caught) => {
-                    case.executables.push(caught);
+                    noted = noted.and(case.executable(caught));
                     self.place.metrics.evidence("executable");
                 }
                 Err(error) => self.failed(&format!("the executable {}", executable.path), &error),
             }
         }
-        if is_first {
-            self.bundle(&drift.member, Why::Drift { event: drift.event });
+        if let Err(error) = noted {
+            self.failed("what the next agent would go on with", &error);
+        }
+        self.first_bundle(&id);
+    }
+
+    /// Once of a container.
+    fn first_bundle(&mut self, id: &str) {
+        let Some(case) = self.cases.get(id) else { return };
+        if case.bundled || self.hurries() {
+            return;
+        }
+        let (member, event) = (case.member.clone(), case.first.clone());
+        self.bundle(&member, Why::Drift { event });
+        let noted = self.cases.get_mut(id).map(Case::has_its_first_bundle);
+        if let Some(Err(error)) = noted {
+            self.failed("what the next agent would go on with", &error);
         }
     }
 
     fn end(&mut self, member: &Member) {
         let id = member.identity.id.to_string();
-        if let Some(case) = self.cases.get(&id) {
+        if let Some(case) = self.cases.get(&id)
+            && !self.hurries()
+        {
             let event = case.first.clone();
-            self.bundle(member, Why::End { event });
-            self.cases.remove(&id);
+            let is_done = self.bundle(member, Why::End { event });
+            if let Some(case) = self.cases.remove(&id)
+                && is_done
+            {
+                case.close();
+            }
         }
     }
 
-    fn bundle(&mut self, member: &Member, why: Why) {
+    fn hurries(&self) -> bool {
+        self.hurry.load(Ordering::Relaxed)
+    }
+
+    /// False where the next agent is to try again.
+    fn bundle(&mut self, member: &Member, why: Why) -> bool {
         let now = Instant::now();
         while self.made.front().is_some_and(|at| now.duration_since(*at) > HOUR) {
             self.made.pop_front();
         }
         if self.made.len() >= BUNDLES_MAX {
             self.place.metrics.evidence("limited");
-            return;
+            return true;
         }
         self.made.push_back(now);
-        match self.pack(member, why) {
+        let packed = self.pack(member, why);
+        let is_done = packed.is_ok();
+        match packed {
             Ok(path) => {
                 self.place.metrics.evidence("bundle");
                 eprintln!(
@@ -135,6 +183,7 @@ impl Worker {
                 removed.display()
             );
         }
+        is_done
     }
 
     fn pack(&self, member: &Member, why: Why) -> std::io::Result<PathBuf> {
@@ -146,11 +195,19 @@ impl Worker {
             collected.missing("events.ndjson", format!("{} more are in the history", case.more));
         }
         spool.add(collected)?;
-        let held = case.executables.iter().map(|caught| caught.open(&self.directory));
-        let mut held: Vec<Executable> = held.collect::<Result<_, _>>()?;
-        let cgroup = member.cgroup.as_ref().map(|path| path.trim_start_matches('/'));
-        let pids =
-            cgroup.map(|path| collect::pids(&self.place.hierarchy.join(path))).unwrap_or_default();
+        let mut held: Vec<Executable> = Vec::new();
+        for caught in &case.executables {
+            let (pid, path) = caught.of();
+            match caught.open(&self.directory) {
+                Ok(executable) => held.push(executable),
+                // Such as removed since, for --evidence-size.
+                Err(error) => {
+                    let path = self.place.redactor.redact_text(&path);
+                    spool.missing(format!("exe of {pid}"), format!("{path}: {error}"));
+                }
+            }
+        }
+        let pids = member.pids(&self.place.hierarchy);
         let redactor = &self.place.redactor;
         collect::container(&mut spool, &pids, &mut held, case.upper.as_ref(), redactor)?;
         spool.add(self.told_of(&member.identity)?)?;

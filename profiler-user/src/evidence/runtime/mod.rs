@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::Collected;
 use crate::container::Identity;
 use crate::redact::Redactor;
-use crate::runtime::{Client, Endpoint};
+use crate::runtime::{Client, Endpoint, Error, Told};
 
 /// For each call of a runtime.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,13 +54,19 @@ pub async fn collect(sources: &Sources, of: Option<&Identity>, redactor: &Redact
     let mut all = Collected::default();
     for (number, endpoint) in sources.endpoints.iter().enumerate() {
         let directory = format!("runtime/{number}");
-        let asked = tokio::time::timeout(ALL_PATIENCE, ask(&directory, endpoint, of, redactor));
-        match asked.await {
-            Ok(collected) => all.and(collected),
-            Err(_) => all.missing(
-                directory,
-                format!("{endpoint} took longer than {} s", ALL_PATIENCE.as_secs()),
-            ),
+        let mut told = Vec::new();
+        let asked = tokio::time::timeout(ALL_PATIENCE, ask(endpoint, of, &mut told)).await;
+        // What it answered in time is kept.
+        for (name, told) in told {
+            answer(&mut all, &directory, name, told, redactor);
+        }
+        match asked {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => all.missing(directory, error.to_string()),
+            Err(_) => {
+                let why = format!("{endpoint} took longer than {} s", ALL_PATIENCE.as_secs());
+                all.missing(directory, why);
+            }
         }
     }
     if sources.endpoints.is_empty() {
@@ -89,38 +95,29 @@ pub async fn collect(sources: &Sources, of: Option<&Identity>, redactor: &Redact
 }
 
 async fn ask(
-    directory: &str,
     endpoint: &Endpoint,
     of: Option<&Identity>,
-    redactor: &Redactor,
-) -> Collected {
-    let mut all = Collected::default();
-    let client = match Client::connect(endpoint, PATIENCE).await {
-        Ok((client, _)) => client,
-        Err(error) => {
-            all.missing(directory, error.to_string());
-            return all;
-        }
-    };
-    for (name, told) in client.tell(of.map(|identity| &identity.id)).await {
-        let name = format!("{directory}/{name}.json");
-        match told {
-            Ok(mut value) => {
-                hide::secrets(&mut value, redactor);
-                let text = format!("{value:#}\n");
-                if text.len() > PIECE_MAX {
-                    all.missing(
-                        name,
-                        format!("it has {} bytes, more than {PIECE_MAX}", text.len()),
-                    );
-                } else {
-                    all.piece(name, text);
-                }
+    told: &mut Vec<(&'static str, Told)>,
+) -> Result<(), Error> {
+    let (client, _) = Client::connect(endpoint, PATIENCE).await?;
+    client.tell(of.map(|identity| &identity.id), told).await;
+    Ok(())
+}
+
+fn answer(all: &mut Collected, directory: &str, name: &str, told: Told, redactor: &Redactor) {
+    let name = format!("{directory}/{name}.json");
+    match told {
+        Ok(mut value) => {
+            hide::secrets(&mut value, redactor);
+            let text = format!("{value:#}\n");
+            if text.len() > PIECE_MAX {
+                all.missing(name, format!("it has {} bytes, more than {PIECE_MAX}", text.len()));
+            } else {
+                all.piece(name, text);
             }
-            Err(why) => all.missing(name, redactor.redact_text(&why)),
         }
+        Err(why) => all.missing(name, redactor.redact_text(&why)),
     }
-    all
 }
 
 fn network(all: &mut Collected, directory: &str, pid: &str, redactor: &Redactor) {

@@ -20,15 +20,15 @@ impl Client {
     pub(in super::super) async fn tell(
         &self,
         id: Option<&ContainerId>,
-    ) -> Vec<(&'static str, Told)> {
-        let mut told = Vec::new();
+        told: &mut Vec<(&'static str, Told)>,
+    ) {
         let list = ListRequest { filter: None };
         let containers: Result<ListContainersResponse, String> =
             self.whole(Call::LIST_CONTAINERS, list.clone()).await;
         if let Some(id) = id {
             let own = containers.as_ref().ok();
             let own = own.and_then(|list| list.containers.iter().find(|one| one.id == id.as_str()));
-            self.tell_of(id, own, &mut told).await;
+            self.tell_of(id, own, told).await;
         }
         let containers = containers.map(|list| list.containers.iter().map(container).collect());
         told.push(("containers", containers));
@@ -48,7 +48,6 @@ impl Client {
             let conditions: Vec<_> = conditions.into_iter().map(condition).collect();
             json!({"conditions": conditions, "info": info(answer.info)})
         })));
-        told
     }
 
     async fn tell_of(

@@ -133,3 +133,25 @@ async fn answers_without_end_are_not_read() {
     let error = client.describe(&id("a1")).await.unwrap_err();
     assert!(matches!(error, Error::Refused { call: "ListContainers", .. }), "{error}");
 }
+
+/// Whoever takes together what is left of a container takes what there is.
+#[tokio::test]
+async fn of_a_runtime_that_becomes_slow_the_answers_until_then_are_there() {
+    let cri = Cri::new(false);
+    cri.add_sandbox(&id("5a"));
+    cri.add_container(&id("a1"), &id("5a"));
+    let (_place, _serving, client) = connected(&cri).await;
+    let mut all = Vec::new();
+    client.tell(Some(&id("a1")), &mut all).await;
+    cri.knows().delay = Duration::from_millis(200);
+    let mut some = Vec::new();
+    let wanted = id("a1");
+    let asked = client.tell(Some(&wanted), &mut some);
+    assert!(tokio::time::timeout(Duration::from_millis(700), asked).await.is_err());
+    let names = |told: &[(&'static str, _)]| told.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+    let (all, some) = (names(&all), names(&some));
+    assert!(
+        !some.is_empty() && some.len() < all.len() && all.starts_with(&some),
+        "{some:?} {all:?}"
+    );
+}
