@@ -25,8 +25,6 @@ fn a_pod_that_drifts_and_is_deleted_at_once_leaves_its_files_and_programs() {
                   echo export DB_PASSWORD=planted-hunter2-xyz >/plan; \
                   cp /bin/busybox /busybox-tool; \
                   /busybox-tool sh -c 'sleep 1000; :' --password=planted-hunter2-xyz & \
-                  cp /bin/busybox /--password=planted-hunter2-xyz; \
-                  /--password=planted-hunter2-xyz sleep 1000 & \
                   sleep 0.5; rm /busybox-tool; wait";
     let pod = node.run(PodSpec::new("shop", "job").container(busybox("app", script)));
     until(Duration::from_secs(20), "the first bundle", || !bundles(&node).is_empty());
@@ -85,7 +83,7 @@ fn a_pod_that_outlives_its_agent_has_its_last_bundle_from_the_next() {
     let _alone = agent::alone();
     let node = Node::start();
     let first = Agent::start(&node, "watch", &EVENTS);
-    let script = "sleep 1; cp /bin/busybox /busybox-tool; /busybox-tool true; rm /busybox-tool; \
+    let script = "sleep 1; cp /bin/busybox /busybox-tool; /busybox-tool sleep 0.3; rm /busybox-tool; \
                   while ! test -e /go; do sleep 0.1; done; echo later >/dropped; sleep 1000";
     let pod = node.run(PodSpec::new("shop", "job").container(busybox("app", script)));
     until(Duration::from_secs(20), "the first bundle", || !bundles(&node).is_empty());
