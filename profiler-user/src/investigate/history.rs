@@ -172,19 +172,15 @@ impl History {
             return self.event(name).await.map(|event| event.fingerprint);
         }
         let (from, to) = range(name);
+        // Words about the chain have none.
         let query = sqlx::query_scalar(
-            "SELECT DISTINCT fingerprint FROM events WHERE fingerprint >= $1 AND fingerprint < $2 \
-             AND kind <> $3 ORDER BY fingerprint LIMIT 2",
+            "SELECT DISTINCT fingerprint FROM drifts WHERE fingerprint >= $1 AND fingerprint < $2 \
+             AND fingerprint <> '' ORDER BY fingerprint LIMIT 2",
         );
-        let found = query.bind(from).bind(to).bind(store::CHAIN).fetch_all(&mut self.connection);
+        let found = query.bind(from).bind(to).fetch_all(&mut self.connection);
         let found = self.dialect.answer(found).await;
         let found: Vec<String> = self.failed(found)?;
-        if let Some(one) = self.one(found, name, "fingerprint")? {
-            return Ok(one);
-        }
-        // Of those that groups' events tell of only whole ones are found.
-        let known = super::seen::occurrences(self, name).await?;
-        if known.is_empty() { Err(self.unknown_fingerprint(name)) } else { Ok(name.to_owned()) }
+        self.one(found, name, "fingerprint")?.ok_or_else(|| self.unknown_fingerprint(name))
     }
 
     /// The id of the container that `name` begins.

@@ -5,10 +5,9 @@ use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
+use super::Told;
 use super::history::{History, HistoryError};
-use super::timeline::drifts;
 use super::told::place;
-use super::{Selector, Told};
 use crate::store::timestamp;
 
 /// Everything that is known of one fingerprint.
@@ -70,16 +69,13 @@ impl Occurrence {
 pub async fn seen(history: &mut History, name: &str) -> Result<Seen, HistoryError> {
     let fingerprint = history.fingerprint(name).await?;
     let occurrences = occurrences(history, &fingerprint).await?;
-    let selector = Selector { fingerprint: Some(fingerprint.clone()), ..Selector::default() };
     // Between its being named and its being read nothing can go: both are of one moment.
     let Some(earliest) = occurrences.first() else {
         return Err(history.unknown_fingerprint(&fingerprint));
     };
     let first = earliest.first;
-    let example = match drifts(history, &selector, 1).await?.0.pop() {
-        Some(example) => example,
-        None => history.event(&earliest.event).await?,
-    };
+    let example = example(history, &occurrences).await?;
+    let example = example.ok_or_else(|| history.unknown_fingerprint(&fingerprint))?;
     Ok(Seen {
         first,
         last: occurrences.iter().map(|one| one.last).max().unwrap_or(first),
@@ -88,6 +84,22 @@ pub async fn seen(history: &mut History, name: &str) -> Result<Seen, HistoryErro
         example,
         occurrences,
     })
+}
+
+/// The newest that is there: of what still goes on, retention may have taken the event.
+async fn example(
+    history: &mut History,
+    occurrences: &[Occurrence],
+) -> Result<Option<Told>, HistoryError> {
+    let mut newest: Vec<&Occurrence> = occurrences.iter().collect();
+    newest.sort_by_key(|one| std::cmp::Reverse(one.last));
+    for one in newest {
+        match history.event(&one.event).await {
+            Err(HistoryError::Unknown { .. }) => {}
+            found => return found.map(Some),
+        }
+    }
+    Ok(None)
 }
 
 pub(super) async fn occurrences(

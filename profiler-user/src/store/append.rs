@@ -1,7 +1,7 @@
 //! Many rows by few statements: what a statement costs on its way to SQLite's thread and back is more than what it does there.
 
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, query};
+use sqlx::{AssertSqlSafe, query, query_as};
 
 use super::event::Keys;
 
@@ -49,17 +49,11 @@ ON CONFLICT (container, fingerprint) DO UPDATE SET
     id = excluded.id, counted = excluded.counted, last = MAX(excluded.last, drifts.last),
     last_seq = excluded.last_seq, repeats = drifts.repeats + excluded.repeats";
 
-/// Events that say `created` of what the same container had done before.
-const AGAIN: &str = "
-INSERT INTO again (severity, seq)
-SELECT CASE severity WHEN 'info' THEN 0 WHEN 'low' THEN 1 WHEN 'medium' THEN 2 WHEN 'high' THEN 3 ELSE 4 END, seq
-FROM events WHERE seq BETWEEN ? AND ? AND action = 'created' AND EXISTS (
-    SELECT 1 FROM drifts WHERE drifts.container = COALESCE(events.container, '')
-        AND drifts.fingerprint = events.fingerprint AND drifts.first_seq <> events.seq)";
+/// Events that say `created` of what the same container had done before, by their severity: 0 info to 4 critical.
+const AGAIN: &str = "INSERT INTO again (severity, seq) VALUES ";
 
 /// Appends the events, in their order, and counts them.
 pub(super) async fn events(to: &mut SqliteConnection, rows: &[Row]) -> sqlx::Result<()> {
-    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
     for rows in chunks(rows) {
         let text = format!(
             "INSERT INTO events (seq, line, id, action, kind, severity, fingerprint, container, namespace, time, last) \
@@ -83,8 +77,7 @@ pub(super) async fn events(to: &mut SqliteConnection, rows: &[Row]) -> sqlx::Res
         }
         insert.execute(&mut *to).await?;
     }
-    let of = |row: &Row| row.keys.action == "created";
-    let counted: Vec<_> = rows
+    let mut counted: Vec<_> = rows
         .iter()
         .map(|row| Counted {
             container: row.keys.container.as_deref().unwrap_or_default(),
@@ -94,14 +87,31 @@ pub(super) async fn events(to: &mut SqliteConnection, rows: &[Row]) -> sqlx::Res
             time: row.keys.time,
             last: row.keys.last,
             seq: row.seq,
-            is_repeat: !of(row),
+            is_repeat: row.keys.action != "created",
         })
         .collect();
-    count(to, &counted).await?;
-    if rows.iter().any(of) {
-        query(AGAIN).bind(first.seq).bind(last.seq).execute(to).await?;
+    let known = count(to, &mut counted).await?;
+    let of = |seq: i64| rows.binary_search_by_key(&seq, |row| row.seq).ok().map(|at| &rows[at]);
+    let again = known.into_iter().filter_map(of).filter(|row| row.keys.action == "created");
+    let again: Vec<_> = again.map(|row| (grade(&row.keys.severity), row.seq)).collect();
+    for rows in chunks(&again) {
+        let text = format!("{AGAIN}{}", places(rows.len(), 2));
+        let mut insert = query(AssertSqlSafe(text));
+        for (severity, seq) in rows {
+            insert = insert.bind(*severity).bind(*seq);
+        }
+        insert.execute(&mut *to).await?;
     }
     Ok(())
+}
+
+/// As the table has it.
+fn grade(severity: &str) -> i64 {
+    ["info", "low", "medium", "high"]
+        .iter()
+        .zip(0..)
+        .find(|(name, _)| **name == severity)
+        .map_or(4, |(_, grade)| grade)
 }
 
 /// Appends what groups' events tell of, and counts it.
@@ -115,7 +125,7 @@ pub(super) async fn evidence(to: &mut SqliteConnection, rows: &[Proof]) -> sqlx:
         }
         insert.execute(&mut *to).await?;
     }
-    let counted: Vec<_> = rows
+    let mut counted: Vec<_> = rows
         .iter()
         .map(|row| Counted {
             container: row.keys.container.as_deref().unwrap_or_default(),
@@ -128,18 +138,25 @@ pub(super) async fn evidence(to: &mut SqliteConnection, rows: &[Proof]) -> sqlx:
             is_repeat: false,
         })
         .collect();
-    count(to, &counted).await
+    count(to, &mut counted).await.map(drop)
 }
 
-/// Keeps for each container and fingerprint how often it was seen.
-pub(super) async fn count(to: &mut SqliteConnection, all: &[Counted<'_>]) -> sqlx::Result<()> {
+/// Keeps for each container and fingerprint how often it was seen. Returns the rows of what was known before.
+///
+/// In the order of the indexes, which is none of the events': so each of their pages is written once for all that fall on it.
+pub(super) async fn count(
+    to: &mut SqliteConnection,
+    all: &mut [Counted<'_>],
+) -> sqlx::Result<Vec<i64>> {
+    all.sort_by_key(|one| (one.container, one.fingerprint));
+    let mut known = Vec::new();
     for rows in chunks(all) {
         let text = format!(
             "INSERT INTO drifts (container, fingerprint, id, counted, count, first, last, first_seq, last_seq, repeats) \
-             VALUES {}{COUNT}",
+             VALUES {}{COUNT} RETURNING first_seq, last_seq",
             places(rows.len(), 10)
         );
-        let mut upsert = query(AssertSqlSafe(text));
+        let mut upsert = query_as::<_, (i64, i64)>(AssertSqlSafe(text));
         for one in rows {
             upsert = upsert
                 .bind(one.container)
@@ -153,9 +170,10 @@ pub(super) async fn count(to: &mut SqliteConnection, all: &[Counted<'_>]) -> sql
                 .bind(one.seq)
                 .bind(i64::from(one.is_repeat));
         }
-        upsert.execute(&mut *to).await?;
+        let rows = upsert.fetch_all(&mut *to).await?.into_iter();
+        known.extend(rows.filter(|(first, last)| first != last).map(|(_, last)| last));
     }
-    Ok(())
+    Ok(known)
 }
 
 /// In powers of two, so that there are few different statements and each is prepared once.

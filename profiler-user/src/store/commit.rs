@@ -75,7 +75,7 @@ impl Store {
             } else if let Write::Repeated(repeated) = write {
                 batch.write(connection).await.map_err(failed)?;
                 let counted = repeated.counted(batch.head.seq);
-                append::count(connection, &[counted]).await.map_err(failed)?;
+                append::count(connection, &mut [counted]).await.map_err(failed)?;
             }
             if batch.is_large() {
                 batch.write(connection).await.map_err(failed)?;
@@ -89,7 +89,7 @@ impl Store {
 }
 
 /// Rows that are gathered before they are written: as many lines are held twice.
-const GATHERED: usize = 256;
+const GATHERED: usize = 512;
 
 /// What is numbered and linked and not written yet.
 struct Batch {

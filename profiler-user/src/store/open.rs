@@ -25,11 +25,11 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Pages that a connection keeps in memory, in KiB. The kernel keeps the rest.
-const WRITER_CACHE: &str = "-1024";
+const WRITER_CACHE: &str = "-3072";
 const OTHER_CACHE: &str = "-256";
 
 /// Pages of 4 KiB in the log after which it is written into the file: indexes are written there once for many events.
-const CHECKPOINT: &str = "4000";
+const CHECKPOINT: &str = "16000";
 
 /// Left behind by an agent that met damage: the next one looks at every page.
 const SUSPECT: &str = "suspect";
@@ -116,6 +116,9 @@ impl Store {
                 return Err(error);
             }
         };
+        // Each statement of many rows keeps what its pages were, in case it fails: in a file that was as much writing as the
+        // events themselves. Set only now: migrations sort whole tables.
+        sqlx::query("PRAGMA temp_store = MEMORY").execute(&mut durable).await.map_err(opened)?;
         let relaxed = options
             .clone()
             .synchronous(SqliteSynchronous::Normal)

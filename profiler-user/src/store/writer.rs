@@ -15,7 +15,7 @@ use crate::sink::Backoff;
 const QUEUE: usize = 4096;
 
 /// Writes in one transaction: the first of many does not wait for the last of too many.
-const BATCH: usize = 512;
+const BATCH: usize = 1024;
 
 /// How long the end is held up by a store that cannot be written to.
 const GRACE: Duration = Duration::from_secs(5);
