@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::{Store, StoreError, Write};
 use crate::sink::Backoff;
 
-/// Writes that may wait: at about 2 KiB each, 8 MiB.
+/// Writes that may wait: at about 4 KiB each, 16 MiB.
 const QUEUE: usize = 4096;
 
 /// Writes in one transaction: the first of many does not wait for the last of too many.
