@@ -10,6 +10,9 @@ CREATE INDEX events_by_last ON events (last, kind, severity, action, time, conta
 DROP INDEX events_by_fingerprint;
 CREATE INDEX events_repeated ON events (fingerprint, seq) WHERE action <> 'created';
 
+-- What goes on although it began before a time.
+CREATE INDEX repeats_by_last ON events (last, id) WHERE action <> 'created';
+
 DROP INDEX drifts_by_fingerprint;
 CREATE INDEX drifts_by_fingerprint ON drifts (fingerprint, first);
 

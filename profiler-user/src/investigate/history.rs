@@ -7,6 +7,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use super::statement::{ANSWER, Dialect, storable};
 use super::told::Told;
+use crate::drift::DriftKind;
 use crate::store::fleet::{self, Address, FleetError};
 use crate::store::{self, StoreError};
 
@@ -120,14 +121,16 @@ impl History {
         })
     }
 
-    /// The drift of this id, as it first was.
+    /// The drift of this id, as it first was; an incident as it is now.
     ///
     /// # Errors
     /// Where the history has no such event.
     pub async fn event(&mut self, id: &str) -> Result<Told, HistoryError> {
         let query = "SELECT seq, line, (SELECT n.line FROM events n WHERE n.id = e.id ORDER BY n.seq DESC LIMIT 1) \
-             AS newest FROM events e WHERE id = $1 AND kind <> $2 ORDER BY seq LIMIT 1";
+             AS newest FROM events e WHERE id = $1 AND kind <> $2 \
+             ORDER BY CASE WHEN kind = $3 THEN -last ELSE 0 END, seq LIMIT 1";
         let query = sqlx::query_as(query).bind(storable(id)).bind(store::CHAIN);
+        let query = query.bind(DriftKind::IncidentLateral.name());
         let found = self.dialect.answer(query.fetch_optional(&mut self.connection)).await;
         if let Some(event) = self.failed(found)? {
             return Ok(event);

@@ -40,7 +40,7 @@ const SKEW: SignedDuration = SignedDuration::from_secs(2);
 pub struct Lateral {
     pub hops: Vec<Hop>,
     pub chains: Vec<Chain>,
-    /// There were more connections than were looked at.
+    /// There were more connections than were looked at, or more chains than are told.
     pub cut: bool,
 }
 
@@ -136,6 +136,7 @@ pub async fn lateral(
     }
     hops.sort_by_key(|hop| (hop.time, hop.connect.seq));
     let chains = chain::chains(&hops);
+    let cut = cut || chains.len() >= chain::CHAINS;
     Ok(Lateral { hops, chains, cut })
 }
 
@@ -157,9 +158,16 @@ async fn arrival(
             container: Some((*container).to_owned()),
             from: Some(begin),
             until: Some(end),
+            speaking: true,
             ..Selector::default()
         };
-        for told in drifts(history, &selector, AFTER).await?.0 {
+        let (mut found, cut) = drifts(history, &selector, AFTER).await?;
+        if cut {
+            let accepts = Selector { kind: Some("net.accept".to_owned()), ..selector };
+            found.retain(|told| told.kind != "net.accept");
+            found.extend(drifts(history, &accepts, AFTER).await?.0);
+        }
+        for told in found {
             if told.time < begin {
                 continue;
             }

@@ -31,7 +31,9 @@ pub async fn members(
     query.either(
         "COALESCE(json_extract(v.line, '$.\"container.id\"'), '') \
              AND d.fingerprint = json_extract(v.line, '$.\"drift.fingerprint\"')",
-        "COALESCE(v.line::json ->> 'container.id', '') AND d.fingerprint = v.line::json ->> 'drift.fingerprint'",
+        // Not every line is JSON to it: a NUL in a value is none.
+        "COALESCE(substring(v.line from '\"container\\.id\":\"([^\"]*)\"'), '') \
+             AND d.fingerprint = substring(v.line from '\"drift\\.fingerprint\":\"([^\"]*)\"')",
     );
     query.push(" WHERE v.\"of\" = ").push_bind(event.id.as_str());
     query.push(" ORDER BY v.number LIMIT ").push_bind(i64::from(limit) + 1);

@@ -42,7 +42,7 @@ pub async fn scope(history: &mut History, selector: &Selector) -> Result<Scope, 
              MIN(c.name) AS name, MIN(c.namespace) AS namespace, MIN(c.pod_name) AS pod_name, MIN(c.workload) AS workload, \
              MIN(c.node) AS node, MIN(c.image_name) AS image_name, MIN(c.image_id) AS image_id, MIN(c.ended) AS ended FROM ",
     );
-    if selector.is_about_drift() {
+    if selector.is_about_more_than_a_fingerprint() {
         // Which drifts those are is asked first: of each the table of drifts has the count, whatever became of its rows.
         query.push("(SELECT DISTINCT COALESCE(e.container, '') AS container, e.fingerprint");
         query.either("", ", e.agent").push(" FROM events e WHERE e.kind <> ");

@@ -30,15 +30,19 @@ pub struct Selector {
     /// An ATT&CK technique; `T1059` holds `T1059.004`.
     pub technique: Option<String>,
     pub fingerprint: Option<String>,
+    /// What may come of somebody who came in: more than `info`, or a connection that was taken.
+    pub speaking: bool,
 }
 
 impl Selector {
     /// Asks for drift alone: starts, ends and gaps of containers are none.
     pub(super) fn is_about_drift(&self) -> bool {
-        self.kind.is_some()
-            || self.severity.is_some()
-            || self.technique.is_some()
-            || self.fingerprint.is_some()
+        self.is_about_more_than_a_fingerprint() || self.fingerprint.is_some()
+    }
+
+    /// Of a fingerprint alone all is counted by container, members of groups too.
+    pub(super) fn is_about_more_than_a_fingerprint(&self) -> bool {
+        self.kind.is_some() || self.severity.is_some() || self.technique.is_some()
     }
 
     pub(super) fn is_about_containers(&self) -> bool {
@@ -78,6 +82,9 @@ impl Selector {
             }
             query.push(")");
         }
+        if self.speaking {
+            query.push(" AND (e.severity <> 'info' OR e.kind = 'net.accept')");
+        }
         if let Some(technique) = &self.technique {
             // As the line has it between its brackets; `T1059` and whatever is below it.
             let whole = serde_json::Value::from(technique.as_str()).to_string();
@@ -108,7 +115,7 @@ impl Selector {
         query.push(")");
     }
 
-    /// ` AND …` for a row `d` of drifts, beside its container `c`, where nothing is asked about the drift itself.
+    /// ` AND …` for a row `d` of drifts, beside its container `c`, where nothing but its fingerprint is asked about the drift.
     pub(super) fn of_drifts(&self, query: &mut Statement) {
         if let Some(from) = self.from {
             query.push(" AND d.last >= ").push_bind(nanoseconds(from));
@@ -118,6 +125,9 @@ impl Selector {
         }
         if let Some(container) = &self.container {
             query.push(" AND d.container = ").push_bind(container.clone());
+        }
+        if let Some(fingerprint) = &self.fingerprint {
+            query.push(" AND d.fingerprint = ").push_bind(fingerprint.clone());
         }
         if self.is_about_containers() {
             // For its index: from the few containers to their drifts.

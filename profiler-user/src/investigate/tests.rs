@@ -3,6 +3,7 @@
 mod groups;
 pub(crate) mod history;
 pub(crate) mod hostile;
+mod ongoing;
 pub(crate) mod spread;
 
 use history::{ALERT, after, at, laboratory, of};

@@ -9,7 +9,8 @@ use super::history::{History, HistoryError};
 use super::select::Selector;
 use super::statement::Statement;
 use super::told::{Told, place};
-use crate::store::{CHAIN, timestamp};
+use crate::drift::DriftKind;
+use crate::store::{CHAIN, nanoseconds, timestamp};
 
 /// Entries in the order of their times.
 #[derive(Debug, Serialize)]
@@ -134,6 +135,27 @@ pub(super) async fn drifts(
     selector: &Selector,
     limit: u32,
 ) -> Result<(Vec<Told>, bool), HistoryError> {
+    let mut told = first_told(history, selector, limit, None).await?;
+    if let Some(from) = selector.from {
+        let earlier = Selector { from: None, ..selector.clone() };
+        let going_on = first_told(history, &earlier, limit, Some(from)).await?;
+        if !going_on.is_empty() {
+            told.extend(going_on);
+            told.sort_by_key(|told| std::cmp::Reverse((told.last, told.seq)));
+        }
+    }
+    let more = told.len() > limit as usize;
+    told.truncate(limit as usize);
+    Ok((told, more))
+}
+
+/// One more than `limit` where there are as many. `going_on`: instead, what was told before that time, and again since.
+async fn first_told(
+    history: &mut History,
+    selector: &Selector,
+    limit: u32,
+    going_on: Option<Timestamp>,
+) -> Result<Vec<Told>, HistoryError> {
     let mut query = Statement::new(
         history.dialect,
         "SELECT e.seq, e.line, \
@@ -141,17 +163,26 @@ pub(super) async fn drifts(
          FROM events e WHERE e.kind <> ",
     );
     query.push_bind(CHAIN);
-    // Retention may have taken the first of them.
+    // An incident grows, by the word of several nodes: its newest event tells all of it. Of others retention may have taken the
+    // first.
+    query.push(" AND CASE WHEN e.kind = ").push_bind(DriftKind::IncidentLateral.name());
     query.push(
-        " AND (e.action = 'created' OR NOT EXISTS (SELECT 1 FROM events f WHERE f.id = e.id AND f.seq < e.seq))",
+        " THEN NOT EXISTS (SELECT 1 FROM events f WHERE f.id = e.id AND (f.last, f.seq) > (e.last, e.seq)) \
+         ELSE e.action = 'created' OR NOT EXISTS (SELECT 1 FROM events f WHERE f.id = e.id AND f.seq < e.seq) END",
     );
     selector.of_events(&mut query);
+    if let Some(from) = going_on {
+        query.either(" AND +e.last < ", " AND e.last < ").push_bind(nanoseconds(from));
+        query.either(
+            " AND e.seq IN (SELECT c.seq FROM events n JOIN events c ON c.id = n.id",
+            " AND (e.seq, e.agent) IN (SELECT c.seq, c.agent FROM events n JOIN events c ON c.id = n.id AND c.agent = n.agent",
+        );
+        query.push(" WHERE n.action <> 'created' AND n.last >= ").push_bind(nanoseconds(from));
+        query.push(")");
+    }
     query.push(" ORDER BY e.last DESC, e.seq DESC LIMIT ").push_bind(i64::from(limit) + 1);
     let told = query.all::<Told>(&mut history.connection).await;
-    let mut told = history.failed(told)?;
-    let more = told.len() > limit as usize;
-    told.truncate(limit as usize);
-    Ok((told, more))
+    history.failed(told)
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]

@@ -6,6 +6,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use crate::behaviour::Ancestor;
+use crate::drift::DriftKind;
 use crate::store::timestamp;
 
 /// One drift: its first event's keys, under the names that they have in events, and what the newest event counts.
@@ -125,6 +126,8 @@ impl sqlx::FromRow<'_, AnyRow> for Told {
         let line: &str = row.try_get("line")?;
         let mut told: Self = serde_json::from_str(line).map_err(decode)?;
         let newest: Option<&str> = row.try_get("newest")?;
+        // An incident is told by its newest event as it is; what another node numbered higher may be older.
+        let newest = newest.filter(|_| told.kind != DriftKind::IncidentLateral.name());
         if let Some(newest) = newest.filter(|newest| *newest != line) {
             let newest: Newest = serde_json::from_str(newest).map_err(decode)?;
             (told.last, told.count) = (newest.last, newest.count);

@@ -39,17 +39,7 @@ impl Cache {
         if self.known.len() > REMEMBERED {
             self.known.clear();
         }
-        // A later count of what was told before is read from the table when it is asked for again.
-        for write in &*writes {
-            match write {
-                Write::Repeated(repeated) => _ = self.known.remove(&repeated.fingerprint),
-                write => {
-                    if let Some(event) = write.event().filter(|event| !is_first(event)) {
-                        self.known.remove(&event.fingerprint);
-                    }
-                }
-            }
-        }
+        self.forget_counted(writes);
         let firsts: Vec<(String, String)> = writes
             .iter_mut()
             .filter_map(first)
@@ -80,7 +70,23 @@ impl Cache {
                 containers: before.containers + u64::from(is_new_here),
             });
         }
+        // What was just read does not have these counts yet.
+        self.forget_counted(writes);
         Ok(())
+    }
+
+    /// A later count of what was told before is read from the table when it is asked for again.
+    fn forget_counted(&mut self, writes: &[Write]) {
+        for write in writes {
+            match write {
+                Write::Repeated(repeated) => _ = self.known.remove(&repeated.fingerprint),
+                write => {
+                    if let Some(event) = write.event().filter(|event| !is_first(event)) {
+                        self.known.remove(&event.fingerprint);
+                    }
+                }
+            }
+        }
     }
 
     /// Of these containers and fingerprints, those that the history has.

@@ -123,6 +123,20 @@ pub async fn verify_store_from(
     Ok(verdict)
 }
 
+/// Where retention took the first row that is asked for, the first behind those it took. That it did is proved on the way:
+/// the row that tells of it comes later.
+fn begin(from: i64, checkpoints: &[Checkpoint]) -> i64 {
+    let mut begin = from.max(1);
+    while from > 1
+        && let Some(gap) = checkpoints
+            .iter()
+            .find(|gap| gap.record >= from && gap.first <= begin && begin <= gap.last)
+    {
+        begin = gap.last + 1;
+    }
+    begin
+}
+
 async fn verify(
     connection: &mut SqliteConnection,
     heads: &[Head],
@@ -138,10 +152,7 @@ async fn verify(
     let end: Option<(i64, Option<String>)> =
         sqlx::query_as("SELECT seq, hash FROM head").fetch_optional(&mut *connection).await?;
     let is_all = from <= 1;
-    // Retention may have taken that one meanwhile.
-    let next = "SELECT COALESCE(MIN(seq), 1) FROM events WHERE seq >= ?";
-    let next = sqlx::query_scalar(next).bind(from).fetch_one(&mut *connection).await?;
-    let from = if is_all { 1 } else { next };
+    let from = begin(from, &checkpoints);
     let mut walk = Walk::new(checkpoints, end, heads.to_vec(), from);
     let mut after = if is_all { i64::MIN } else { from - 1 };
     // One page is looked at while the next is read.

@@ -132,6 +132,7 @@ impl Which {
             severity: self.severity,
             technique: self.technique.clone(),
             fingerprint,
+            speaking: false,
         })
     }
 

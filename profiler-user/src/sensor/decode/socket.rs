@@ -25,10 +25,11 @@ const fn name_len() -> usize {
     profiler_common::event::UNIX_WORDS * size_of::<u64>()
 }
 
-/// An abstract name begins with a NUL, which `ss` and others write as `@`; a path ends with one.
+/// An abstract name begins with a NUL, which `ss` and others write as `@`; a path ends with one. One within an abstract name is
+/// written as bytes are that are no text: what reads events need not know NUL.
 fn unix_name(name: &[u8]) -> String {
     match name {
-        [0, name @ ..] => format!("@{}", text(name)),
+        [0, name @ ..] => format!("@{}", text(name).replace('\0', "\\x00")),
         path => text(path.split(|byte| *byte == 0).next().unwrap_or_default()),
     }
 }
@@ -42,6 +43,7 @@ mod tests {
         assert_eq!(unix_name(b"/run/docker.sock\0"), "/run/docker.sock");
         assert_eq!(unix_name(b"/run/docker.sock\0rest"), "/run/docker.sock");
         assert_eq!(unix_name(b"\0bus"), "@bus");
+        assert_eq!(unix_name(b"\0a\0b\0"), "@a\\x00b\\x00");
         assert_eq!(unix_name(b"\x000001a"), "@0001a");
     }
 }

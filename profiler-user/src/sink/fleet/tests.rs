@@ -1,5 +1,6 @@
 //! Against a real PostgreSQL.
 
+mod counts;
 mod limits;
 mod server;
 
@@ -26,6 +27,7 @@ async fn answers(history: &mut History, ids: &[String]) -> Vec<Value> {
         Selector { technique: some("T105"), ..none() },
         Selector { kind: some("exec"), ..none() },
         Selector { node: some("node-2"), ..none() },
+        Selector { from: Some(crate::drift::sample::later(241)), ..none() },
         Selector { digest: some("sha256:manifest-web2"), ..none() },
         Selector { image: some("registry/web"), ..none() },
         Selector { severity: Some(crate::drift::Severity::High), ..none() },

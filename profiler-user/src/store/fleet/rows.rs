@@ -130,6 +130,13 @@ pub(crate) const TABLES: [Table; 7] = [
     },
 ];
 
+/// What was too long ago for its agent is counted on from.
+const AGAIN: &str = "UPDATE SET id = excluded.id, last = excluded.last, last_seq = excluded.last_seq, begun = excluded.first, \
+    first = LEAST(drifts.first, excluded.first), \
+    gone = CASE WHEN excluded.first > COALESCE(drifts.begun, drifts.first) THEN drifts.count ELSE drifts.gone END, \
+    count = excluded.count + \
+        CASE WHEN excluded.first > COALESCE(drifts.begun, drifts.first) THEN drifts.count ELSE drifts.gone END";
+
 impl Table {
     /// Whether it has no order of its own: all of it is looked at, and what changed is sent.
     pub(crate) fn is_small(&self) -> bool {
@@ -149,7 +156,8 @@ impl Table {
         let (names, types, key) = (names.join(", "), types.join(", "), self.key);
         let again = if self.changes {
             let set = self.columns().map(|name| format!("\"{name}\" = excluded.\"{name}\""));
-            format!("UPDATE SET {}", set.collect::<Vec<_>>().join(", "))
+            let set = set.collect::<Vec<_>>().join(", ");
+            if self.name == "drifts" { AGAIN.to_owned() } else { format!("UPDATE SET {set}") }
         } else {
             "NOTHING".to_owned()
         };

@@ -56,3 +56,20 @@ async fn members_of_groups_are_known_as_well() {
     assert!(!first.iter().any(has) && second.iter().all(has));
     store.close().await;
 }
+
+/// What one commit counts of others is known to the next.
+#[tokio::test]
+async fn a_later_count_beside_a_first_occurrence_is_not_forgotten() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).await.unwrap();
+    let first = event_of("a", "/x");
+    let Write::Event(mut again) = event_of("a", "/x") else { unreachable!() };
+    let Write::Event(told) = &first else { unreachable!() };
+    (again.id, again.action, again.count) = (told.id, crate::drift::Action::Updated, 500);
+    store.commit(vec![first]).await.unwrap();
+    store.commit(vec![Write::Event(again), event_of("b", "/x")]).await.unwrap();
+    store.commit(vec![event_of("c", "/x")]).await.unwrap();
+    let seen = seen(&store).await;
+    assert_eq!(seen[3]["count"], 501, "{seen:?}");
+    store.close().await;
+}

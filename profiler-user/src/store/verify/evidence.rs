@@ -86,7 +86,8 @@ pub(super) async fn check(
         }
     }
     let found = newest.map(|newest| (newest.number, newest.hash));
-    let must = must_be_there(stated).is_some_and(|number| number < end.0);
+    let must = must_be_there(stated).is_some_and(|number| number < end.0)
+        || stated.front == 0 && end.0 > 0;
     let is_end = match &found {
         Some((number, hash)) => (*number, Some(hash)) == (end.0, end.1.as_ref()),
         None => !must,
@@ -119,6 +120,8 @@ fn follow(
     })?;
     let missing = match before {
         Some(before) => before.number + 1 != number,
+        // Where age took no event, it took no evidence.
+        None if stated.front == 0 => number > 1,
         None => number > 1 && must_be_there(stated).is_some_and(|must| must + 1 < number),
     };
     if missing {

@@ -141,7 +141,7 @@ async fn the_end_of_a_log_is_proved_without_what_came_before() {
             let found = verdict.broken.map(|broken| broken.seq);
             assert_eq!(found, Some(*seq).filter(|seq| *seq >= from), "{from} {seq}");
         }
-        for seq in there.iter().filter(|seq| **seq > from) {
+        for seq in there.iter().filter(|seq| **seq >= from) {
             let copy = copy(dir.path());
             tamper(copy.path(), &[format!("DELETE FROM events WHERE seq = {seq}")]).await;
             let verdict = verify_store_from(copy.path(), &[], from).await.unwrap();
@@ -321,6 +321,7 @@ async fn evidence_that_was_changed_taken_away_or_put_in_is_found() {
         ("UPDATE evidence SET of = 'another' WHERE number = 5", "evidence 5 is told as another's"),
         ("DELETE FROM evidence WHERE number = 5", "evidence before line 6"),
         ("DELETE FROM evidence WHERE number < 25", "evidence before line 25"),
+        ("DELETE FROM evidence WHERE number <= 20", "evidence before line 21"),
         ("DELETE FROM evidence WHERE number = 50", "evidence ends before line 50"),
         ("DELETE FROM evidence", "evidence ends before line 50"),
         (put, "evidence 50 or 51"),
