@@ -17,7 +17,7 @@ use sqlx::{FromRow, Row as _};
 
 use super::history::{History, HistoryError};
 use super::statement::Statement;
-use super::timeline::drifts;
+use super::timeline::{begun, drifts};
 use super::{Selector, Told};
 use crate::store::timestamp;
 
@@ -161,11 +161,12 @@ async fn arrival(
             speaking: true,
             ..Selector::default()
         };
-        let (mut found, cut) = drifts(history, &selector, AFTER).await?;
-        if cut {
+        // What it did before goes on for other reasons.
+        let mut found = begun(history, &selector, AFTER, None).await?;
+        if found.len() > AFTER as usize {
             let accepts = Selector { kind: Some("net.accept".to_owned()), ..selector };
             found.retain(|told| told.kind != "net.accept");
-            found.extend(drifts(history, &accepts, AFTER).await?.0);
+            found.extend(begun(history, &accepts, AFTER, None).await?);
         }
         for told in found {
             if told.time < begin {

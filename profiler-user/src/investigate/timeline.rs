@@ -135,10 +135,10 @@ pub(super) async fn drifts(
     selector: &Selector,
     limit: u32,
 ) -> Result<(Vec<Told>, bool), HistoryError> {
-    let mut told = first_told(history, selector, limit, None).await?;
+    let mut told = begun(history, selector, limit, None).await?;
     if let Some(from) = selector.from {
         let earlier = Selector { from: None, ..selector.clone() };
-        let going_on = first_told(history, &earlier, limit, Some(from)).await?;
+        let going_on = begun(history, &earlier, limit, Some(from)).await?;
         if !going_on.is_empty() {
             told.extend(going_on);
             told.sort_by_key(|told| std::cmp::Reverse((told.last, told.seq)));
@@ -149,8 +149,12 @@ pub(super) async fn drifts(
     Ok((told, more))
 }
 
-/// One more than `limit` where there are as many. `going_on`: instead, what was told before that time, and again since.
-async fn first_told(
+/// Repeats that are looked at for what goes on, at most: those nearest to the time that is asked about.
+const REPEATS: i64 = 5_000;
+
+/// Of what began within the time: one more than `limit` where there are as many. `going_on`: instead, what was told before
+/// that moment, and again since.
+pub(super) async fn begun(
     history: &mut History,
     selector: &Selector,
     limit: u32,
@@ -173,12 +177,15 @@ async fn first_told(
     selector.of_events(&mut query);
     if let Some(from) = going_on {
         query.either(" AND +e.last < ", " AND e.last < ").push_bind(nanoseconds(from));
-        query.either(
-            " AND e.seq IN (SELECT c.seq FROM events n JOIN events c ON c.id = n.id",
-            " AND (e.seq, e.agent) IN (SELECT c.seq, c.agent FROM events n JOIN events c ON c.id = n.id AND c.agent = n.agent",
+        query.push(
+            " AND e.id IN (SELECT n.id FROM events n WHERE n.action <> 'created' AND n.last >= ",
         );
-        query.push(" WHERE n.action <> 'created' AND n.last >= ").push_bind(nanoseconds(from));
-        query.push(")");
+        query.push_bind(nanoseconds(from));
+        if let Some(container) = &selector.container {
+            query.push(" AND n.container = ").push_bind(container.clone());
+        }
+        query.push(" ORDER BY n.last").push(if selector.until.is_some() { "" } else { " DESC" });
+        query.push(" LIMIT ").push_bind(REPEATS).push(")");
     }
     query.push(" ORDER BY e.last DESC, e.seq DESC LIMIT ").push_bind(i64::from(limit) + 1);
     let told = query.all::<Told>(&mut history.connection).await;
