@@ -141,9 +141,13 @@ fn runbook(node: &Node, store: &Path, incident: &Value) {
     };
     let told = agent::events(node);
     let event = is(&told.iter().find(dropped).expect("the tool was run")["event.id"]);
-    let (connect, container) = (is(&hop["events"][0]), is(&hop["to"]["container.id"]));
-    let ids = [("event", &*event), ("connection", &*connect), ("container", &container[..12])];
-    let (written, commands) = console::page(&text, &ids, |words| console::asked(store, words));
+    let first = told.iter().find(|told| told["event.id"] == hop["events"][0]).expect("it is told");
+    let (seq, container) = (first["event.seq"].to_string(), is(&hop["to"]["container.id"]));
+    let ids = [("event", &*event), ("seq", &*seq), ("container", &container[..12])];
+    let ask = |words: &[&str]| {
+        console::asked(store, words).replace(&*store.to_string_lossy(), "/var/lib/driftline")
+    };
+    let (written, commands) = console::page(&text, &ids, ask);
     assert!(commands > 8, "{commands} commands in {path}");
     console::write(Path::new(path), &written);
 }

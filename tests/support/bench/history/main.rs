@@ -77,6 +77,8 @@ async fn ship(directory: &Path, url: &str) -> anyhow::Result<()> {
 /// What is asked about: the last program that was run although the image does not have it, and what every container does.
 struct Subject {
     event: String,
+    /// Its number in the log.
+    seq: String,
     container: String,
     everywhere: String,
 }
@@ -90,7 +92,12 @@ async fn subject(directory: &Path) -> anyhow::Result<Subject> {
     let everywhere = everywhere.context("nothing was read by all")?.fingerprint.clone();
     history.close().await;
     let container = program.container.as_ref().context("it was in no container")?;
-    Ok(Subject { event: program.id.clone(), container: container[..12].to_owned(), everywhere })
+    Ok(Subject {
+        event: program.id.clone(),
+        seq: program.seq.to_string(),
+        container: container[..12].to_owned(),
+        everywhere,
+    })
 }
 
 async fn drift(history: &mut History, kind: &str) -> anyhow::Result<Vec<Told>> {
@@ -131,6 +138,7 @@ fn questions(of: &Subject) -> Vec<Vec<&str>> {
         vec!["scope", "--kind", "file.write"],
         vec!["report"],
         vec!["report", "--severity", "high"],
+        vec!["verify-log", "--from", &of.seq],
         vec!["verify-log"],
     ]
 }
@@ -143,6 +151,7 @@ fn shown(question: &[&str]) -> String {
         12 if is_hex(word) => "CONTAINER".to_owned(),
         16 if is_hex(word) => "FINGERPRINT".to_owned(),
         71 => "DIGEST".to_owned(),
+        _ if word.bytes().all(|byte| byte.is_ascii_digit()) => "SEQ".to_owned(),
         _ => (*word).to_owned(),
     };
     question.iter().map(ids).collect::<Vec<_>>().join(" ")
