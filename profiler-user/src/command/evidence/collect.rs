@@ -86,10 +86,11 @@ pub(super) async fn run(args: Collect) -> Result<ExitCode, Error> {
         }
         found += 1;
         let pids = collect::pids(&hierarchy.mount().join(path.trim_start_matches('/')));
-        let upper = pids.iter().find_map(|pid| Upper::of(*pid).ok());
+        let first = identity.pid.filter(|pid| pids.contains(pid));
+        let upper = first.iter().chain(&pids).find_map(|pid| Upper::of(*pid).ok());
         let told = runtime::collect(&sources, Some(&identity), &redactor).await;
         let made = Spool::new(&directory).and_then(|mut spool| {
-            collect::container(&mut spool, &pids, &mut [], upper.as_ref(), &redactor)?;
+            collect::container(&mut spool, &pids, Vec::new(), upper.as_ref(), &redactor)?;
             spool.add(told)?;
             let node = crate::host_name();
             bundle::write(&directory, spool, Why::Demand {}, &node, Some(identity), &key)

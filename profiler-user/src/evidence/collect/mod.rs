@@ -1,15 +1,19 @@
 //! What is taken together of one container: its processes, their executables, and what was changed of its image's files.
 
+mod content;
 mod process;
 mod upper;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use self::content::Timed;
 pub use self::process::pids;
 pub use self::upper::Upper;
 use super::bundle::{Kept, Spool};
@@ -18,6 +22,10 @@ use crate::redact::Redactor;
 
 /// Of one executable, in bytes.
 const EXECUTABLE_MAX: u64 = 64 << 20;
+/// Different ones of a container.
+const EXECUTABLES_MAX: usize = 512;
+/// For the contents of executables, and again for those of changed files.
+const TIME: Duration = Duration::from_secs(30);
 
 /// An executable, held open: the process may be gone, and its file deleted.
 #[derive(Debug)]
@@ -49,7 +57,7 @@ struct Line {
     kept: Content,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Content {
     size: u64,
     sha256: String,
@@ -70,40 +78,74 @@ impl From<Kept> for Content {
 pub fn container(
     spool: &mut Spool,
     pids: &[u32],
-    held: &mut [Executable],
+    held: Vec<Executable>,
     upper: Option<&Upper>,
     redactor: &Redactor,
 ) -> io::Result<()> {
-    let mut running: Vec<_> = pids.iter().filter_map(|pid| Executable::open(*pid).ok()).collect();
-    executables(spool, held.iter_mut().chain(&mut running), redactor)?;
-    spool.add(process::collect(pids, redactor))?;
+    executables(spool, held, pids, redactor)?;
+    process::collect(spool, pids, redactor)?;
     if let Some(upper) = upper {
-        return upper.collect(spool, redactor);
+        return upper.collect(spool, redactor, Instant::now() + TIME);
     }
     spool.missing("changed.json", "no overlay is known that its root lies on");
     Ok(())
 }
 
-fn executables<'a>(
+/// A file that is read once, whoever runs it.
+struct Program {
+    file: File,
+    of: Vec<(u32, String)>,
+}
+
+fn executables(
     spool: &mut Spool,
-    all: impl Iterator<Item = &'a mut Executable>,
+    held: Vec<Executable>,
+    pids: &[u32],
     redactor: &Redactor,
 ) -> io::Result<()> {
     use std::io::Seek as _;
-    let (mut lines, mut told) = (Vec::new(), BTreeSet::new());
-    for Executable { pid, path, file } in all {
-        if !told.insert((*pid, path.clone())) {
+    let (mut programs, mut places) = (Vec::<Program>::new(), HashMap::new());
+    let (mut told, mut more) = (BTreeSet::new(), 0_u64);
+    // All of them are opened before any is read: processes end meanwhile.
+    let running = pids.iter().filter_map(|pid| Executable::open(*pid).ok());
+    for Executable { pid, path, file } in held.into_iter().chain(running) {
+        let Ok(meta) = file.metadata() else { continue };
+        if !told.insert((pid, path.clone())) {
             continue;
         }
-        match file.rewind().and_then(|()| spool.content("exe", file, EXECUTABLE_MAX)) {
-            Ok(kept) => {
-                let path = redactor.redact_text(path);
-                lines.push(Line { pid: *pid, path, kept: kept.into() });
-            }
-            Err(error) => {
-                spool.missing(format!("exe of {pid}"), format!("it cannot be read: {error}"));
+        // While a file is held open nothing else has its number.
+        let at = *places.entry((meta.dev(), meta.ino())).or_insert(programs.len());
+        if let Some(program) = programs.get_mut(at) {
+            program.of.push((pid, path));
+        } else if at < EXECUTABLES_MAX {
+            programs.push(Program { file, of: vec![(pid, path)] });
+        } else {
+            places.remove(&(meta.dev(), meta.ino()));
+            more += 1;
+        }
+    }
+    let (mut lines, until) = (Vec::new(), Instant::now() + TIME);
+    for Program { mut file, of } in programs {
+        let kept = file.rewind().and_then(|()| {
+            let from = &mut Timed { file: &mut file, until };
+            spool.content("exe", from, EXECUTABLE_MAX).map(Content::from)
+        });
+        for (pid, path) in of {
+            match &kept {
+                Ok(kept) => {
+                    let path = redactor.redact_text(&path);
+                    lines.push(Line { pid, path, kept: kept.clone() });
+                }
+                Err(error) => {
+                    let why = format!("it cannot be read: {error}");
+                    spool.missing(format!("exe of {pid}"), why);
+                }
             }
         }
+    }
+    if more > 0 {
+        let why = format!("{more} processes more run other programs than {EXECUTABLES_MAX}");
+        spool.missing("executables.json", why);
     }
     let mut collected = Collected::default();
     collected.piece("executables.json", json(&lines)?);
@@ -119,3 +161,6 @@ fn json(value: &impl Serialize) -> io::Result<Vec<u8>> {
 fn unread(name: impl Into<String>, path: &Path, error: &io::Error) -> Missing {
     Missing { name: name.into(), why: format!("cannot read {}: {error}", path.display()) }
 }
+
+#[cfg(test)]
+mod tests;

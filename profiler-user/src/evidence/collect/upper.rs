@@ -2,6 +2,7 @@
 //!
 //! Its directory is held open from the first drift on: runtimes unmount the overlay at the container's end, and its upper
 //! directory stays until the container is removed. Nothing is opened by following a link, nor leaves that directory.
+//! Large files, of which there is the hash alone, are read when all others were.
 
 use std::ffi::CStr;
 use std::fs::{self, File};
@@ -10,12 +11,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use nix::dir::Dir;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fstatat};
 use serde::Serialize;
 
+use super::content::{Timed, is_secret};
 use super::json;
 use crate::evidence::Collected;
 use crate::evidence::bundle::Spool;
@@ -25,6 +28,10 @@ use crate::redact::Redactor;
 const FILE_MAX: u64 = 8 << 20;
 const FILES_MAX: usize = 10_000;
 const DEPTH_MAX: usize = 64;
+/// All paths and targets together, in bytes.
+const PATHS_MAX: usize = 8 << 20;
+/// Files whose hash alone is taken.
+const LARGE_MAX: usize = 64;
 
 #[derive(Debug)]
 pub struct Upper {
@@ -70,17 +77,47 @@ impl Upper {
         Ok(Self { directory: directory.into() })
     }
 
-    pub(super) fn collect(&self, spool: &mut Spool, redactor: &Redactor) -> io::Result<()> {
-        let mut found = Vec::new();
+    /// `until`: what was not read by then is not kept.
+    pub(super) fn collect(
+        &self,
+        spool: &mut Spool,
+        redactor: &Redactor,
+        until: Instant,
+    ) -> io::Result<()> {
         let again = openat(&self.directory, ".", flags() | OFlag::O_DIRECTORY, Mode::empty())?;
-        walk(&again, "", 0, &mut found, spool, redactor)?;
-        if found.len() >= FILES_MAX {
-            spool.missing("changed.json", format!("it was cut at {FILES_MAX} files"));
+        let (found, large) = (Vec::new(), Vec::new());
+        let mut walk = Walk { spool, redactor, found, room: PATHS_MAX, large, until };
+        walk.directory(&again, "", 0)?;
+        for (at, mut file) in std::mem::take(&mut walk.large) {
+            let from = &mut Timed { file: &mut file, until };
+            let kept = walk.spool.content("files", from, 0);
+            let changed = &mut walk.found[at];
+            match kept {
+                Ok(kept) => changed.sha256 = Some(kept.sha256),
+                Err(error) => changed.not_kept = Some(format!("it cannot be read: {error}")),
+            }
+        }
+        let (found, is_cut) = (walk.found, walk.room == 0);
+        if is_cut || found.len() >= FILES_MAX {
+            let why = format!("it was cut at {FILES_MAX} files, or {PATHS_MAX} bytes of names");
+            spool.missing("changed.json", why);
         }
         let mut collected = Collected::default();
         collected.piece("changed.json", json(&found)?);
         spool.add(collected)
     }
+}
+
+/// One look at all of it.
+struct Walk<'a> {
+    spool: &'a mut Spool,
+    redactor: &'a Redactor,
+    found: Vec<Changed>,
+    /// Bytes that names may still take; 0 where they were too many.
+    room: usize,
+    /// With their place among those found.
+    large: Vec<(usize, File)>,
+    until: Instant,
 }
 
 fn flags() -> OFlag {
@@ -100,202 +137,110 @@ fn upper(mountinfo: &str) -> Option<PathBuf> {
     Some(PathBuf::from(path.replace("\\040", " ").replace("\\134", "\\")))
 }
 
-fn walk(
-    directory: &OwnedFd,
-    path: &str,
-    depth: usize,
-    found: &mut Vec<Changed>,
-    spool: &mut Spool,
-    redactor: &Redactor,
-) -> io::Result<()> {
-    let mut names = Vec::new();
-    for entry in Dir::from_fd(directory.try_clone()?)?.iter().flatten() {
-        let name = entry.file_name().to_owned();
-        if ![c".", c".."].contains(&name.as_c_str()) && names.len() < FILES_MAX {
-            names.push(name);
-        }
-    }
-    names.sort();
-    for name in names {
-        if found.len() >= FILES_MAX {
-            return Ok(());
-        }
-        let shown = format!("{path}/{}", String::from_utf8_lossy(name.to_bytes()));
-        let Ok(changed) = one(directory, &name, &shown, spool, redactor) else { continue };
-        let is_directory = changed.kind == "directory";
-        found.push(changed);
-        if is_directory && depth < DEPTH_MAX {
-            let opened =
-                openat(directory, name.as_c_str(), flags() | OFlag::O_DIRECTORY, Mode::empty());
-            if let Ok(below) = opened {
-                walk(&below, &shown, depth + 1, found, spool, redactor)?;
+impl Walk<'_> {
+    fn directory(&mut self, directory: &OwnedFd, path: &str, depth: usize) -> io::Result<()> {
+        let mut names = Vec::new();
+        for entry in Dir::from_fd(directory.try_clone()?)?.iter().flatten() {
+            let name = entry.file_name().to_owned();
+            if ![c".", c".."].contains(&name.as_c_str()) && names.len() < FILES_MAX {
+                names.push(name);
             }
         }
+        names.sort();
+        for name in names {
+            if self.found.len() >= FILES_MAX || self.room == 0 {
+                return Ok(());
+            }
+            let shown = format!("{path}/{}", String::from_utf8_lossy(name.to_bytes()));
+            let Ok(changed) = self.one(directory, &name, &shown) else { continue };
+            let is_directory = changed.kind == "directory";
+            let bytes = changed.path.len() + changed.target.as_ref().map_or(0, String::len);
+            self.room = self.room.saturating_sub(bytes);
+            self.found.push(changed);
+            if is_directory && depth < DEPTH_MAX {
+                let opened =
+                    openat(directory, name.as_c_str(), flags() | OFlag::O_DIRECTORY, Mode::empty());
+                if let Ok(below) = opened {
+                    self.directory(&below, &shown, depth + 1)?;
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn one(
-    directory: &OwnedFd,
-    name: &CStr,
-    shown: &str,
-    spool: &mut Spool,
-    redactor: &Redactor,
-) -> io::Result<Changed> {
-    let stat = fstatat(directory.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
-    let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
-    let kind = match kind {
-        SFlag::S_IFREG => "file",
-        SFlag::S_IFDIR => "directory",
-        SFlag::S_IFLNK => "link",
-        SFlag::S_IFIFO => "fifo",
-        SFlag::S_IFSOCK => "socket",
-        // Of the image's file that was here; overlayfs writes it so.
-        SFlag::S_IFCHR if stat.st_rdev == 0 => "deleted",
-        _ => "device",
-    };
-    let mut changed = Changed {
-        path: redactor.redact_text(shown),
-        kind,
-        mode: format!("{:04o}", stat.st_mode & 0o7777),
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        size: stat.st_size,
-        modified: stat.st_mtime,
-        target: None,
-        sha256: None,
-        piece: None,
-        not_kept: None,
-    };
-    if kind == "link" {
-        let target = readlinkat(directory, name)?;
-        changed.target = Some(redactor.redact_text(&String::from_utf8_lossy(target.as_bytes())));
+    fn one(&mut self, directory: &OwnedFd, name: &CStr, shown: &str) -> io::Result<Changed> {
+        let stat = fstatat(directory.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
+        let kind = match kind {
+            SFlag::S_IFREG => "file",
+            SFlag::S_IFDIR => "directory",
+            SFlag::S_IFLNK => "link",
+            SFlag::S_IFIFO => "fifo",
+            SFlag::S_IFSOCK => "socket",
+            // Of the image's file that was here; overlayfs writes it so.
+            SFlag::S_IFCHR if stat.st_rdev == 0 => "deleted",
+            _ => "device",
+        };
+        let mut changed = Changed {
+            path: self.redactor.redact_text(shown),
+            kind,
+            mode: format!("{:04o}", stat.st_mode & 0o7777),
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            size: stat.st_size,
+            modified: stat.st_mtime,
+            target: None,
+            sha256: None,
+            piece: None,
+            not_kept: None,
+        };
+        if kind == "link" {
+            let target = readlinkat(directory, name)?;
+            let target = String::from_utf8_lossy(target.as_bytes()).into_owned();
+            changed.target = Some(self.redactor.redact_text(&target));
+        }
+        if kind == "file"
+            && let Err(error) = self.content(directory, name, shown, &mut changed)
+        {
+            changed.not_kept = Some(format!("it cannot be read: {error}"));
+        }
+        Ok(changed)
     }
-    if kind == "file"
-        && let Err(error) = content(directory, name, shown, &mut changed, spool, redactor)
-    {
-        changed.not_kept = Some(format!("it cannot be read: {error}"));
-    }
-    Ok(changed)
-}
 
-fn content(
-    directory: &OwnedFd,
-    name: &CStr,
-    shown: &str,
-    changed: &mut Changed,
-    spool: &mut Spool,
-    redactor: &Redactor,
-) -> io::Result<()> {
-    let mut file = File::from(openat(directory, name, flags(), Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no file any more"));
+    fn content(
+        &mut self,
+        directory: &OwnedFd,
+        name: &CStr,
+        shown: &str,
+        changed: &mut Changed,
+    ) -> io::Result<()> {
+        let mut file = File::from(openat(directory, name, flags(), Mode::empty())?);
+        let meta = file.metadata()?;
+        if !meta.is_file() {
+            return Err(io::Error::other("it is no file any more"));
+        }
+        if meta.len() > FILE_MAX {
+            if self.large.len() >= LARGE_MAX {
+                return Err(io::Error::other(format!("more than {LARGE_MAX} are as large")));
+            }
+            changed.not_kept = Some("it is too large".to_owned());
+            self.large.push((self.found.len(), file));
+            return Ok(());
+        }
+        let secret = is_secret(shown, &mut file, FILE_MAX, self.redactor)?;
+        let limit = if secret { 0 } else { FILE_MAX };
+        let from = &mut Timed { file: &mut file, until: self.until };
+        let kept = self.spool.content("files", from, limit)?;
+        changed.sha256 = Some(kept.sha256);
+        if kept.piece.is_none() {
+            let why = if secret { "it holds secrets" } else { "it is too large" };
+            changed.not_kept = Some(why.to_owned());
+        } else if !secret {
+            changed.piece = kept.piece;
+        }
+        Ok(())
     }
-    let secret = is_secret(shown, &mut file, redactor)?;
-    let limit = if secret { 0 } else { FILE_MAX };
-    let kept = spool.content("files", &mut file, limit)?;
-    changed.sha256 = Some(kept.sha256);
-    if kept.piece.is_none() {
-        let why = if secret { "it holds secrets" } else { "it is too large" };
-        changed.not_kept = Some(why.to_owned());
-    } else if !secret {
-        changed.piece = kept.piece;
-    }
-    Ok(())
-}
-
-/// Of a file that holds secrets there is its hash alone: by its name, or because the rules find one in its text.
-fn is_secret(path: &str, file: &mut File, redactor: &Redactor) -> io::Result<bool> {
-    use std::io::{Read as _, Seek as _};
-    const NAMES: [&str; 9] = [
-        "/etc/shadow",
-        "/etc/gshadow",
-        "/.ssh/id_",
-        "/.aws/credentials",
-        "/.kube/config",
-        "/.docker/config.json",
-        "/secrets/kubernetes.io/",
-        ".pgpass",
-        ".netrc",
-    ];
-    if NAMES.iter().any(|name| path.contains(name)) {
-        return Ok(true);
-    }
-    let mut bytes = Vec::new();
-    (&mut *file).take(FILE_MAX).read_to_end(&mut bytes)?;
-    file.rewind()?;
-    let marker = b"PRIVATE KEY-----";
-    if bytes.windows(marker.len()).any(|window| window == marker) {
-        return Ok(true);
-    }
-    // A program's own bytes are kept as they are: they are what is asked for.
-    if bytes.contains(&0) {
-        return Ok(false);
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    let cleaned = |line: &str| redactor.redact_text(line) != line;
-    Ok(text.lines().any(cleaned))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    #[test]
-    fn the_upper_directory_is_read_from_the_mounts() {
-        let line =
-            "1 2 0:5 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u\\040p/fs,workdir=/w";
-        assert_eq!(upper(line), Some(PathBuf::from("/u p/fs")));
-        assert_eq!(upper("1 2 0:5 / / rw - ext4 /dev/sda rw,upperdir=/x"), None);
-        assert_eq!(upper("1 2 0:5 / /a rw - overlay overlay rw,upperdir=/x"), None);
-    }
-
-    #[test]
-    fn links_and_fifos_are_listed_and_never_opened_and_secrets_stay() {
-        let directory = tempfile::tempdir().unwrap();
-        let upper = directory.path().join("upper");
-        let outside = directory.path().join("outside");
-        fs::create_dir_all(upper.join("tmp")).unwrap();
-        fs::create_dir(&outside).unwrap();
-        fs::write(outside.join("host"), "of the host").unwrap();
-        fs::write(upper.join("tmp/dropped"), "dropped").unwrap();
-        fs::write(upper.join("tmp/plan"), "export DB_PASSWORD=planted-hunter2-xyz\n").unwrap();
-        symlink(&outside, upper.join("tmp/away")).unwrap();
-        symlink(outside.join("host"), upper.join("host")).unwrap();
-        nix::unistd::mkfifo(&upper.join("pipe"), Mode::S_IRWXU).unwrap();
-        let held = Upper { directory: File::open(&upper).unwrap().into() };
-        fs::remove_file(outside.join("host")).unwrap();
-        let mut spool = Spool::new(directory.path()).unwrap();
-        held.collect(&mut spool, &Redactor::new([7; 32])).unwrap();
-        let key = crate::evidence::key::load(None, directory.path()).unwrap();
-        let why = crate::evidence::bundle::Why::Demand {};
-        let bundle =
-            crate::evidence::bundle::write(directory.path(), spool, why, "n", None, &key).unwrap();
-        let out = directory.path().join("out");
-        let trusted = [key.public().clone()];
-        let verified = crate::evidence::bundle::extract(&bundle, &trusted, &out).unwrap();
-        let list = fs::read_to_string(out.join("changed.json")).unwrap();
-        let list: Vec<serde_json::Value> = serde_json::from_str(&list).unwrap();
-        let told: Vec<_> = list
-            .iter()
-            .map(|it| format!("{} {}", it["path"].as_str().unwrap(), it["type"].as_str().unwrap()))
-            .collect();
-        assert_eq!(
-            told,
-            [
-                "/host link",
-                "/pipe fifo",
-                "/tmp directory",
-                "/tmp/away link",
-                "/tmp/dropped file",
-                "/tmp/plan file"
-            ]
-        );
-        let piece = list[4]["piece"].as_str().unwrap();
-        assert_eq!(fs::read(out.join(piece)).unwrap(), b"dropped");
-        assert_eq!(list[5]["not_kept"], "it holds secrets");
-        assert_eq!(verified.manifest.pieces.len(), 2);
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Member;
 use super::store::Caught;
+use crate::evidence::bundle::SIZE_MAX;
 use crate::evidence::collect::Upper;
 
 /// Below the directory of evidence.
@@ -115,9 +116,13 @@ impl Case {
         noted
     }
 
-    /// Whether there is room for it, and it is not one of the executables yet.
+    /// Whether there is room for it, and it is not one of the executables yet. What no bundle could hold is not kept for one.
     pub(super) fn wants(&mut self, pid: u32, path: &str) -> bool {
-        self.executables.len() < EXECUTABLES_MAX && self.seen.insert((pid, path.to_owned()))
+        let contents: HashSet<_> = self.executables.iter().map(Caught::content).collect();
+        let kept: u64 = contents.iter().map(|(_, size)| size).sum();
+        self.executables.len() < EXECUTABLES_MAX
+            && kept < SIZE_MAX
+            && self.seen.insert((pid, path.to_owned()))
     }
 
     pub(super) fn executable(&mut self, caught: Caught) -> io::Result<()> {
@@ -216,6 +221,22 @@ mod tests {
         assert_eq!(case.lines, ["{\"one\":1}", "{\"three\":3}"]);
         case.close();
         assert!(left(directory.path()).is_empty());
+    }
+
+    /// One container would otherwise push what is kept of all others out of the directory.
+    #[test]
+    fn no_more_is_kept_for_a_bundle_than_it_holds() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut case, begun) =
+            Case::begin(directory.path(), member("a"), "EVENT".to_owned(), None);
+        begun.unwrap();
+        for (pid, sha256) in [(1, "a"), (2, "a"), (3, "b"), (4, "c"), (5, "c")] {
+            assert!(case.wants(pid, "/x"));
+            case.executable(Caught::new(pid, "/x", sha256)).unwrap();
+        }
+        // 64 MiB each.
+        case.executable(Caught::new(6, "/x", "d")).unwrap();
+        assert!(!case.wants(7, "/x"));
     }
 
     #[test]

@@ -171,10 +171,10 @@ impl Keeper {
         }
         let first = self.drifted.insert(id.clone());
         let upper = if first {
+            // Its first process before the one that drifted: a process that makes itself a mount namespace may mount there what it likes.
             let alive = executable.as_ref().map(|executable| executable.pid);
-            let mut pids =
-                alive.into_iter().chain(member.identity.pid.filter(|pid| is_of(*pid, id)));
-            pids.find_map(|pid| Upper::of(pid).ok())
+            let own = member.identity.pid.filter(|pid| is_of(*pid, id));
+            own.into_iter().chain(alive).find_map(|pid| Upper::of(pid).ok())
         } else {
             None
         };

@@ -1,7 +1,7 @@
 //! The directory of evidence: executables by their hash, bundles, and how much of both there may be.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek as _, Write as _};
+use std::io::{self, Read, Seek as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -23,17 +23,25 @@ pub(super) struct Caught {
     pid: u32,
     path: String,
     sha256: String,
+    /// In bytes.
+    #[serde(default)]
+    size: u64,
 }
 
 impl Caught {
     #[cfg(test)]
     pub(super) fn new(pid: u32, path: &str, sha256: &str) -> Self {
-        Self { pid, path: path.to_owned(), sha256: sha256.to_owned() }
+        Self { pid, path: path.to_owned(), sha256: sha256.to_owned(), size: 64 << 20 }
     }
 
     /// The process, and what the kernel calls its file.
     pub(super) fn of(&self) -> (u32, String) {
         (self.pid, self.path.clone())
+    }
+
+    /// Its hash, and how many bytes it has.
+    pub(super) fn content(&self) -> (&str, u64) {
+        (&self.sha256, self.size)
     }
 
     pub(super) fn open(&self, directory: &Path) -> io::Result<Executable> {
@@ -42,34 +50,43 @@ impl Caught {
     }
 }
 
-/// Copies it, once per content.
+/// Copies it, once per content. Its name is the hash of what was copied: what is not run any more may change meanwhile.
 pub(super) fn keep(directory: &Path, executable: &mut Executable) -> io::Result<Caught> {
     let file = &mut executable.file;
-    file.rewind()?;
-    if file.metadata()?.len() > EXECUTABLE_MAX {
+    let size = file.metadata()?.len();
+    if size > EXECUTABLE_MAX {
         return Err(io::Error::other(format!("it is larger than {EXECUTABLE_MAX} bytes")));
     }
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    let mut from = Read::by_ref(file).take(EXECUTABLE_MAX);
-    loop {
-        match from.read(&mut buffer)? {
-            0 => break,
-            read => hash.update(&buffer[..read]),
-        }
-    }
-    let sha256 = hex(&hash.finalize());
-    let path = directory.join(EXECUTABLES).join(&sha256);
-    if !path.exists() {
-        file.rewind()?;
-        let temporary = path.with_extension("tmp");
+    let directory = directory.join(EXECUTABLES);
+    let mut sha256 = copy(file, &mut io::sink())?;
+    if !directory.join(&sha256).exists() {
+        let temporary = directory.join(&sha256).with_extension("tmp");
         let mut to = fs::OpenOptions::new();
         let mut to = to.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        io::copy(&mut Read::by_ref(file).take(EXECUTABLE_MAX), &mut to)?;
-        to.flush()?;
-        fs::rename(temporary, path)?;
+        sha256 = copy(file, &mut to)?;
+        to.sync_data()?;
+        fs::rename(temporary, directory.join(&sha256))?;
     }
-    Ok(Caught { pid: executable.pid, path: executable.path.clone(), sha256 })
+    let (pid, path) = (executable.pid, executable.path.clone());
+    Ok(Caught { pid, path, sha256, size })
+}
+
+/// From its beginning; the hash of what was written.
+fn copy(file: &mut File, to: &mut dyn Write) -> io::Result<String> {
+    file.rewind()?;
+    let mut from = Read::by_ref(file).take(EXECUTABLE_MAX);
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 64 * 1024]);
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(hex(&hash.finalize())),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => {
+                let read = &buffer[..read?];
+                hash.update(read);
+                to.write_all(read)?;
+            }
+        }
+    }
 }
 
 /// What an agent that was killed had half done.

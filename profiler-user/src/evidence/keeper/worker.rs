@@ -28,6 +28,8 @@ pub(super) struct Worker {
     directory: PathBuf,
     key: SigningKey,
     size: u64,
+    /// Bytes of executables since it was last looked how much there is.
+    kept: u64,
     /// Of the runtimes' daemons.
     logs: Vec<PathBuf>,
     cases: HashMap<String, Case>,
@@ -50,7 +52,7 @@ impl Worker {
         let left = case::left(&directory).into_iter();
         let cases = left.map(|case| (case.member.identity.id.to_string(), case)).collect();
         let (made, hurry, ended) = (VecDeque::new(), Arc::default(), Vec::new());
-        Ok(Self { place, directory, key, size, logs, cases, made, hurry, ended })
+        Ok(Self { place, directory, key, size, kept: 0, logs, cases, made, hurry, ended })
     }
 
     pub(super) fn hurry(&self) -> Arc<AtomicBool> {
@@ -64,7 +66,7 @@ impl Worker {
         for case in self.cases.values_mut() {
             let id = case.member.identity.id.as_str();
             let pids = case.member.pids(&self.place.hierarchy).into_iter();
-            let pids = pids.chain(case.member.identity.pid);
+            let pids = case.member.identity.pid.into_iter().chain(pids);
             let mut pids = pids.filter(|pid| super::is_of(*pid, id)).peekable();
             if pids.peek().is_some() {
                 case.upper = pids.find_map(|pid| collect::Upper::of(pid).ok());
@@ -107,6 +109,7 @@ impl Worker {
         {
             match store::keep(&self.directory, &mut executable) {
                 Ok(caught) => {
+                    self.kept += caught.content().1;
                     noted = noted.and(case.executable(caught));
                     self.place.metrics.evidence("executable");
                 }
@@ -117,6 +120,9 @@ impl Worker {
             self.failed("what the next agent would go on with", &error);
         }
         self.first_bundle(&id);
+        if self.kept > self.size / 8 {
+            self.bound();
+        }
     }
 
     /// Once of a container.
@@ -176,6 +182,12 @@ impl Worker {
             }
             Err(error) => self.failed("a bundle", &error),
         }
+        self.bound();
+        is_done
+    }
+
+    fn bound(&mut self) {
+        self.kept = 0;
         for removed in store::bound(&self.directory, self.size) {
             self.place.metrics.evidence("removed");
             eprintln!(
@@ -183,7 +195,6 @@ impl Worker {
                 removed.display()
             );
         }
-        is_done
     }
 
     fn pack(&self, member: &Member, why: Why) -> std::io::Result<PathBuf> {
@@ -209,7 +220,7 @@ impl Worker {
         }
         let pids = member.pids(&self.place.hierarchy);
         let redactor = &self.place.redactor;
-        collect::container(&mut spool, &pids, &mut held, case.upper.as_ref(), redactor)?;
+        collect::container(&mut spool, &pids, held, case.upper.as_ref(), redactor)?;
         spool.add(self.told_of(&member.identity)?)?;
         let identity = Some(member.identity.clone());
         bundle::write(&self.directory, spool, why, &self.place.node, identity, &self.key)
