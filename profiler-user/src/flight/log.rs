@@ -46,6 +46,8 @@ pub struct Log {
     waiting: Vec<u8>,
     scratch: Vec<u8>,
     has_drift: bool,
+    /// Entries of `waiting`, and those that it says were left out.
+    entries: u64,
     left_out: u64,
 }
 
@@ -67,14 +69,16 @@ impl Log {
             waiting: Vec::new(),
             scratch: Vec::new(),
             has_drift: false,
+            entries: 0,
             left_out: 0,
         };
         log.begin(Timestamp::now());
         log
     }
 
-    /// A new segment, in which nothing is known yet.
+    /// A new segment, in which nothing is known yet: entries that still wait mean nothing there, and are counted.
     fn begin(&mut self, now: Timestamp) {
+        self.left_out += std::mem::take(&mut self.entries);
         self.segment += 1;
         self.begun = now;
         (self.bytes, self.containers, self.time) = (0, 0, 0);
@@ -119,6 +123,7 @@ impl Log {
         put(&mut self.waiting, deed.into());
         put(&mut self.waiting, process.pid.into());
         self.time = at;
+        self.entries += 1;
     }
 
     /// What is on its way was drift: its segment is removed after the others.
@@ -172,22 +177,24 @@ impl Log {
 
     /// Gives what is there to the thread that writes. Where that cannot keep up it stays, up to 2 MiB.
     pub fn hand_over(&mut self, now: Timestamp) {
+        self.left_out += self.writer.take_lost();
         if self.writer.is_broken(self.segment) {
             // Whatever the segment lacks, later numbers would be wrong.
             self.begin(now);
         }
         if self.left_out > 0 && self.waiting.len() <= WAITING_MAX {
             self.waiting.push(wire::LEFT_OUT);
-            put(&mut self.waiting, std::mem::take(&mut self.left_out));
+            put(&mut self.waiting, self.left_out);
+            self.entries += std::mem::take(&mut self.left_out);
         }
         let is_old = now.duration_since(self.begun) > SEGMENT_AGE;
         let is_full = is_old || self.bytes > self.writer.segment_max();
         // A header alone is no news.
         if self.containers > 0 && !self.waiting.is_empty() {
             let length = self.waiting.len() as u64;
-            if self.writer.append(&mut self.waiting, self.has_drift) {
+            if self.writer.append(&mut self.waiting, self.has_drift, self.entries) {
                 self.bytes += length;
-                self.has_drift = false;
+                (self.has_drift, self.entries) = (false, 0);
             }
         }
         if is_full && self.waiting.is_empty() && self.containers > 0 {

@@ -129,6 +129,35 @@ fn the_log_keeps_its_share_and_drift_longest() {
     assert!(all[1].number > 2, "its neighbours went: {:?}", all[1]);
 }
 
+/// Such as while the disk is full: what is missing is counted.
+#[test]
+fn what_waited_while_nothing_could_be_written_is_counted_as_left_out() {
+    let store = tempfile::tempdir().unwrap();
+    let shelf = shelf(store.path(), 1 << 20);
+    let directory = shelf.directory.clone();
+    std::fs::write(&directory, "a file in its place").unwrap();
+    let mut log = Log::new(shelf, "key".to_owned());
+    let mut place = Place::default();
+    let observation = sample::read("/srv/x");
+    let done = Done::Did(&observation.behaviour);
+    let mut note = |log: &mut Log| {
+        log.note(&mut place, &identity("ab"), observation.time, &observation.process, done);
+    };
+    note(&mut log);
+    log.hand_over(observation.time);
+    // The thread finds out.
+    std::thread::sleep(Duration::from_millis(200));
+    note(&mut log);
+    note(&mut log);
+    std::fs::remove_file(&directory).unwrap();
+    log.hand_over(observation.time);
+    note(&mut log);
+    log.close();
+    let found = segments(store.path()).unwrap();
+    let segment = Segment::read(&found.last().unwrap().path).unwrap();
+    assert_eq!((segment.left_out, segment.steps().count()), (3, 1));
+}
+
 #[test]
 fn moments_are_the_last_ones_before() {
     let mut recent = Recent::default();

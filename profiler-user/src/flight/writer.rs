@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -38,7 +38,13 @@ impl Shelf {
 
 enum Order {
     Begin(u64),
-    Frame(Vec<u8>, bool),
+    Frame(Frame),
+}
+
+struct Frame {
+    bytes: Vec<u8>,
+    has_drift: bool,
+    entries: u64,
 }
 
 pub(super) struct Writer {
@@ -46,6 +52,8 @@ pub(super) struct Writer {
     thread: Option<JoinHandle<()>>,
     /// A segment that could not be written.
     broken: Arc<AtomicU64>,
+    /// Entries that were handed over and could not be written.
+    lost: Arc<AtomicU64>,
     segment_max: u64,
     /// One that did not fit into the channel.
     begin: Option<u64>,
@@ -54,15 +62,21 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(shelf: Shelf) -> Self {
         let (orders, received) = sync_channel(IN_FLIGHT);
-        let broken = Arc::new(AtomicU64::new(0));
+        let (broken, lost) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let segment_max = shelf.segment_max();
-        let told = Arc::clone(&broken);
-        let run = move || Desk { shelf, broken: told, open: None, said: false }.run(&received);
+        let desk = Desk {
+            shelf,
+            broken: Arc::clone(&broken),
+            lost: Arc::clone(&lost),
+            open: None,
+            said: false,
+        };
+        let run = move || desk.run(&received);
         let thread = std::thread::Builder::new().name("flight".to_owned()).spawn(run);
         if let Err(error) = &thread {
             eprintln!("driftline: cannot start the thread of the flight recorder: {error}");
         }
-        Self { orders: Some(orders), thread: thread.ok(), broken, segment_max, begin: None }
+        Self { orders: Some(orders), thread: thread.ok(), broken, lost, segment_max, begin: None }
     }
 
     pub(super) fn segment_max(&self) -> u64 {
@@ -73,12 +87,17 @@ impl Writer {
         self.broken.load(Ordering::Relaxed) == segment
     }
 
+    /// Entries that were handed over and could not be written; counted from now on anew.
+    pub(super) fn take_lost(&self) -> u64 {
+        self.lost.swap(0, Ordering::Relaxed)
+    }
+
     pub(super) fn begin(&mut self, segment: u64) {
         self.begin = Some(segment);
     }
 
-    /// False where there is no room: `frame` stays as it is then.
-    pub(super) fn append(&mut self, frame: &mut Vec<u8>, has_drift: bool) -> bool {
+    /// False where there is no room: `bytes` stay as they are then.
+    pub(super) fn append(&mut self, bytes: &mut Vec<u8>, has_drift: bool, entries: u64) -> bool {
         let Some(orders) = &self.orders else { return false };
         if let Some(segment) = self.begin {
             if orders.try_send(Order::Begin(segment)).is_err() {
@@ -86,14 +105,12 @@ impl Writer {
             }
             self.begin = None;
         }
-        match orders.try_send(Order::Frame(std::mem::take(frame), has_drift)) {
+        let frame = Frame { bytes: std::mem::take(bytes), has_drift, entries };
+        match orders.try_send(Order::Frame(frame)) {
             Ok(()) => true,
-            Err(
-                std::sync::mpsc::TrySendError::Full(order)
-                | std::sync::mpsc::TrySendError::Disconnected(order),
-            ) => {
-                if let Order::Frame(back, _) = order {
-                    *frame = back;
+            Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) => {
+                if let Order::Frame(back) = order {
+                    *bytes = back.bytes;
                 }
                 false
             }
@@ -112,6 +129,7 @@ impl Writer {
 struct Desk {
     shelf: Shelf,
     broken: Arc<AtomicU64>,
+    lost: Arc<AtomicU64>,
     open: Option<Open>,
     /// That it fails.
     said: bool,
@@ -133,13 +151,18 @@ impl Desk {
                     let opened = self.begin(segment).map(|open| self.open = Some(open));
                     self.settle(segment, opened);
                 }
-                Order::Frame(frame, has_drift) => {
+                Order::Frame(Frame { bytes, has_drift, entries }) => {
                     // Of a segment that is broken the rest is left out: a new one follows.
-                    let Some(mut open) = self.open.take() else { continue };
+                    let Some(mut open) = self.open.take() else {
+                        self.lost.fetch_add(entries, Ordering::Relaxed);
+                        continue;
+                    };
                     let segment = open.segment;
-                    let written = open.append(&frame, has_drift);
+                    let written = open.append(&bytes, has_drift);
                     if written.is_ok() {
                         self.open = Some(open);
+                    } else {
+                        self.lost.fetch_add(entries, Ordering::Relaxed);
                     }
                     self.settle(segment, written);
                 }

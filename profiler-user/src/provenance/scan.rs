@@ -87,10 +87,11 @@ pub(super) fn of_report(report: &Value) -> Option<Counts> {
         }
         return Some(found.counts());
     }
-    // Trivy leaves out what it found nothing in, up to all of it.
     report.get("SchemaVersion")?;
-    let results = report.get("Results").filter(|results| !results.is_null());
-    for result in results.map_or(Some(&Vec::new()), Value::as_array)? {
+    // Where Trivy knew nothing to look at there are none: that is no image without vulnerabilities.
+    let results = report.get("Results")?.as_array().filter(|results| !results.is_empty())?;
+    for result in results {
+        // Of what it looked at and found nothing in it leaves out the list.
         let found_here = result.get("Vulnerabilities").filter(|list| !list.is_null());
         for one in found_here.map_or(Some(&Vec::new()), Value::as_array)? {
             found.add(text(one, "VulnerabilityID")?, grade(one, "Severity"));

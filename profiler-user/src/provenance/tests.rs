@@ -110,6 +110,19 @@ fn signed(pair: &Pair, payload: &str) -> String {
 
 const BEFORE: &str = "2026-11-19T00:00:00Z";
 
+/// As Trivy reports of an image in which it knows nothing to look at.
+#[test]
+fn a_scan_that_looked_at_nothing_says_nothing() {
+    let pair = Pair::new(Algorithm::P256);
+    for report in [json!({"SchemaVersion": 2}), json!({"SchemaVersion": 2, "Results": []})] {
+        let place = Place::new(&[&pair]);
+        let text = statement(V1, &digest("d1"), VULN, &scan(&report, BEFORE));
+        place.write("a.json", &signed(&pair, &text));
+        let known = place.known();
+        assert_eq!((known.counts, known.unknown), (None, vec![Unknown::Unreadable]), "{report}");
+    }
+}
+
 #[test]
 fn a_signed_scan_of_the_image_is_counted_by_either_key_type_and_statement_version() {
     for (algorithm, kind, of) in
@@ -202,7 +215,7 @@ fn scanners_have_their_forms_and_each_vulnerability_counts_once() {
     for (form, result, counts) in [
         (VULN, grype, one_each),
         ("https://in-toto.io/attestation/vulns/v0.2", in_toto, Counts { unknown: 1, ..one_each }),
-        (VULN, json!({"SchemaVersion": 2}), Counts::default()),
+        (VULN, json!({"SchemaVersion": 2, "Results": [{"Target": "alpine"}]}), Counts::default()),
     ] {
         let place = Place::new(&[&pair]);
         place.write(
