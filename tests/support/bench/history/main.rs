@@ -74,10 +74,10 @@ async fn ship(directory: &Path, url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is asked about: the last program that was run although the image does not have it, and what every container does.
+/// What is asked about: a program that was run although the image does not have it, and what every container does.
 struct Subject {
     event: String,
-    /// Its number in the log.
+    /// The number in the log of the newest such event: where an incident of today begins.
     seq: String,
     container: String,
     everywhere: String,
@@ -86,7 +86,7 @@ struct Subject {
 async fn subject(directory: &Path) -> anyhow::Result<Subject> {
     let mut history = History::open(directory).await?;
     let found = drift(&mut history, "exec.not_in_image").await?;
-    let program = found.first().context("no program that the image does not have was run")?;
+    let (program, newest) = found.first().zip(found.last()).context("no program was dropped")?;
     let found = drift(&mut history, "file.read").await?;
     let everywhere = found.iter().find(|told| told.object == node::EVERYWHERE);
     let everywhere = everywhere.context("nothing was read by all")?.fingerprint.clone();
@@ -94,7 +94,7 @@ async fn subject(directory: &Path) -> anyhow::Result<Subject> {
     let container = program.container.as_ref().context("it was in no container")?;
     Ok(Subject {
         event: program.id.clone(),
-        seq: program.seq.to_string(),
+        seq: newest.seq.to_string(),
         container: container[..12].to_owned(),
         everywhere,
     })
